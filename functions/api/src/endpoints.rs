@@ -1,0 +1,11 @@
+//! The endpoints, by what they are about.
+
+pub(crate) mod federate;
+pub(crate) mod labels;
+pub(crate) mod query;
+pub(crate) mod rules;
+pub(crate) mod selector;
+pub(crate) mod status;
+pub(crate) mod syntax;
+pub(crate) mod targets;
+pub(crate) mod write;

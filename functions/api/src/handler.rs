@@ -1,0 +1,89 @@
+//! The router: which function answers which path.
+
+use crate::configuration::Configuration;
+use crate::settings::Settings;
+use crate::{cors, endpoints, page};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use http::{StatusCode, header};
+use parapet_ports::Ports;
+use parapet_store::Reader;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tower_http::compression::CompressionLayer;
+
+/// What the endpoints share.
+#[derive(Debug)]
+pub struct Api {
+    pub(crate) ports: Ports,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) settings: Settings,
+    pub(crate) configuration: Configuration,
+    /// A permit for each query under evaluation.
+    pub(crate) evaluations: Arc<Semaphore>,
+}
+
+impl Api {
+    /// An API over the store that `reader` reads and the state and queues of `ports`.
+    #[must_use]
+    pub fn new(ports: Ports, reader: Arc<Reader>, settings: Settings) -> Self {
+        Self {
+            configuration: Configuration::default(),
+            evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
+            ports,
+            reader,
+            settings,
+        }
+    }
+}
+
+/// Every endpoint; the same router serves on Lambda and in the local host.
+pub fn router(api: Arc<Api>) -> Router {
+    use endpoints::{federate, labels, query, rules, status, syntax, targets, write};
+    let v1 = Router::new()
+        .route("/query", get(query::instant).post(query::instant))
+        .route("/query_range", get(query::range).post(query::range))
+        .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
+        .route("/format_query", get(syntax::format).post(syntax::format))
+        .route("/parse_query", get(syntax::parse).post(syntax::parse))
+        .route("/labels", get(labels::names).post(labels::names))
+        .route("/label/{name}/values", get(labels::values))
+        .route("/series", get(labels::series).post(labels::series))
+        .route("/targets", get(targets::targets))
+        .route("/targets/metadata", get(targets::target_metadata))
+        .route("/scrape_pools", get(targets::scrape_pools))
+        .route("/metadata", get(targets::metadata))
+        .route("/rules", get(rules::rules))
+        .route("/alerts", get(rules::alerts))
+        .route("/alertmanagers", get(status::alertmanagers))
+        .route("/status/config", get(status::config))
+        .route("/status/flags", get(status::flags))
+        .route("/status/buildinfo", get(status::build))
+        .route("/status/runtimeinfo", get(status::runtime))
+        .route("/status/tsdb", get(status::tsdb))
+        .route("/status/walreplay", get(status::wal_replay))
+        .route("/write", post(write::write))
+        .fallback(not_found)
+        .layer(axum::middleware::from_fn_with_state(api.clone(), cors::layer));
+    Router::new()
+        .route("/", get(page::page))
+        .route("/federate", get(federate::federate))
+        .route("/-/healthy", get(|| async { "Parapet is Healthy.\n" }))
+        .route("/-/ready", get(|| async { "Parapet is Ready.\n" }))
+        .nest("/api/v1", v1)
+        .fallback(not_found)
+        // Each reader of a body has a limit of its own, from the settings.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CompressionLayer::new())
+        .with_state(api)
+}
+
+async fn not_found() -> impl IntoResponse {
+    (
+        StatusCode::NOT_FOUND,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        "404 page not found\n",
+    )
+}

@@ -1,0 +1,22 @@
+//! The api function on AWS Lambda, behind its function URL.
+
+use parapet_adapter_aws::{Aws, AwsSettings};
+use parapet_api::{Api, Settings, router};
+use parapet_function_kit::{LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports};
+use parapet_store::{Reader, ReaderSettings};
+use std::sync::Arc;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_logs(&ProcessVars, LogFormat::Json, "info");
+    let settings = Settings::from_vars(&ProcessVars)?;
+    let aws = Aws::connect(
+        AwsSettings::from_vars(&ProcessVars, None)?,
+        Arc::new(SystemClock),
+        Arc::new(SystemEntropy),
+    )
+    .await;
+    let ports = process_ports(aws.objects, aws.queues, aws.table)?;
+    let reader = Arc::new(Reader::new(&ports, ReaderSettings::default()));
+    lambda_http::run(router(Arc::new(Api::new(ports, reader, settings)))).await
+}

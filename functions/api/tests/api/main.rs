@@ -1,0 +1,11 @@
+//! The api function, driven through its router.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests
+
+mod conformance;
+mod harness;
+mod hostile;
+mod load;
+mod router;
+mod rules;
+mod samples;
+mod targets;

@@ -1,0 +1,49 @@
+//! What of the compactor can be tuned.
+
+use parapet_ports::Error;
+use parapet_ports::vars::{VarReader, Vars};
+use parapet_store::CompactionSettings;
+
+/// Limits and tunables of the compactor.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How files are merged and when they go.
+    pub compaction: CompactionSettings,
+    /// Days back from today that are visited every minute; the others once an hour.
+    pub days_each_minute: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            compaction: CompactionSettings::default(),
+            days_each_minute: 2,
+        }
+    }
+}
+
+impl Settings {
+    /// Settings from variables; what is not set keeps its default.
+    ///
+    /// | variable | |
+    /// |---|---|
+    /// | `PARAPET_RETENTION_DAYS` | days that raw samples are kept |
+    /// | `PARAPET_GRACE_MS` | how long a replaced file is kept |
+    /// | `PARAPET_BUCKET_URL` | what stands before an object's key in published manifests: `s3://bucket/` |
+    ///
+    /// # Errors
+    /// [`parapet_ports::Kind::Invalid`] with every variable that does not read.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, Error> {
+        let (mut reader, mut settings) = (VarReader::new(vars), Self::default());
+        let compaction = &mut settings.compaction;
+        let day_ms = parapet_store::day::DAY_MS;
+        let days: i64 = reader.parsed("PARAPET_RETENTION_DAYS", compaction.retention_ms / day_ms);
+        if !(1..=36_500).contains(&days) {
+            reader.fault(format!("PARAPET_RETENTION_DAYS={days} is not within 1 to 36500"));
+        }
+        compaction.retention_ms = days.saturating_mul(day_ms);
+        compaction.grace_ms = reader.parsed("PARAPET_GRACE_MS", compaction.grace_ms);
+        compaction.url_prefix = reader.optional("PARAPET_BUCKET_URL").unwrap_or_default();
+        reader.finish(settings)
+    }
+}

@@ -1,0 +1,170 @@
+//! Messages in, a disposition for each out.
+
+use crate::Settings;
+use futures::{StreamExt as _, stream};
+use parapet_model::SampleBatch;
+use parapet_ports::error::chain;
+use parapet_ports::function::Function;
+use parapet_ports::{Disposition, Error, Kind, Message, Objects, Ports, Queue};
+use parapet_store::envelope::{self, FetchError, Parcel, Poison};
+use parapet_store::{CommitReport, Writer};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The ingest function.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    objects: Objects,
+    writer: Writer,
+    parallel_claims: usize,
+}
+
+/// What is known of a message so far. The worst of its batches decides.
+#[derive(Debug, Default)]
+struct Verdict {
+    reject: Option<String>,
+    retry: Option<String>,
+    /// Tenant and id of each batch that is to be stored.
+    batches: Vec<(String, String)>,
+}
+
+impl Ingest {
+    /// The function over its ports.
+    #[must_use]
+    pub fn new(ports: &Ports, settings: Settings) -> Self {
+        Self {
+            objects: ports.objects.clone(),
+            writer: Writer::new(ports, settings.writer),
+            parallel_claims: settings.parallel_claims.max(1),
+        }
+    }
+
+    /// Stores the batches of messages; one answer for each message, in order.
+    ///
+    /// Of a message of which one batch cannot be understood the others are stored, and the message is rejected:
+    /// sent again from the dead-letter queue, it stores nothing twice.
+    pub async fn handle_batch(&self, messages: Vec<Message>) -> Vec<Disposition> {
+        let mut verdicts: Vec<Verdict> = messages.iter().map(|_| Verdict::default()).collect();
+        let opened = open(messages).await;
+        let mut parcels = Vec::new();
+        for (number, opened) in opened.into_iter().enumerate() {
+            match opened {
+                Ok(opened) => parcels.extend(opened.into_iter().map(|parcel| (number, parcel))),
+                Err(reason) => verdicts[number].reject = Some(reason),
+            }
+        }
+        let mut fetched = stream::iter(parcels)
+            .map(|(number, parcel)| async move { (number, self.fetch(parcel).await) })
+            .buffered(self.parallel_claims);
+        let mut batches = Vec::new();
+        while let Some((number, fetched)) = fetched.next().await {
+            let verdict = &mut verdicts[number];
+            match fetched {
+                Ok(Some(batch)) => {
+                    verdict.batches.push((batch.tenant.clone(), batch.id.clone()));
+                    batches.push(batch);
+                }
+                Ok(None) => {}
+                Err(FetchError::Poison(poison)) => verdict.reject = Some(poison.to_string()),
+                Err(FetchError::Missing(key)) => {
+                    verdict.retry = Some(format!("claim check {key:?} is not in the bucket"))
+                }
+                Err(FetchError::Port(error)) => verdict.retry = Some(error.chain()),
+            }
+        }
+        drop(fetched);
+        let report = self.writer.commit(batches).await;
+        tell(&report);
+        let failed: HashMap<(&str, &str), &Arc<Error>> = report
+            .failed
+            .iter()
+            .map(|failed| ((&*failed.tenant, &*failed.id), &failed.error))
+            .collect();
+        verdicts.into_iter().map(|verdict| settle(verdict, &failed)).collect()
+    }
+
+    /// The parcel's batch; `None` where its claim check is gone because the batch is stored long since.
+    async fn fetch(&self, parcel: Parcel) -> Result<Option<SampleBatch>, FetchError> {
+        let (tenant, id) = (parcel.tenant.clone(), parcel.id.clone());
+        match parcel.fetch(self.objects.as_ref()).await {
+            Err(FetchError::Missing(_)) if self.writer.is_stored(&tenant, &id).await? => Ok(None),
+            other => other.map(Some),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Function for Ingest {
+    async fn handle_batch(&self, _queue: Queue, messages: Vec<Message>) -> Vec<Disposition> {
+        Self::handle_batch(self, messages).await
+    }
+}
+
+fn settle(mut verdict: Verdict, failed: &HashMap<(&str, &str), &Arc<Error>>) -> Disposition {
+    for (tenant, id) in &verdict.batches {
+        let Some(error) = failed.get(&(tenant.as_str(), id.as_str())) else {
+            continue;
+        };
+        let reason = format!(
+            "batch {id:?} of tenant {tenant:?} is not stored: {}",
+            chain(error.as_ref())
+        );
+        match error.kind() {
+            Kind::Invalid => verdict.reject = Some(reason),
+            _ => verdict.retry = Some(reason),
+        }
+    }
+    // A message that must be both is first given again: what can be stored of it is stored before it is rejected.
+    match (verdict.retry, verdict.reject) {
+        (Some(reason), _) => Disposition::Retry { reason },
+        (None, Some(reason)) => Disposition::Reject { reason },
+        (None, None) => Disposition::Done,
+    }
+}
+
+/// Opens messages away from the threads that wait for input and output: it is most of ingest's work besides encoding.
+async fn open(messages: Vec<Message>) -> Vec<Result<Vec<Parcel>, String>> {
+    let count = messages.len();
+    let open = move || -> Vec<Result<Vec<Parcel>, String>> {
+        let opened = messages.iter().map(|message| envelope::open(&message.body));
+        opened
+            .map(|opened| opened.map_err(|poison: Poison| poison.to_string()))
+            .collect()
+    };
+    match tokio::task::spawn_blocking(open).await {
+        Ok(opened) => opened,
+        Err(error) => (0..count)
+            .map(|_| Err(format!("opening the message failed: {error}")))
+            .collect(),
+    }
+}
+
+fn tell(report: &CommitReport) {
+    metrics::counter!("parapet_ingested_samples_total").increment(report.samples);
+    metrics::counter!("parapet_ingested_files_total").increment(report.files);
+    metrics::counter!("parapet_ingested_bytes_total").increment(report.bytes);
+    metrics::counter!("parapet_ingest_repeated_batches_total").increment(report.repeated);
+    for (reason, count) in &report.refused {
+        metrics::counter!("parapet_refused_samples_total", "reason" => reason.as_str()).increment(*count);
+    }
+    let refused: u64 = report.refused.values().sum();
+    if refused > 0 {
+        let reasons: Vec<String> = report
+            .refused
+            .iter()
+            .map(|(reason, count)| format!("{reason}={count}"))
+            .collect();
+        tracing::warn!(samples = refused, reasons = reasons.join(","), "samples were refused");
+    }
+    let errors: HashSet<String> = report.failed.iter().map(|failed| failed.error.chain()).collect();
+    for error in errors {
+        tracing::warn!(error, "batches were not stored");
+    }
+    tracing::debug!(
+        samples = report.samples,
+        files = report.files,
+        bytes = report.bytes,
+        repeated = report.repeated,
+        "committed"
+    );
+}

@@ -1,0 +1,34 @@
+//! The notifier: alerts in, pages out, with nothing resident in between.
+//!
+//! ```text
+//! [alerts] ──► route, merge into the stored group, set its deadline ──► [timers, delayed]
+//! [timers] ──► flush the group: what is worth telling whom ──► delivery items ──► [deliveries]
+//! [deliveries] ──► claim, send, record ──► receivers
+//! minute tick ──► timers for deadlines that are further away than a message can be delayed, or were lost
+//! ```
+//!
+//! Decisions are `parapet-routing`'s, payloads are `parapet-receivers`'; here is storing, sending and trying again.
+//!
+//! # Invariants
+//! - **No page is lost.** A flush stores the group and its delivery items in one conditional transaction before any
+//!   message is sent; what was stored and not sent is found again by the timer's redelivery, or by the tick through
+//!   the deadline's index item, which stays until the messages are known to be in the queue.
+//! - **A duplicate is rare and known.** A delivery is claimed, sent and recorded under one key
+//!   (`<group>/<integration>/<flush>`); only a crash between sending and recording repeats it, with the same key.
+//! - **One writer at a time.** Groups change by compare-and-set on their version. Statements about alerts are merged,
+//!   so late and repeated messages change nothing.
+#![warn(missing_docs)]
+
+mod alerts;
+mod configuration;
+mod deliveries;
+mod handler;
+mod settings;
+mod sources;
+mod store;
+mod timers;
+mod view;
+
+pub use handler::Notifier;
+pub use settings::Settings;
+pub use view::read_groups;

@@ -1,0 +1,69 @@
+//! Tunables.
+
+use parapet_ports::{Error, VarReader, Vars};
+
+/// What the notifier can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where people reach this server: the base of links in notifications, without a slash at its end.
+    pub external_url: String,
+    /// For one request to a receiver, milliseconds, unless the integration sets its own.
+    pub request_timeout_ms: i64,
+    /// The longest that an integration's own timeout can be, milliseconds: a function ends before a receiver may.
+    pub max_request_timeout_ms: i64,
+    /// How much longer than its request a delivery stays claimed, milliseconds: after that another may try.
+    pub lease_margin_ms: i64,
+    /// The wait after the first failed try, milliseconds; it doubles with each.
+    pub first_backoff_ms: i64,
+    /// The longest wait between tries, milliseconds.
+    pub max_backoff_ms: i64,
+    /// How much of a receiver's answer is read, bytes.
+    pub answer_limit_bytes: u64,
+    /// How large an item may be that is stored in the table itself, bytes; larger ones go to the object store.
+    pub inline_limit_bytes: usize,
+    /// How often a compare-and-set is tried before the message is given back.
+    pub max_conflicts: u32,
+    /// How long a delivery is remembered, seconds: longer than a queue keeps a message.
+    pub delivery_memory_seconds: i64,
+    /// How many groups or deliveries are worked on at once.
+    pub concurrency: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            external_url: "http://localhost:9090".to_owned(),
+            request_timeout_ms: 10_000,
+            max_request_timeout_ms: 30_000,
+            lease_margin_ms: 15_000,
+            first_backoff_ms: 1_000,
+            max_backoff_ms: 60_000,
+            answer_limit_bytes: 1024 * 1024,
+            inline_limit_bytes: 300 * 1024,
+            max_conflicts: 32,
+            delivery_memory_seconds: 15 * 24 * 3600,
+            concurrency: 16,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings from variables.
+    ///
+    /// # Errors
+    /// [`parapet_ports::Kind::Invalid`] with every fault.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, Error> {
+        let mut reader = VarReader::new(vars);
+        let mut settings = Self::default();
+        if let Some(url) = reader.optional("PARAPET_EXTERNAL_URL") {
+            settings.external_url = url.trim_end_matches('/').to_owned();
+        }
+        let timeout = reader.parsed("PARAPET_NOTIFY_TIMEOUT_SECONDS", settings.request_timeout_ms / 1000);
+        if !(1..=300).contains(&timeout) {
+            reader.fault("PARAPET_NOTIFY_TIMEOUT_SECONDS is not between 1 and 300");
+        }
+        settings.request_timeout_ms = timeout.clamp(1, 300) * 1000;
+        settings.max_request_timeout_ms = settings.max_request_timeout_ms.max(settings.request_timeout_ms);
+        reader.finish(settings)
+    }
+}

@@ -1,0 +1,368 @@
+//! A notifier on ports in memory, with receivers that can fail and a process that can die between any two effects.
+
+use bytes::Bytes;
+use parapet_model::{Alert, Labels};
+use parapet_notifier::{Notifier, Settings};
+use parapet_ports::memory::MemoryPorts;
+use parapet_ports::{
+    ConfigFiles, ConfigSource, Disposition, Error, Function as _, Http, HttpRequest, HttpResponse, Item, Key, Kind,
+    Outgoing, Page, Ports, Queue, QueueReader as _, Queues, SkRange, SourceFile, Table, Write,
+};
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+
+pub const START_MS: i64 = 1_767_225_600_000;
+
+/// What a receiver was sent.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub at_ms: i64,
+    pub url: String,
+    pub dedup_key: String,
+    pub body: Value,
+}
+
+impl Call {
+    /// `status name name` of the alerts.
+    pub fn says(&self) -> String {
+        let alerts: Vec<String> = self.body["alerts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|alert| {
+                format!(
+                    "{}={}",
+                    alert["labels"]["instance"].as_str().unwrap(),
+                    alert["status"].as_str().unwrap()
+                )
+            })
+            .collect();
+        alerts.join(" ")
+    }
+}
+
+type Answer = dyn Fn(&HttpRequest, i64) -> Result<HttpResponse, Error> + Send + Sync;
+
+/// When the process dies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Death {
+    /// At its so manyth effect.
+    pub effect: Option<u64>,
+    /// Whether that effect still happens.
+    pub after: bool,
+}
+
+/// What the process has done, and whether it is dead.
+#[derive(Debug, Default)]
+pub struct Life {
+    pub effects: u64,
+    pub death: Death,
+    pub dead: bool,
+    /// What the last effect before the death was.
+    pub last: &'static str,
+}
+
+impl Life {
+    /// Whether an effect happens, and whether its caller hears of it.
+    fn effect(&mut self, what: &'static str) -> (bool, bool) {
+        if self.dead {
+            return (false, false);
+        }
+        self.effects += 1;
+        if self.death.effect != Some(self.effects) {
+            if self.death.effect.is_none_or(|effect| self.effects < effect) {
+                self.last = what;
+            }
+            return (true, true);
+        }
+        self.dead = true;
+        if self.death.after {
+            self.last = what;
+        }
+        (self.death.after, false)
+    }
+}
+
+fn died() -> Error {
+    Error::new(Kind::Unavailable, "the process is dead")
+}
+
+#[derive(Clone, Debug)]
+struct MortalTable(Arc<dyn Table>, Arc<Mutex<Life>>);
+
+#[async_trait::async_trait]
+impl Table for MortalTable {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
+        if self.1.lock().unwrap().dead {
+            Err(died())
+        } else {
+            self.0.get(key).await
+        }
+    }
+    async fn query_page(&self, pk: &str, range: &SkRange, limit: usize) -> Result<Page, Error> {
+        if self.1.lock().unwrap().dead {
+            Err(died())
+        } else {
+            self.0.query_page(pk, range, limit).await
+        }
+    }
+    async fn transact(&self, writes: Vec<Write>) -> Result<Vec<u64>, Error> {
+        let (happens, heard) = self.1.lock().unwrap().effect("table");
+        let result = if happens {
+            self.0.transact(writes).await
+        } else {
+            Err(died())
+        };
+        if heard { result } else { Err(died()) }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct MortalQueues(Arc<dyn Queues>, Arc<Mutex<Life>>);
+
+#[async_trait::async_trait]
+impl Queues for MortalQueues {
+    async fn send_batch(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), Error> {
+        let (happens, heard) = self.1.lock().unwrap().effect("queue");
+        let result = if happens {
+            self.0.send_batch(queue, messages).await
+        } else {
+            Err(died())
+        };
+        if heard { result } else { Err(died()) }
+    }
+    async fn send_dead_letter(&self, queue: Queue, body: String, reason: String) -> Result<(), Error> {
+        self.0.send_dead_letter(queue, body, reason).await
+    }
+}
+
+/// A configuration that can be changed.
+#[derive(Debug, Default)]
+struct Changing(Mutex<Arc<ConfigFiles>>);
+
+#[async_trait::async_trait]
+impl ConfigSource for Changing {
+    async fn current(&self) -> Result<Arc<ConfigFiles>, Error> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+}
+
+/// Receivers on the other side.
+struct Receivers {
+    clock: Arc<parapet_ports::FixedClock>,
+    life: Arc<Mutex<Life>>,
+    calls: Mutex<Vec<Call>>,
+    answer: Mutex<Box<Answer>>,
+}
+
+impl std::fmt::Debug for Receivers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Receivers")
+    }
+}
+
+#[async_trait::async_trait]
+impl Http for Receivers {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        use parapet_ports::Clock as _;
+        let (happens, heard) = self.life.lock().unwrap().effect("http");
+        if !happens {
+            return Err(died());
+        }
+        let at_ms = self.clock.now_ms();
+        let answer = (self.answer.lock().unwrap())(&request, at_ms);
+        if answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
+            let key = request
+                .headers
+                .get("x-parapet-dedup-key")
+                .map(|key| key.to_str().unwrap().to_owned());
+            self.calls.lock().unwrap().push(Call {
+                at_ms,
+                url: request.url.clone(),
+                dedup_key: key.unwrap_or_default(),
+                body: serde_json::from_slice(&request.body).unwrap(),
+            });
+        }
+        if heard { answer } else { Err(died()) }
+    }
+}
+
+pub struct World {
+    pub memory: MemoryPorts,
+    pub ports: Ports,
+    pub notifier: Notifier,
+    pub life: Arc<Mutex<Life>>,
+    receivers: Arc<Receivers>,
+    settings: Settings,
+    config: Arc<Changing>,
+    /// How far the clock goes at a time.
+    pub step_ms: i64,
+    pub log: Vec<String>,
+}
+
+pub fn status(code: u16) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse {
+        status: http::StatusCode::from_u16(code).unwrap(),
+        headers: http::HeaderMap::new(),
+        body: Bytes::new(),
+    })
+}
+
+pub fn files(alertmanager: &str, version: &str) -> ConfigFiles {
+    ConfigFiles {
+        alertmanager: Some(SourceFile {
+            path: "alertmanager.yml".into(),
+            text: alertmanager.into(),
+        }),
+        version: version.into(),
+        ..ConfigFiles::default()
+    }
+}
+
+impl World {
+    pub fn new(alertmanager: &str) -> Self {
+        Self::with_settings(alertmanager, Settings::default())
+    }
+
+    pub fn with_settings(alertmanager: &str, settings: Settings) -> Self {
+        let memory = MemoryPorts::new(START_MS, files(alertmanager, "1"));
+        let life = Arc::new(Mutex::new(Life::default()));
+        let receivers = Arc::new(Receivers {
+            clock: memory.clock.clone(),
+            life: life.clone(),
+            calls: Mutex::default(),
+            answer: Mutex::new(Box::new(|_, _| status(200))),
+        });
+        let mut ports = memory.ports.clone();
+        ports.table = Arc::new(MortalTable(memory.table.clone(), life.clone()));
+        ports.queues = Arc::new(MortalQueues(memory.queues.clone(), life.clone()));
+        ports.http = receivers.clone();
+        let config = Arc::new(Changing::default());
+        *config.0.lock().unwrap() = Arc::new(files(alertmanager, "1"));
+        ports.config = config.clone();
+        let notifier = Notifier::new(ports.clone(), settings.clone());
+        Self {
+            memory,
+            ports,
+            notifier,
+            life,
+            receivers,
+            settings,
+            config,
+            step_ms: 1000,
+            log: Vec::new(),
+        }
+    }
+
+    /// Another configuration from now on.
+    pub fn reload(&self, alertmanager: &str, version: &str) {
+        *self.config.0.lock().unwrap() = Arc::new(files(alertmanager, version));
+    }
+
+    /// From now on the receivers answer so.
+    pub fn answer(&self, answer: impl Fn(&HttpRequest, i64) -> Result<HttpResponse, Error> + Send + Sync + 'static) {
+        *self.receivers.answer.lock().unwrap() = Box::new(answer);
+    }
+
+    /// What was received with success so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.receivers.calls.lock().unwrap().clone()
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        use parapet_ports::Clock as _;
+        self.memory.clock.now_ms()
+    }
+
+    /// States alerts, as rule evaluation does.
+    pub async fn post(&self, alerts: Vec<Alert>) {
+        let body = serde_json::to_string(&alerts).unwrap();
+        self.memory
+            .queues
+            .send_batch(Queue::Alerts, vec![Outgoing::now(body)])
+            .await
+            .unwrap();
+    }
+
+    /// Runs the host until a moment: messages as they come due, a tick each minute, a new process after each death.
+    pub async fn run_until(&mut self, end_ms: i64) {
+        loop {
+            while self.pump().await {}
+            if self.now_ms() >= end_ms {
+                return;
+            }
+            self.memory.clock.advance_ms(self.step_ms);
+            let now_ms = self.now_ms();
+            if now_ms % 60_000 == 0 {
+                let _ = self.notifier.handle_tick(now_ms).await;
+                self.restart();
+            }
+        }
+    }
+
+    /// Handles what is due, once; whether there was anything.
+    pub async fn pump(&mut self) -> bool {
+        let mut any = false;
+        for queue in [Queue::Alerts, Queue::Timers, Queue::Deliveries] {
+            let received = self.memory.queues.receive(queue, 10, 0).await.unwrap();
+            if received.is_empty() {
+                continue;
+            }
+            any = true;
+            let messages = received.iter().map(|received| received.message.clone()).collect();
+            let answers = self.notifier.handle_batch(queue, messages).await;
+            assert_eq!(answers.len(), received.len());
+            if self.restart() {
+                // The answers died with the process: every message comes again.
+                continue;
+            }
+            for (received, answer) in received.into_iter().zip(answers) {
+                match answer {
+                    Disposition::Done => {}
+                    Disposition::Retry { reason } => {
+                        self.log.push(format!("retry: {reason}"));
+                        continue;
+                    }
+                    Disposition::Reject { reason } => {
+                        self.log.push(format!("reject: {reason}"));
+                        let body = received.message.body;
+                        self.memory.queues.send_dead_letter(queue, body, reason).await.unwrap();
+                    }
+                }
+                self.memory.queues.delete(queue, vec![received.receipt]).await.unwrap();
+            }
+        }
+        any
+    }
+
+    /// A new process in place of a dead one; whether it was dead.
+    fn restart(&mut self) -> bool {
+        let mut life = self.life.lock().unwrap();
+        let was_dead = std::mem::take(&mut life.dead);
+        drop(life);
+        if was_dead {
+            self.notifier = Notifier::new(self.ports.clone(), self.settings.clone());
+        }
+        was_dead
+    }
+}
+
+/// An alert that fires until it is stated again.
+pub fn firing(instance: &str, starts_at_ms: i64, now_ms: i64) -> Alert {
+    Alert {
+        labels: Labels::from_pairs([("alertname", "Down"), ("instance", instance), ("severity", "page")]),
+        annotations: Labels::from_pairs([("summary", format!("{instance} is <down>"))]),
+        starts_at_ms,
+        ends_at_ms: now_ms + 240_000,
+        updated_at_ms: now_ms,
+        generator_url: "http://prom:9090/graph?g0.expr=up&g0.tab=1".into(),
+    }
+}
+
+/// The same alert, over.
+pub fn resolved(instance: &str, starts_at_ms: i64, now_ms: i64) -> Alert {
+    Alert {
+        ends_at_ms: now_ms,
+        ..firing(instance, starts_at_ms, now_ms)
+    }
+}

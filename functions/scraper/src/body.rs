@@ -1,0 +1,163 @@
+//! From a body to samples with their labels (`scrapeLoop.append` of Prometheus).
+
+use crate::sample_labels::{self, LabelLimits};
+use parapet_config::ScrapeJob;
+use parapet_exposition::{Entry, FamilyTracker, Format, Limits, Metadata, Parser, Series};
+use parapet_model::{BatchSeries, Labels, Sample};
+use std::collections::{BTreeMap, HashMap};
+
+/// A body's own timestamps may not lie further in the future than this (`maxAheadTime` of Prometheus).
+const MAX_AHEAD_MS: i64 = 10 * 60_000;
+
+/// What a scrape brought.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// Every series with its samples; empty when there is a fault.
+    pub(crate) series: Vec<BatchSeries>,
+    /// For each series, whether its disappearance is marked: not where the target gives timestamps itself.
+    pub(crate) tracked: Vec<bool>,
+    /// Samples in the body, up to the fault if there is one.
+    pub(crate) samples: usize,
+    /// What the body says of its metric families.
+    pub(crate) metadata: BTreeMap<String, Metadata>,
+    /// Samples dropped because their series stood there already.
+    pub(crate) duplicates: usize,
+    /// Samples dropped because their time lies in the future.
+    pub(crate) out_of_bounds: usize,
+}
+
+/// Why nothing of a body is stored, with what was counted until then.
+#[derive(Debug)]
+pub(crate) struct BodyFault {
+    pub(crate) message: String,
+    pub(crate) samples: usize,
+}
+
+/// How a body is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    pub(crate) job: &'a ScrapeJob,
+    pub(crate) target_labels: &'a Labels,
+    /// The timestamp of samples that have none.
+    pub(crate) timestamp_ms: i64,
+    pub(crate) max_samples: u64,
+    pub(crate) max_labels_per_series: usize,
+}
+
+/// Reads a body. All of it is taken or nothing.
+pub(crate) fn read(body: &[u8], format: Format, reading: &Reading<'_>) -> Result<Body, BodyFault> {
+    let limits = Limits {
+        labels_per_series: reading.max_labels_per_series,
+    };
+    let mut collector = Collector {
+        reading: *reading,
+        out: Body::default(),
+        places: HashMap::new(),
+        over_limit: false,
+    };
+    let mut parser = Parser::new(body, format, &limits);
+    let mut family = FamilyTracker::default();
+    let fault = loop {
+        match parser.next_entry() {
+            Ok(None) => break None,
+            Ok(Some(Entry::Series(series))) => {
+                if let Err(fault) = collector.add(&series, &family) {
+                    break Some(fault);
+                }
+            }
+            Ok(Some(entry)) => {
+                family.note(&entry);
+                collector.describe(entry);
+            }
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    let samples = collector.out.samples;
+    match fault {
+        Some(message) => Err(BodyFault { message, samples }),
+        // The whole body was read all the same, to report how much there was.
+        None if collector.over_limit => Err(BodyFault {
+            message: "sample limit exceeded".to_owned(),
+            samples,
+        }),
+        None => Ok(collector.out),
+    }
+}
+
+struct Collector<'a> {
+    reading: Reading<'a>,
+    out: Body,
+    /// Where each label set stands in `out.series`.
+    places: HashMap<Labels, usize>,
+    over_limit: bool,
+}
+
+impl Collector<'_> {
+    fn add(&mut self, series: &Series<'_, '_>, family: &FamilyTracker<'_>) -> Result<(), String> {
+        let Reading { job, .. } = self.reading;
+        self.out.samples += 1;
+        let limit = if job.sample_limit > 0 {
+            job.sample_limit
+        } else {
+            self.reading.max_samples
+        };
+        if self.over_limit || self.out.samples as u64 > limit {
+            // Memory is not spent on what will be thrown away.
+            self.over_limit = true;
+            return Ok(());
+        }
+        let labels = sample_labels::join(
+            &series.name,
+            series.labels,
+            self.reading.target_labels,
+            job.honor_labels,
+        )?;
+        let limits = LabelLimits {
+            labels: job.label_limit,
+            name_length: job.label_name_length_limit,
+            value_length: job.label_value_length_limit,
+        };
+        sample_labels::verify(&labels, &limits)?;
+        let own_time = series.timestamp_ms.filter(|_| job.honor_timestamps);
+        let timestamp_ms = own_time.unwrap_or(self.reading.timestamp_ms);
+        if timestamp_ms > self.reading.timestamp_ms + MAX_AHEAD_MS {
+            self.out.out_of_bounds += 1;
+            return Ok(());
+        }
+        let sample = Sample::float(timestamp_ms, series.value);
+        let tracked = own_time.is_none() || job.track_timestamps_staleness;
+        match self.places.get(&labels) {
+            None => {
+                self.places.insert(labels.clone(), self.out.series.len());
+                self.out.series.push(BatchSeries {
+                    labels,
+                    kind: family.kind_of(&series.name),
+                    samples: vec![sample],
+                });
+                self.out.tracked.push(tracked);
+            }
+            Some(place) => {
+                let samples = &mut self.out.series[*place].samples;
+                match samples.binary_search_by_key(&timestamp_ms, |sample| sample.timestamp_ms) {
+                    // The first one stays.
+                    Ok(_) => self.out.duplicates += 1,
+                    Err(at) => {
+                        samples.insert(at, sample);
+                        self.out.tracked[*place] |= tracked;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, entry: Entry<'_, '_>) {
+        let metadata = &mut self.out.metadata;
+        match entry {
+            Entry::Type { family, kind } => metadata.entry(family.to_owned()).or_default().kind = kind,
+            Entry::Help { family, text } => metadata.entry(family.to_owned()).or_default().help = text.into_owned(),
+            Entry::Unit { family, unit } => metadata.entry(family.to_owned()).or_default().unit = unit.to_owned(),
+            Entry::Series(_) | Entry::Comment(_) => {}
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Ticks become tasks, tasks become samples.
+
+use crate::counters::{Counters, add};
+use crate::outcome::Context;
+use crate::plan::{Plan, ScrapeTask};
+use crate::series_set::SeriesSets;
+use crate::settings::Settings;
+use crate::{task, tidy};
+use parapet_config::Config;
+use parapet_ports::queue::MAX_DELAY_SECONDS;
+use parapet_ports::{Disposition, Error, Function, Kind, Message, Outgoing, Ports, Queue};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// How much before its time a task may run: the clocks of two hosts differ.
+const MAX_EARLY_MS: i64 = 5_000;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// The scraper function.
+#[derive(Debug)]
+pub struct Scraper {
+    context: Context,
+    parsed: Mutex<Option<Parsed>>,
+}
+
+/// A configuration as it was parsed.
+#[derive(Clone, Debug)]
+struct Parsed {
+    version: String,
+    config: Arc<Config>,
+    plan: Arc<Plan>,
+}
+
+impl Scraper {
+    /// A scraper over ports.
+    #[must_use]
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self {
+            context: Context {
+                sets: SeriesSets::new(ports.objects.clone(), settings.cached_series),
+                in_flight: Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
+                ports,
+                settings,
+                counters: Counters::default(),
+                done: Mutex::default(),
+            },
+            parsed: Mutex::default(),
+        }
+    }
+
+    /// What it did since the process began.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.context.counters
+    }
+
+    /// Sends a task for each slot of the minute that is not over, then tidies state. `at_ms` is the minute that the
+    /// tick is meant for; the same minute twice gives the same tasks.
+    ///
+    /// # Errors
+    /// Where the configuration does not read or the queue takes no tasks. Trouble with tidying is logged: the next
+    /// tick does it.
+    pub async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
+        let minute_ms = at_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
+        let parsed = self.parsed().await?;
+        let now_ms = self.context.ports.clock.now_ms();
+        let mut messages = Vec::new();
+        for task in parsed.plan.tasks(minute_ms) {
+            let ahead_ms = task.scheduled_ms() - now_ms;
+            if ahead_ms < -task.interval_ms {
+                add(&self.context.counters.slots_skipped, 1);
+                continue;
+            }
+            let body = serde_json::to_string(&task)
+                .map_err(|error| Error::new(Kind::Internal, "scrape task does not encode").with_source(error))?;
+            // Rounded up: a task is never early.
+            let delay_seconds = u32::try_from((ahead_ms.max(0) + 999) / 1000).unwrap_or(u32::MAX);
+            messages.push(Outgoing {
+                body,
+                delay_seconds: delay_seconds.min(MAX_DELAY_SECONDS),
+            });
+        }
+        let count = messages.len();
+        if count > 0 {
+            self.context
+                .ports
+                .queues
+                .send_batch(Queue::ScrapeTasks, messages)
+                .await?;
+        }
+        add(&self.context.counters.tasks_sent, count);
+        if let Err(error) = tidy::run(&self.context, &parsed.plan, minute_ms).await {
+            tracing::warn!(error = error.chain(), "scrape state not tidied");
+        }
+        Ok(())
+    }
+
+    /// Runs tasks; one answer for each, in order.
+    pub async fn handle_batch(&self, messages: Vec<Message>) -> Vec<Disposition> {
+        let tasks: Vec<_> = messages
+            .into_iter()
+            .map(|message| self.handle_message(message))
+            .collect();
+        futures::future::join_all(tasks).await
+    }
+
+    async fn handle_message(&self, message: Message) -> Disposition {
+        let task: ScrapeTask = match serde_json::from_str(&message.body) {
+            Ok(task) => task,
+            Err(error) => {
+                return Disposition::Reject {
+                    reason: format!("not a scrape task: {error}"),
+                };
+            }
+        };
+        if !task.is_valid() {
+            return Disposition::Reject {
+                reason: format!("not a scrape task: impossible numbers in {task:?}"),
+            };
+        }
+        if self.context.ports.clock.now_ms() < task.scheduled_ms() - MAX_EARLY_MS {
+            return Disposition::Retry {
+                reason: "the slot has not come yet".to_owned(),
+            };
+        }
+        let result = match self.parsed().await {
+            Ok(parsed) => {
+                let rerun = message.receive_count > 1;
+                task::run(&self.context, &parsed.config, &parsed.plan, &task, rerun).await
+            }
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => Disposition::Done,
+            // Whatever it is: in an interval's time the task is too late and done with.
+            Err(error) => Disposition::Retry { reason: error.chain() },
+        }
+    }
+
+    /// The configuration as it is now, parsed once for each version of it.
+    async fn parsed(&self) -> Result<Parsed, Error> {
+        let files = self.context.ports.config.current().await?;
+        let lock = || self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parsed) = lock().as_ref().filter(|parsed| parsed.version == files.version) {
+            return Ok(parsed.clone());
+        }
+        let source = &files.prometheus;
+        let config = parapet_config::parse(&source.path, &source.text)
+            .map_err(|error| Error::new(Kind::Invalid, "configuration does not read").with_source(error))?;
+        let parsed = Parsed {
+            version: files.version.clone(),
+            plan: Arc::new(Plan::new(&config, self.context.settings.targets_per_shard)),
+            config: Arc::new(config),
+        };
+        *lock() = Some(parsed.clone());
+        Ok(parsed)
+    }
+}
+
+#[async_trait::async_trait]
+impl Function for Scraper {
+    async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
+        let outcome = Self::handle_tick(self, at_ms).await;
+        self.context.counters.publish();
+        outcome
+    }
+
+    async fn handle_batch(&self, queue: Queue, messages: Vec<Message>) -> Vec<Disposition> {
+        if queue == Queue::ScrapeTasks {
+            let answers = Self::handle_batch(self, messages).await;
+            self.context.counters.publish();
+            return answers;
+        }
+        let reason = format!("the scraper takes no messages of {}", queue.as_str());
+        messages
+            .iter()
+            .map(|_| Disposition::Reject { reason: reason.clone() })
+            .collect()
+    }
+}

@@ -1,0 +1,325 @@
+//! One scrape of one target: request, samples, markers, and what is to be remembered.
+
+use crate::body::{self, Body, BodyFault, Reading};
+use crate::counters::{Counters, add};
+use crate::metadata;
+use crate::plan::Home;
+use crate::request;
+use crate::sample_labels;
+use crate::series_set::{SeriesSet, SeriesSets, content_hash};
+use crate::settings::Settings;
+use crate::state::{Health, SeriesSetRef, TargetState};
+use parapet_config::{ScrapeJob, Target};
+use parapet_model::{BatchSeries, Labels, MetricType, Sample, SampleBatch, stale_nan};
+use parapet_ports::{Error, Ports};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// The series that the scraper adds to each scrape. Their order is that of Prometheus.
+const REPORTS: [&str; 5] = [
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+];
+
+/// What every scrape of this process shares.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) sets: SeriesSets,
+    pub(crate) in_flight: Semaphore,
+    pub(crate) counters: Counters,
+    /// The last slot that this process has done of each shard. No more than a short way to skip a duplicate: what
+    /// another process did is seen in the table, or by the ids of batches.
+    pub(crate) done: Mutex<HashMap<Home, i64>>,
+}
+
+impl Context {
+    pub(crate) fn is_done(&self, home: &Home, scheduled_ms: i64) -> bool {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.get(home).is_some_and(|last_ms| *last_ms >= scheduled_ms)
+    }
+
+    pub(crate) fn set_done(&self, home: Home, scheduled_ms: i64) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_ms = done.entry(home).or_insert(scheduled_ms);
+        *last_ms = scheduled_ms.max(*last_ms);
+    }
+}
+
+/// What a scrape leads to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) identity: u64,
+    pub(crate) batch: SampleBatch,
+    pub(crate) state: TargetState,
+    /// The set that the state names and the bucket may not have yet.
+    pub(crate) new_set: Option<(String, SeriesSet)>,
+    /// The set that nothing names once the state is written.
+    pub(crate) superseded: Option<String>,
+}
+
+/// What is known of a target before a scrape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before<'a> {
+    pub(crate) state: Option<&'a TargetState>,
+    /// An earlier run may have sent samples for the same slot. The store takes that batch then and drops this one,
+    /// markers included: what this run sees end stays in the set, so that the next slot marks it (again).
+    pub(crate) rerun: bool,
+}
+
+impl Before<'_> {
+    fn set(&self) -> Option<&SeriesSetRef> {
+        self.state.and_then(|state| state.series_set.as_ref())
+    }
+
+    /// Whether the series of the set have no markers yet.
+    fn is_live(&self) -> bool {
+        self.state.is_some_and(|state| state.live)
+    }
+}
+
+/// Why a scrape failed, and how many samples had been read.
+struct Failure {
+    message: String,
+    samples: usize,
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self { message, samples: 0 }
+    }
+}
+
+/// Scrapes a target. A scrape that fails is an outcome as any other.
+///
+/// # Errors
+/// Where the bucket cannot be reached: then nothing can be said of the series that ended.
+pub(crate) async fn scrape(
+    context: &Context,
+    job: &ScrapeJob,
+    target: &Target,
+    timestamp_ms: i64,
+    before: Before<'_>,
+) -> Result<Outcome, Error> {
+    let clock = &context.ports.clock;
+    // A full process delays the request, which is not the target's fault.
+    let permit = context.in_flight.acquire().await;
+    let started_ms = clock.now_ms();
+    let result = fetch(context, job, target, timestamp_ms).await;
+    let duration_ms = (clock.now_ms() - started_ms).max(0);
+    drop(permit);
+    let (mut series, reports, mut state, new_set) = match result {
+        Ok(body) => {
+            add(&context.counters.scrapes, 1);
+            add(&context.counters.samples_duplicate, body.duplicates);
+            add(&context.counters.samples_out_of_bounds, body.out_of_bounds);
+            succeeded(context, target, timestamp_ms, body, before).await?
+        }
+        Err(failure) => {
+            add(&context.counters.scrapes_failed, 1);
+            tracing::debug!(url = target.url, error = failure.message, "scrape failed");
+            failed(context, timestamp_ms, &failure, before).await?
+        }
+    };
+    state.job.clone_from(&job.name);
+    state.labels = target.labels.clone();
+    state.changed_ms = timestamp_ms;
+    state.duration_ms = duration_ms;
+    let up = f64::from(u8::from(state.health == Health::Up));
+    let values = [
+        up,
+        duration_ms as f64 / 1000.0,
+        reports.samples,
+        reports.samples,
+        reports.added,
+    ];
+    series.extend(report_series(&target.labels, timestamp_ms, values));
+    let superseded = before
+        .set()
+        .filter(|old| state.series_set.as_ref() != Some(*old))
+        .map(|old| old.name.clone());
+    Ok(Outcome {
+        identity: target.identity,
+        batch: batch(format!("scrape/{:016x}/{timestamp_ms}", target.identity), series),
+        state,
+        new_set,
+        superseded,
+    })
+}
+
+/// The numbers that a scrape reports of itself.
+struct Reports {
+    samples: f64,
+    added: f64,
+}
+
+type Parts = (Vec<BatchSeries>, Reports, TargetState, Option<(String, SeriesSet)>);
+
+async fn succeeded(
+    context: &Context,
+    target: &Target,
+    timestamp_ms: i64,
+    body: Body,
+    before: Before<'_>,
+) -> Result<Parts, Error> {
+    let previous_set = before.set();
+    let current = || {
+        body.series
+            .iter()
+            .map(|series| &series.labels)
+            .zip(body.tracked.iter().copied())
+    };
+    let hash = content_hash(current());
+    let same = match previous_set {
+        Some(set) => set.hash == hash,
+        None => body.series.is_empty(),
+    };
+    let (mut ended, mut added) = (Vec::new(), 0);
+    let (mut series_set, mut new_set) = (previous_set.cloned(), None);
+    if !same {
+        let known = match previous_set {
+            Some(set) => context.sets.get(&set.name).await?,
+            None => Default::default(),
+        };
+        let tracked: HashSet<&Labels> = current()
+            .filter(|(_, tracked)| *tracked)
+            .map(|(labels, _)| labels)
+            .collect();
+        if before.is_live() {
+            ended = stale(&known, timestamp_ms, |labels| !tracked.contains(labels));
+        }
+        let there: HashSet<&Labels> = known.labels().map(|(labels, _)| labels).collect();
+        added = current().filter(|(labels, _)| !there.contains(labels)).count();
+        // To be remembered: what is there, and after a rerun what ended too.
+        let kept = ended.iter().filter(|_| before.rerun).map(|series| (series, true));
+        let set = SeriesSet::of(body.series.iter().zip(body.tracked.iter().copied()).chain(kept));
+        let hash = content_hash(set.labels());
+        if previous_set.is_none_or(|previous| previous.hash != hash) {
+            series_set = (!set.series.is_empty()).then(|| SeriesSetRef {
+                name: SeriesSet::name(target.identity, timestamp_ms, hash),
+                hash,
+                series: set.series.len(),
+            });
+            new_set = series_set.as_ref().map(|reference| (reference.name.clone(), set));
+        }
+    }
+    let known = before.state.and_then(|state| state.metadata.as_deref());
+    let metadata = metadata::put(&context.ports.objects, &body.metadata, known).await?;
+    let reports = Reports {
+        samples: body.samples as f64,
+        added: added as f64,
+    };
+    let mut series = body.series;
+    series.append(&mut ended);
+    let state = TargetState {
+        job: String::new(),
+        labels: Labels::empty(),
+        health: Health::Up,
+        last_error: String::new(),
+        changed_ms: 0,
+        duration_ms: 0,
+        series_set,
+        live: true,
+        metadata,
+    };
+    Ok((series, reports, state, new_set))
+}
+
+async fn failed(context: &Context, timestamp_ms: i64, failure: &Failure, before: Before<'_>) -> Result<Parts, Error> {
+    let series = match before.set().filter(|_| before.is_live()) {
+        Some(set) => stale(&*context.sets.get(&set.name).await?, timestamp_ms, |_| true),
+        None => Vec::new(),
+    };
+    let reports = Reports {
+        samples: failure.samples as f64,
+        added: 0.0,
+    };
+    let state = TargetState {
+        job: String::new(),
+        labels: Labels::empty(),
+        health: Health::Down,
+        last_error: TargetState::error_text(&failure.message),
+        changed_ms: 0,
+        duration_ms: 0,
+        // What was known stays known: when the target comes back, its series are not new.
+        series_set: before.set().cloned(),
+        live: before.rerun && before.is_live(),
+        metadata: before.state.and_then(|state| state.metadata.clone()),
+    };
+    Ok((series, reports, state, None))
+}
+
+async fn fetch(context: &Context, job: &ScrapeJob, target: &Target, timestamp_ms: i64) -> Result<Body, Failure> {
+    let count = job.targets.len() as u64;
+    if job.target_limit > 0 && count > job.target_limit {
+        return Err(Failure::from(format!(
+            "target_limit exceeded (number of targets: {count}, limit: {})",
+            job.target_limit
+        )));
+    }
+    let settings = &context.settings;
+    let request = request::build(job, target, settings.max_body_bytes)?;
+    let response = context.ports.http.call(request).await.map_err(|error| error.chain())?;
+    let Some((bytes, format)) = request::read(job, response)? else {
+        return Ok(Body::default());
+    };
+    let reading = Reading {
+        job,
+        target_labels: &target.labels,
+        timestamp_ms,
+        max_samples: settings.max_samples,
+        max_labels_per_series: settings.max_labels_per_series,
+    };
+    body::read(&bytes, format, &reading).map_err(|BodyFault { message, samples }| Failure { message, samples })
+}
+
+/// Staleness markers for the tracked series of a set that `ended` says yes to.
+fn stale(set: &SeriesSet, timestamp_ms: i64, ended: impl Fn(&Labels) -> bool) -> Vec<BatchSeries> {
+    set.series
+        .iter()
+        .filter(|(series, tracked)| *tracked && ended(&series.labels))
+        .map(|(series, _)| BatchSeries {
+            samples: vec![Sample::float(timestamp_ms, stale_nan())],
+            ..series.clone()
+        })
+        .collect()
+}
+
+fn report_series(labels: &Labels, timestamp_ms: i64, values: [f64; 5]) -> impl Iterator<Item = BatchSeries> {
+    REPORTS.into_iter().zip(values).map(move |(name, value)| BatchSeries {
+        labels: sample_labels::report(name, labels),
+        kind: MetricType::Gauge,
+        samples: vec![Sample::float(timestamp_ms, value)],
+    })
+}
+
+fn batch(id: String, series: Vec<BatchSeries>) -> SampleBatch {
+    SampleBatch {
+        id,
+        tenant: parapet_store::tenant::DEFAULT.to_owned(),
+        series,
+    }
+}
+
+/// The end of a target that left the configuration: markers for all it had, `up` included.
+///
+/// # Errors
+/// Where the bucket cannot be reached.
+pub(crate) async fn gone(
+    context: &Context,
+    identity: u64,
+    state: &TargetState,
+    timestamp_ms: i64,
+) -> Result<SampleBatch, Error> {
+    let mut series = match state.series_set.as_ref().filter(|_| state.live) {
+        Some(set) => stale(&*context.sets.get(&set.name).await?, timestamp_ms, |_| true),
+        None => Vec::new(),
+    };
+    series.extend(report_series(&state.labels, timestamp_ms, [stale_nan(); 5]));
+    Ok(batch(format!("scrape/{identity:016x}/{timestamp_ms}/gone"), series))
+}

@@ -1,0 +1,89 @@
+//! Limits and tunables of the scraper.
+
+use parapet_ports::{Error, VarReader, Vars};
+
+/// Limits and tunables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// About how many targets one task scrapes.
+    pub targets_per_shard: usize,
+    /// The most requests at one time in this process.
+    pub max_in_flight: usize,
+    /// The longest decompressed body where the configuration sets no `body_size_limit`, bytes.
+    pub max_body_bytes: u64,
+    /// The most samples of one scrape where the configuration sets no `sample_limit`.
+    pub max_samples: u64,
+    /// The most labels of one series in a body, before `label_limit`.
+    pub max_labels_per_series: usize,
+    /// How many series of earlier scrapes are remembered in this process, to save reading them from the bucket.
+    pub cached_series: usize,
+    /// How many objects are read or written at one time.
+    pub object_concurrency: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            targets_per_shard: 20,
+            max_in_flight: 256,
+            max_body_bytes: 256 * 1024 * 1024,
+            max_samples: 1_000_000,
+            max_labels_per_series: 1_000,
+            cached_series: 250_000,
+            object_concurrency: 16,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads `PARAPET_SCRAPE_*` variables.
+    ///
+    /// # Errors
+    /// Every variable that does not read, in one error.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, Error> {
+        let mut reader = VarReader::new(vars);
+        let default = Self::default();
+        let settings = Self {
+            targets_per_shard: reader.parsed("PARAPET_SCRAPE_TARGETS_PER_SHARD", default.targets_per_shard),
+            max_in_flight: reader.parsed("PARAPET_SCRAPE_MAX_IN_FLIGHT", default.max_in_flight),
+            max_body_bytes: reader.parsed("PARAPET_SCRAPE_MAX_BODY_BYTES", default.max_body_bytes),
+            max_samples: reader.parsed("PARAPET_SCRAPE_MAX_SAMPLES", default.max_samples),
+            max_labels_per_series: reader.parsed("PARAPET_SCRAPE_MAX_LABELS_PER_SERIES", default.max_labels_per_series),
+            cached_series: reader.parsed("PARAPET_SCRAPE_CACHED_SERIES", default.cached_series),
+            object_concurrency: reader.parsed("PARAPET_SCRAPE_OBJECT_CONCURRENCY", default.object_concurrency),
+        };
+        for (name, value) in [
+            ("PARAPET_SCRAPE_TARGETS_PER_SHARD", settings.targets_per_shard),
+            ("PARAPET_SCRAPE_MAX_IN_FLIGHT", settings.max_in_flight),
+            ("PARAPET_SCRAPE_OBJECT_CONCURRENCY", settings.object_concurrency),
+        ] {
+            if value == 0 {
+                reader.fault(format!("{name}=0 would scrape nothing"));
+            }
+        }
+        reader.finish(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn tells_every_fault() {
+        let vars = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        assert_eq!(Settings::from_vars(&vars(&[])).unwrap(), Settings::default());
+        let error = Settings::from_vars(&vars(&[
+            ("PARAPET_SCRAPE_MAX_IN_FLIGHT", "0"),
+            ("PARAPET_SCRAPE_MAX_SAMPLES", "many"),
+        ]));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("PARAPET_SCRAPE_MAX_IN_FLIGHT") && error.contains("PARAPET_SCRAPE_MAX_SAMPLES"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! The scraper over ports in memory.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod scrapes;
+mod simulation;
+mod staleness;
+mod tasks;
+mod world;

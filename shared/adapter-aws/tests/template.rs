@@ -1,0 +1,134 @@
+//! `template.yaml` and the code agree on queues and variables, and the template keeps the rules of queue and function.
+
+#![allow(clippy::unwrap_used, reason = "a template that does not read is a failure")]
+use parapet_ports::Queue;
+use std::collections::BTreeMap;
+
+/// The template's resources: logical id to the lines below it. The file has one form, so that lines are enough.
+fn resources() -> BTreeMap<String, String> {
+    let template = include_str!("../../../template.yaml");
+    let (_, resources) = template.split_once("\nResources:\n").unwrap();
+    let (resources, _) = resources.split_once("\nOutputs:\n").unwrap();
+    let mut found = BTreeMap::new();
+    let mut current = String::new();
+    for line in resources.lines() {
+        let id = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'));
+        match id.filter(|id| id.chars().all(char::is_alphanumeric)) {
+            Some(id) => current = id.to_owned(),
+            None => {
+                let text: &mut String = found.entry(current.clone()).or_default();
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    found
+}
+
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        .next()
+}
+
+/// `scrape-tasks` as `ScrapeTasks`.
+fn logical_id(queue: Queue) -> String {
+    let words = queue.as_str().split('-');
+    words
+        .map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]))
+        .collect()
+}
+
+fn seconds(text: &str, name: &str, default: u32) -> u32 {
+    value(text, name).map_or(default, |value| value.parse().unwrap())
+}
+
+#[test]
+fn every_queue_has_its_resources_and_variables() {
+    let (template, resources) = (include_str!("../../../template.yaml"), resources());
+    for queue in Queue::ALL {
+        let (id, name) = (logical_id(queue), queue.as_str());
+        let variable = name.replace('-', "_").to_uppercase();
+        for line in [
+            format!("PARAPET_QUEUE_{variable}_URL: !Ref {id}Queue"),
+            format!("PARAPET_DLQ_{variable}_URL: !Ref {id}DeadLetters"),
+        ] {
+            assert!(template.contains(&line), "the template has no {line}");
+        }
+        let own = &resources[&format!("{id}Queue")];
+        let dead = &resources[&format!("{id}DeadLetters")];
+        // Functions tell queues apart by the end of their names.
+        assert_eq!(
+            value(own, "QueueName"),
+            Some(format!("!Sub \"${{AWS::StackName}}-{name}\"").as_str())
+        );
+        assert_eq!(
+            value(dead, "QueueName"),
+            Some(format!("!Sub \"${{AWS::StackName}}-{name}-dlq\"").as_str())
+        );
+        assert!(value(own, "RedrivePolicy").is_some_and(|policy| policy.contains(&format!("{id}DeadLetters.Arn"))));
+        for queue in [own, dead] {
+            assert_eq!(value(queue, "MaximumMessageSize"), Some("1048576"), "{name}");
+            assert_eq!(value(queue, "SqsManagedSseEnabled"), Some("true"), "{name}");
+        }
+        assert!(
+            seconds(dead, "MessageRetentionPeriod", 0) > seconds(own, "MessageRetentionPeriod", 0),
+            "{name}"
+        );
+        for alarm in ["DeadLettersAlarm", "AgeAlarm"] {
+            assert!(resources.contains_key(&format!("{id}{alarm}")), "{id}{alarm}");
+        }
+    }
+}
+
+#[test]
+fn visibility_is_six_times_the_timeout_and_the_window() {
+    let (template, resources) = (include_str!("../../../template.yaml"), resources());
+    let (_, globals) = template.split_once("\nGlobals:\n").unwrap();
+    let default = seconds(globals, "Timeout", 3);
+    for queue in Queue::ALL {
+        let id = logical_id(queue);
+        let mapping = format!("Queue: !GetAtt {id}Queue.Arn");
+        let functions: Vec<&String> = resources.values().filter(|text| text.contains(&mapping)).collect();
+        let [function] = functions[..] else {
+            panic!("{id} has {} consumers", functions.len());
+        };
+        let (_, mapping) = function.split_once(&mapping).unwrap();
+        let needed = 6 * seconds(function, "Timeout", default) + seconds(mapping, "MaximumBatchingWindowInSeconds", 0);
+        let visibility = seconds(&resources[&format!("{id}Queue")], "VisibilityTimeout", 30);
+        assert!(visibility >= needed, "{id}: {visibility} s is less than {needed} s");
+        assert!(
+            mapping.contains("FunctionResponseTypes: [ReportBatchItemFailures]"),
+            "{id}"
+        );
+        assert!(mapping.contains("ScalingConfig: {MaximumConcurrency:"), "{id}");
+    }
+}
+
+#[test]
+fn every_function_has_its_own_role_log_group_and_alarm() {
+    let resources = resources();
+    let functions: Vec<&String> = resources.keys().filter(|id| id.ends_with("Function")).collect();
+    assert_eq!(functions.len(), 6);
+    for id in functions {
+        let name = id.strip_suffix("Function").unwrap();
+        let function = &resources[id];
+        assert_eq!(
+            value(function, "Role"),
+            Some(format!("!GetAtt {name}Role.Arn").as_str())
+        );
+        for other in [
+            format!("{name}Role"),
+            format!("{name}Logs"),
+            format!("{name}ErrorsAlarm"),
+        ] {
+            assert!(resources.contains_key(&other), "{other}");
+        }
+        let role = &resources[&format!("{name}Role")];
+        assert!(
+            !role.contains("Resource: \"*\"") && !role.contains(":*\""),
+            "{name} may do too much"
+        );
+    }
+}

@@ -1,0 +1,309 @@
+//! `scrape_configs`: jobs with everything resolved.
+
+use crate::error::Fault;
+use crate::fields::Fields;
+use crate::global::{self, Global, NATIVE_HISTOGRAM_FIELDS, ScrapeLimits};
+use crate::http_client::{self, Authorization};
+use crate::protocols::{self, EscapingScheme, ScrapeProtocol};
+use crate::target::{self, Target, TargetDefaults};
+use crate::yaml::{Node, Value};
+use parapet_model::{Labels, format_duration_ms, quote};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A job: what to scrape, how often and how. Limits of 0 are none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScrapeJob {
+    /// Its name, unique in the configuration.
+    pub name: String,
+    /// Milliseconds between scrapes, at least 1000.
+    pub interval_ms: i64,
+    /// Milliseconds that a scrape may take, at most the interval.
+    pub timeout_ms: i64,
+    /// The path on each target.
+    pub metrics_path: String,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Query parameters.
+    pub params: BTreeMap<String, Vec<String>>,
+    /// Whether labels of a target's body win over the labels of the target.
+    pub honor_labels: bool,
+    /// Whether timestamps in a body are used.
+    pub honor_timestamps: bool,
+    /// Whether series with timestamps of their own get staleness markers.
+    pub track_timestamps_staleness: bool,
+    /// Whether a compressed answer is asked for.
+    pub enable_compression: bool,
+    /// The longest decompressed body, bytes.
+    pub body_size_limit_bytes: u64,
+    /// The most samples of one scrape.
+    pub sample_limit: u64,
+    /// The most labels of one series.
+    pub label_limit: u64,
+    /// The longest label name, bytes.
+    pub label_name_length_limit: u64,
+    /// The longest label value, bytes.
+    pub label_value_length_limit: u64,
+    /// The most targets of the job: with more, each of its scrapes fails.
+    pub target_limit: u64,
+    /// The formats asked for, the most wanted first.
+    pub protocols: Vec<ScrapeProtocol>,
+    /// The format of an answer that does not say what it is.
+    pub fallback_protocol: Option<ScrapeProtocol>,
+    /// How names outside the classic character set are asked for.
+    pub escaping: EscapingScheme,
+    /// How requests authenticate.
+    pub authorization: Option<Authorization>,
+    /// The targets, without repeats.
+    pub targets: Vec<Target>,
+}
+
+const SUPPORTED: [&str; 15] = [
+    "job_name",
+    "static_configs",
+    "scrape_interval",
+    "scrape_timeout",
+    "metrics_path",
+    "scheme",
+    "params",
+    "honor_labels",
+    "honor_timestamps",
+    "track_timestamps_staleness",
+    "enable_compression",
+    "scrape_protocols",
+    "fallback_scrape_protocol",
+    "metric_name_validation_scheme",
+    "metric_name_escaping_scheme",
+];
+
+/// Fields that have no effect here.
+const NOT_USED: [&str; 4] = [
+    "scrape_failure_log_file",
+    "keep_dropped_targets",
+    "native_histogram_bucket_limit",
+    "native_histogram_min_bucket_factor",
+];
+
+const UNSUPPORTED: [&str; 2] = ["relabel_configs", "metric_relabel_configs"];
+
+/// Every way of discovery of Prometheus 3 but `static`.
+const DISCOVERY: [&str; 36] = [
+    "aws_sd_configs",
+    "azure_sd_configs",
+    "consul_sd_configs",
+    "digitalocean_sd_configs",
+    "dns_sd_configs",
+    "docker_sd_configs",
+    "dockerswarm_sd_configs",
+    "ec2_sd_configs",
+    "ecs_sd_configs",
+    "elasticache_sd_configs",
+    "eureka_sd_configs",
+    "file_sd_configs",
+    "gce_sd_configs",
+    "hetzner_sd_configs",
+    "http_sd_configs",
+    "ionos_sd_configs",
+    "kubernetes_sd_configs",
+    "kuma_sd_configs",
+    "lightsail_sd_configs",
+    "linode_sd_configs",
+    "marathon_sd_configs",
+    "msk_sd_configs",
+    "nerve_sd_configs",
+    "nomad_sd_configs",
+    "oci_sd_configs",
+    "openstack_sd_configs",
+    "outscale_sd_configs",
+    "ovhcloud_sd_configs",
+    "puppetdb_sd_configs",
+    "rds_sd_configs",
+    "scaleway_sd_configs",
+    "serverset_sd_configs",
+    "stackit_sd_configs",
+    "triton_sd_configs",
+    "uyuni_sd_configs",
+    "vultr_sd_configs",
+];
+
+/// Shorter intervals cannot be kept by queues whose delays are whole seconds.
+const MIN_INTERVAL_MS: i64 = 1_000;
+
+/// Reads one element of `scrape_configs`.
+pub(crate) fn read(
+    node: &Node,
+    global: &Global,
+    warnings: &mut Vec<String>,
+    secrets: &mut Vec<Range<usize>>,
+) -> Result<ScrapeJob, Fault> {
+    if matches!(node.value, Value::Null) {
+        return Err(Fault::new(
+            node.at,
+            "empty or null scrape config section; remove it or give it a job_name",
+        ));
+    }
+    let supported = [
+        &SUPPORTED[..],
+        &ScrapeLimits::FIELDS,
+        &NATIVE_HISTOGRAM_FIELDS,
+        &NOT_USED,
+        &http_client::SUPPORTED,
+    ]
+    .concat();
+    let unsupported = [&UNSUPPORTED[..], &DISCOVERY, &http_client::UNSUPPORTED].concat();
+    let fields = Fields::read(node, "scrape_configs", &supported, &unsupported)?;
+    let name = fields.text("job_name")?.unwrap_or_default();
+    if name.is_empty() {
+        return Err(Fault::new(
+            fields.position("job_name"),
+            "job_name is empty; give each scrape config a name",
+        ));
+    }
+    for field in NOT_USED {
+        global::warn_not_used(&fields, &format!("job {}", quote(name)), field, warnings);
+    }
+    global::check_native_histograms(&fields)?;
+    let (interval_ms, timeout_ms) = times(&fields, name, global)?;
+    let limits = ScrapeLimits::read(&fields, &global.limits)?;
+    let scheme = fields
+        .text("scheme")?
+        .filter(|scheme| !scheme.is_empty())
+        .unwrap_or("http");
+    if !matches!(scheme, "http" | "https") {
+        return Err(Fault::new(
+            fields.position("scheme"),
+            format!("scheme {} is neither http nor https", quote(scheme)),
+        ));
+    }
+    let metrics_path = fields
+        .text("metrics_path")?
+        .filter(|path| !path.is_empty())
+        .unwrap_or("/metrics");
+    let mut job = ScrapeJob {
+        name: name.to_owned(),
+        interval_ms,
+        timeout_ms,
+        metrics_path: metrics_path.to_owned(),
+        scheme: scheme.to_owned(),
+        params: params(&fields)?,
+        honor_labels: fields.boolean("honor_labels")?.unwrap_or(false),
+        honor_timestamps: fields.boolean("honor_timestamps")?.unwrap_or(true),
+        track_timestamps_staleness: fields.boolean("track_timestamps_staleness")?.unwrap_or(false),
+        enable_compression: fields.boolean("enable_compression")?.unwrap_or(true),
+        body_size_limit_bytes: limits.body_size_bytes,
+        sample_limit: limits.samples,
+        label_limit: limits.labels,
+        label_name_length_limit: limits.label_name_length,
+        label_value_length_limit: limits.label_value_length,
+        target_limit: limits.targets,
+        protocols: protocols::read_list(&fields, warnings)?
+            .or_else(|| global.protocols.clone())
+            .unwrap_or_else(|| ScrapeProtocol::DEFAULT.to_vec()),
+        fallback_protocol: protocols::read_fallback(&fields)?,
+        escaping: protocols::read_names(&fields)?.unwrap_or(global.escaping),
+        authorization: http_client::read_authorization(&fields, secrets)?,
+        targets: Vec::new(),
+    };
+    job.targets = targets(&fields, &job)?;
+    Ok(job)
+}
+
+/// Interval and timeout, milliseconds.
+fn times(fields: &Fields<'_>, name: &str, global: &Global) -> Result<(i64, i64), Fault> {
+    let set = |field| -> Result<Option<i64>, Fault> { Ok(fields.duration_ms(field)?.filter(|ms| *ms != 0)) };
+    let interval_ms = set("scrape_interval")?.unwrap_or(global.scrape_interval_ms);
+    if interval_ms < MIN_INTERVAL_MS {
+        return Err(Fault::new(
+            fields.position("scrape_interval"),
+            format!(
+                "scrape_interval of job {} is under a second, which is not supported; write 1s or more",
+                quote(name)
+            ),
+        ));
+    }
+    let timeout_ms = set("scrape_timeout")?;
+    if timeout_ms.is_some_and(|timeout_ms| timeout_ms > interval_ms) {
+        return Err(Fault::new(
+            fields.position("scrape_timeout"),
+            format!(
+                "scrape timeout greater than scrape interval for scrape config with job name {}",
+                quote(name)
+            ),
+        ));
+    }
+    Ok((
+        interval_ms,
+        timeout_ms.unwrap_or(global.scrape_timeout_ms.min(interval_ms)),
+    ))
+}
+
+fn params(fields: &Fields<'_>) -> Result<BTreeMap<String, Vec<String>>, Fault> {
+    let Some(node) = fields.get("params") else {
+        return Ok(BTreeMap::new());
+    };
+    let Value::Mapping(pairs) = &node.value else {
+        return Err(Fault::new(
+            node.at,
+            format!("params must be a mapping of names to lists, this is {}", node.kind()),
+        ));
+    };
+    pairs
+        .iter()
+        .map(|(key, value)| {
+            let values = value
+                .list("a parameter")?
+                .iter()
+                .map(|value| value.text().map(str::to_owned));
+            Ok((key.text()?.to_owned(), values.collect::<Result<_, Fault>>()?))
+        })
+        .collect()
+}
+
+fn targets(fields: &Fields<'_>, job: &ScrapeJob) -> Result<Vec<Target>, Fault> {
+    let defaults = TargetDefaults {
+        job: &job.name,
+        scheme: &job.scheme,
+        metrics_path: &job.metrics_path,
+        params: &job.params,
+        interval: format_duration_ms(job.interval_ms),
+        timeout: format_duration_ms(job.timeout_ms),
+    };
+    let mut targets: Vec<Target> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for group in fields.list("static_configs")? {
+        if matches!(group.value, Value::Null) {
+            return Err(Fault::new(
+                group.at,
+                "empty or null section in static_configs; remove it",
+            ));
+        }
+        let group = Fields::read(group, "static_configs", &["targets", "labels"], &[])?;
+        let labels = match group.get("labels") {
+            Some(node) => node.labels("labels")?,
+            None => Labels::empty(),
+        };
+        for name in [
+            "__scrape_interval__",
+            "__scrape_timeout__",
+            "__address__",
+            "__unix_socket__",
+        ] {
+            if labels.get(name).is_some() {
+                let at = group.position("labels");
+                return Err(Fault::new(
+                    at,
+                    format!("label {name} in static_configs is not supported yet"),
+                ));
+            }
+        }
+        for address in group.list("targets")? {
+            let target =
+                target::resolve(address.text()?, &labels, &defaults).map_err(|what| Fault::new(address.at, what))?;
+            // As in Prometheus, the same target twice is one.
+            if seen.insert(target.identity) {
+                targets.push(target);
+            }
+        }
+    }
+    Ok(targets)
+}

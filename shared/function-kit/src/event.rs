@@ -1,0 +1,138 @@
+//! The two kinds of event that Lambda hands to our functions: a schedule's tick and a batch of queue messages.
+
+use parapet_ports::{Message, Queue};
+use serde::Deserialize;
+
+/// An event, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A schedule's tick.
+    Tick {
+        /// The minute it is meant for, milliseconds since the Unix epoch.
+        at_ms: i64,
+    },
+    /// Messages of one queue.
+    Batch {
+        /// Which queue.
+        queue: Queue,
+        /// The messages.
+        messages: Vec<Message>,
+    },
+}
+
+/// An event that is neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventError(String);
+
+impl std::error::Error for EventError {}
+
+impl std::fmt::Display for EventError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "unexpected event: {}", self.0)
+    }
+}
+
+/// One record of an SQS event.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SqsRecord {
+    message_id: String,
+    body: String,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: String,
+    #[serde(default)]
+    attributes: SqsAttributes,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct SqsAttributes {
+    #[serde(rename = "ApproximateReceiveCount", default)]
+    receive_count: String,
+}
+
+/// Reads an event. The queue is told from the end of its ARN: `…:parapet-scrape-tasks` is `scrape-tasks`.
+///
+/// # Errors
+/// [`EventError`] for anything but a schedule's tick and an SQS batch.
+pub fn parse_event(event: serde_json::Value) -> Result<Event, EventError> {
+    if let Some(records) = event.get("Records") {
+        let records: Vec<SqsRecord> = serde_json::from_value(records.clone())
+            .map_err(|error| EventError(format!("records do not read: {error}")))?;
+        let arn = records
+            .first()
+            .map(|record| record.event_source_arn.clone())
+            .unwrap_or_default();
+        let queue = queue_of(&arn).ok_or_else(|| EventError(format!("no queue of ours: {arn:?}")))?;
+        let messages = records
+            .into_iter()
+            .map(|record| Message {
+                id: record.message_id,
+                body: record.body,
+                receive_count: record.attributes.receive_count.parse().unwrap_or(1),
+            })
+            .collect();
+        return Ok(Event::Batch { queue, messages });
+    }
+    let time = event.get("time").and_then(serde_json::Value::as_str);
+    let time = time.ok_or_else(|| EventError("neither \"Records\" nor \"time\"".to_owned()))?;
+    let at =
+        chrono::DateTime::parse_from_rfc3339(time).map_err(|error| EventError(format!("time {time:?}: {error}")))?;
+    Ok(Event::Tick {
+        at_ms: at.timestamp_millis().div_euclid(60_000) * 60_000,
+    })
+}
+
+fn queue_of(arn: &str) -> Option<Queue> {
+    let name = arn.rsplit(':').next()?;
+    Queue::ALL
+        .into_iter()
+        .find(|queue| name == queue.as_str() || name.ends_with(&format!("-{}", queue.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reads_a_tick_and_truncates_it_to_the_minute() {
+        let event = parse_event(json!({"source": "aws.events", "time": "2026-01-02T03:04:59Z"}));
+        assert_eq!(
+            event,
+            Ok(Event::Tick {
+                at_ms: 1_767_323_040_000
+            })
+        );
+    }
+
+    #[test]
+    fn reads_a_batch() {
+        let event = parse_event(json!({"Records": [{
+            "messageId": "m1", "body": "{}", "receiptHandle": "x", "attributes": {"ApproximateReceiveCount": "3"},
+            "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:prod-rule-tasks"}]}));
+        let messages = vec![Message {
+            id: "m1".into(),
+            body: "{}".into(),
+            receive_count: 3,
+        }];
+        assert_eq!(
+            event,
+            Ok(Event::Batch {
+                queue: Queue::RuleTasks,
+                messages
+            })
+        );
+    }
+
+    #[test]
+    fn refuses_the_rest() {
+        for event in [
+            json!({}),
+            json!({"time": "noon"}),
+            json!({"Records": [{"body": 1}]}),
+            json!(null),
+        ] {
+            assert!(parse_event(event.clone()).is_err(), "{event}");
+        }
+    }
+}

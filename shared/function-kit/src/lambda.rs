@@ -1,0 +1,84 @@
+//! The loop of a Lambda function that is called by schedules and queues.
+
+use crate::{Event, parse_event, settle};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use parapet_ports::{Disposition, Function, Queues};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Serves events until the runtime ends the process. Messages that must come again are named in a partial batch
+/// response; a failed tick fails the invocation, and the schedule's own retry repeats it.
+///
+/// # Errors
+/// Where the runtime cannot be reached.
+pub async fn run(function: Arc<dyn Function>, queues: Arc<dyn Queues>) -> Result<(), Error> {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let (function, queues) = (function.clone(), queues.clone());
+        async move { handle(&*function, &*queues, event.payload).await }
+    }))
+    .await
+}
+
+async fn handle(function: &dyn Function, queues: &dyn Queues, payload: Value) -> Result<Value, Error> {
+    match parse_event(payload)? {
+        Event::Tick { at_ms } => {
+            function
+                .handle_tick(at_ms)
+                .await
+                .inspect_err(|error| tracing::error!(at_ms, error = error.chain(), "the tick failed"))?;
+            Ok(Value::Null)
+        }
+        Event::Batch { queue, messages } => {
+            let answers: Vec<Disposition> = function.handle_batch(queue, messages.clone()).await;
+            let again = settle(queues, queue, &messages, answers).await;
+            let failures: Vec<Value> = again.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
+            Ok(json!({ "batchItemFailures": failures }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_ports::{ConfigFiles, Kind, Message, Queue, memory::MemoryPorts};
+
+    struct Echo;
+
+    #[async_trait::async_trait]
+    impl Function for Echo {
+        async fn handle_tick(&self, at_ms: i64) -> Result<(), parapet_ports::Error> {
+            if at_ms == 0 {
+                Err(parapet_ports::Error::new(Kind::Unavailable, "no"))
+            } else {
+                Ok(())
+            }
+        }
+
+        async fn handle_batch(&self, _: Queue, messages: Vec<Message>) -> Vec<Disposition> {
+            let answer = |message: Message| match message.body.as_str() {
+                "bad" => Disposition::Retry { reason: "bad".into() },
+                _ => Disposition::Done,
+            };
+            messages.into_iter().map(answer).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn names_only_the_failed_messages() {
+        let memory = MemoryPorts::new(0, ConfigFiles::default());
+        let record = |id: &str, body: &str| json!({"messageId": id, "body": body, "eventSourceARN": "a:b:samples"});
+        let event = json!({"Records": [record("1", "good"), record("2", "bad")]});
+        let answer = handle(&Echo, &*memory.queues, event).await.unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "2"}]}));
+        assert!(
+            handle(&Echo, &*memory.queues, json!({"time": "1970-01-01T00:00:00Z"}))
+                .await
+                .is_err()
+        );
+        assert!(
+            handle(&Echo, &*memory.queues, json!({"time": "1970-01-01T00:01:00Z"}))
+                .await
+                .is_ok()
+        );
+    }
+}

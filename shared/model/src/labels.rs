@@ -1,0 +1,382 @@
+//! [`Labels`]: a sorted, immutable, cheaply cloned label set.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// The label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// A label set, sorted by name, without empty values and without repeated names.
+///
+/// All names and values stand in one allocation (as Prometheus' `stringlabels`): a clone is a
+/// reference count, equality is a memory comparison.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// For each label: name length (u32, little endian), name, value length, value.
+    packed: Arc<[u8]>,
+}
+
+impl Labels {
+    /// The empty label set.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            packed: Arc::from([].as_slice()),
+        }
+    }
+
+    /// Builds a label set from pairs in any order. A later pair replaces an earlier one of the same
+    /// name; an empty value removes the label, as in Prometheus.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name, value);
+        }
+        builder.build()
+    }
+
+    /// Builds a label set from pairs that are already sorted by name, without repeats and without empty values.
+    ///
+    /// # Panics
+    /// In debug builds, when the pairs are not sorted.
+    pub fn from_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut packed = Vec::with_capacity(128);
+        let mut previous: Option<&str> = None;
+        for (name, value) in pairs {
+            debug_assert!(previous.is_none_or(|p| p < name), "labels are not sorted at {name:?}");
+            previous = Some(name);
+            push_text(&mut packed, name);
+            push_text(&mut packed, value);
+        }
+        Self { packed: packed.into() }
+    }
+
+    /// The labels in order of name.
+    #[must_use]
+    pub fn iter(&self) -> LabelsIter<'_> {
+        LabelsIter { rest: &self.packed }
+    }
+
+    /// The value of `name`, `None` where the label is absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .take_while(|(n, _)| *n <= name)
+            .find_map(|(n, v)| (n == name).then_some(v))
+    }
+
+    /// The value of `__name__`.
+    #[must_use]
+    pub fn metric_name(&self) -> Option<&str> {
+        self.get(METRIC_NAME)
+    }
+
+    /// How many labels there are, `__name__` included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is no label at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    /// The bytes that this label set takes in memory.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// The stable identity of the series, stored in segments: XXH3-64 over every name and value, each
+    /// followed by the byte 0xFF (which no UTF-8 text contains), in order of name.
+    #[must_use]
+    pub fn series_id(&self) -> i64 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for (name, value) in self.iter() {
+            hasher.update(name.as_bytes());
+            hasher.update(&[0xFF]);
+            hasher.update(value.as_bytes());
+            hasher.update(&[0xFF]);
+        }
+        hasher.digest().cast_signed()
+    }
+
+    /// A copy with `name` set to `value`; an empty value removes it.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut builder = LabelsBuilder::from(self);
+        builder.set(name, value);
+        builder.build()
+    }
+
+    /// A copy without the labels whose name `drop` answers true for.
+    #[must_use]
+    pub fn without(&self, mut drop: impl FnMut(&str) -> bool) -> Self {
+        Self::from_sorted(self.iter().filter(|(n, _)| !drop(n)))
+    }
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.packed.hash(state);
+    }
+}
+
+/// By name, then value, label by label; a prefix sorts first (`labels.Compare` of Prometheus).
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// As Prometheus prints a series: `name{a="b"}`, names outside the classic character set in quotes.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "{";
+        let mut open = false;
+        if let Some(name) = self.metric_name() {
+            if is_legacy_metric_name(name) {
+                f.write_str(name)?;
+            } else {
+                write!(f, "{{{}", quote(name))?;
+                (separator, open) = (", ", true);
+            }
+        }
+        for (name, value) in self.iter().filter(|(n, _)| *n != METRIC_NAME) {
+            f.write_str(separator)?;
+            (separator, open) = (", ", true);
+            if is_legacy_label_name(name) {
+                write!(f, "{name}={}", quote(value))?;
+            } else {
+                write!(f, "{}={}", quote(name), quote(value))?;
+            }
+        }
+        if open {
+            f.write_str("}")
+        } else if self.metric_name().is_none() {
+            f.write_str("{}")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for Labels {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Labels {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::collections::BTreeMap::<String, String>::deserialize(deserializer).map(Self::from_pairs)
+    }
+}
+
+impl<'a> IntoIterator for &'a Labels {
+    type Item = (&'a str, &'a str);
+    type IntoIter = LabelsIter<'a>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Iterator over the labels of [`Labels`] in order of name.
+#[derive(Clone, Debug)]
+pub struct LabelsIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for LabelsIter<'a> {
+    type Item = (&'a str, &'a str);
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        Some((take_text(&mut self.rest), take_text(&mut self.rest)))
+    }
+}
+
+/// Collects labels in any order, then builds [`Labels`].
+#[derive(Clone, Debug, Default)]
+pub struct LabelsBuilder {
+    pairs: Vec<(String, String)>,
+}
+
+impl LabelsBuilder {
+    /// Sets a label, replacing an earlier value; an empty value removes it when built.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        let (name, value) = (name.into(), value.into());
+        match self.pairs.iter_mut().find(|(n, _)| *n == name) {
+            Some(pair) => pair.1 = value,
+            None => self.pairs.push((name, value)),
+        }
+    }
+
+    /// Removes a label.
+    pub fn remove(&mut self, name: &str) {
+        self.pairs.retain(|(n, _)| n != name);
+    }
+
+    /// The value set so far.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The finished label set.
+    #[must_use]
+    pub fn build(mut self) -> Labels {
+        self.pairs.retain(|(_, v)| !v.is_empty());
+        self.pairs.sort_unstable();
+        Labels::from_sorted(self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+    }
+}
+
+impl From<&Labels> for LabelsBuilder {
+    fn from(labels: &Labels) -> Self {
+        Self {
+            pairs: labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        }
+    }
+}
+
+/// Whether `name` may stand unquoted as a metric name: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+#[must_use]
+pub fn is_legacy_metric_name(name: &str) -> bool {
+    is_word(name, |b| b == b':')
+}
+
+/// Whether `name` may stand unquoted as a label name: `[a-zA-Z_][a-zA-Z0-9_]*`.
+#[must_use]
+pub fn is_legacy_label_name(name: &str) -> bool {
+    is_word(name, |_| false)
+}
+
+fn is_word(name: &str, also: impl Fn(u8) -> bool) -> bool {
+    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_' || also(b);
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(letter) && bytes.all(|b| letter(b) || b.is_ascii_digit())
+}
+
+/// Quotes a text as Go's `strconv.Quote` does.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                let _ = write!(out, "\\x{:02x}", c as u32);
+            }
+            c if c.is_control() || c == '\u{feff}' => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&text.as_bytes()[..length as usize]);
+}
+
+fn take_text<'a>(rest: &mut &'a [u8]) -> &'a str {
+    let (length, tail) = rest.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+    let (text, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);
+    *rest = tail;
+    // Only `push_text` writes the packed form, from `&str`: the check cannot fail, and costs little.
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_sorted_without_empty_and_last_wins() {
+        let labels = Labels::from_pairs([("b", "1"), ("a", "x"), ("c", ""), ("b", "2")]);
+        assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "x"), ("b", "2")]);
+        assert_eq!(labels.get("b"), Some("2"));
+        assert_eq!(labels.get("c"), None);
+        assert_eq!(labels.with("a", "").len(), 1);
+    }
+
+    #[test]
+    fn prints_as_prometheus_does() {
+        let cases = [
+            (Labels::from_pairs([("__name__", "up")]), "up"),
+            (
+                Labels::from_pairs([("__name__", "up"), ("job", "a\"b")]),
+                r#"up{job="a\"b"}"#,
+            ),
+            (
+                Labels::from_pairs([("__name__", "my.metric"), ("a", "b")]),
+                r#"{"my.metric", a="b"}"#,
+            ),
+            (Labels::from_pairs([("__name__", "my.metric")]), r#"{"my.metric"}"#),
+            (Labels::from_pairs([("a.b", "c")]), r#"{"a.b"="c"}"#),
+            (Labels::empty(), "{}"),
+        ];
+        for (labels, want) in cases {
+            assert_eq!(labels.to_string(), want);
+        }
+    }
+
+    #[test]
+    fn series_id_is_stable_on_disk() {
+        let labels = Labels::from_pairs([("__name__", "up"), ("job", "node")]);
+        assert_eq!(
+            labels.series_id(),
+            Labels::from_pairs([("job", "node"), ("__name__", "up")]).series_id()
+        );
+        assert_ne!(
+            labels.series_id(),
+            Labels::from_pairs([("__name__", "upjob"), ("", "node")]).series_id()
+        );
+    }
+
+    #[test]
+    fn orders_by_name_then_value() {
+        let a = Labels::from_pairs([("a", "1")]);
+        let ab = Labels::from_pairs([("a", "1"), ("b", "1")]);
+        let b = Labels::from_pairs([("b", "0")]);
+        assert!(a < ab && ab < b);
+    }
+}

@@ -1,0 +1,52 @@
+//! What Parapet asks of its surroundings. Each trait is a port; `adapter-aws` and `adapter-local` answer it.
+//!
+//! - **Objects** is [`object_store::ObjectStore`] itself, with conditional puts.
+//! - [`Queues`] sends, [`QueueReader`] receives: at least once, in any order.
+//! - [`Table`] holds small items with a version each: reads, conditional writes and transactions.
+//! - [`Http`] makes one request; [`Clock`] and [`Entropy`] give time and randomness.
+//!
+//! A port names no cloud and no database. Its promises are written on the trait and tested by the contract
+//! suite beside it (`contract`), which every adapter runs.
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod config_files;
+pub mod contract;
+pub mod error;
+pub mod function;
+pub mod http;
+pub mod memory;
+pub mod queue;
+pub mod table;
+pub mod vars;
+
+pub use clock::{Clock, Entropy, FixedClock};
+pub use config_files::{ConfigFiles, ConfigSource, FixedConfig, SourceFile};
+pub use error::{Error, Kind};
+pub use function::Function;
+pub use http::{Http, HttpRequest, HttpResponse};
+pub use queue::{Disposition, Message, Outgoing, Queue, QueueReader, Queues, Received};
+pub use table::{Condition, Item, Key, Page, SkRange, Table, Write};
+pub use vars::{VarReader, Vars};
+
+/// The object port: the trait of the `object_store` crate, shared.
+pub type Objects = std::sync::Arc<dyn object_store::ObjectStore>;
+
+/// Every port, as a function is given them.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// Blobs: segments, claim checks, series sets.
+    pub objects: Objects,
+    /// Sending messages.
+    pub queues: std::sync::Arc<dyn Queues>,
+    /// State.
+    pub table: std::sync::Arc<dyn Table>,
+    /// Requests out.
+    pub http: std::sync::Arc<dyn Http>,
+    /// Time.
+    pub clock: std::sync::Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: std::sync::Arc<dyn Entropy>,
+    /// The user's configuration.
+    pub config: std::sync::Arc<dyn ConfigSource>,
+}

@@ -1,0 +1,194 @@
+//! Buckets as pairs of index and count, and as ranges of values.
+
+use super::bounds::upper;
+use crate::printer::general;
+use parapet_model::{Histogram, Span};
+
+/// Buckets by index, ascending.
+pub(crate) type Side = Vec<(i32, f64)>;
+
+/// A bucket's range and count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bucket {
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
+    pub(crate) count: f64,
+    lower_inclusive: bool,
+    upper_inclusive: bool,
+}
+
+impl Bucket {
+    /// A bucket that includes its upper bound.
+    pub(super) fn new(lower: f64, upper: f64, count: f64) -> Self {
+        Self {
+            lower,
+            upper,
+            count,
+            lower_inclusive: false,
+            upper_inclusive: true,
+        }
+    }
+
+    /// The share of the bucket below a value within it.
+    pub(crate) fn fraction_below(&self, value: f64, linear: bool) -> f64 {
+        if linear {
+            return (value - self.lower) / (self.upper - self.lower);
+        }
+        let (lower, upper) = (self.lower.abs().log2(), self.upper.abs().log2());
+        let value_log = value.abs().log2();
+        if value > 0.0 {
+            (value_log - lower) / (upper - lower)
+        } else {
+            1.0 - (value_log - upper) / (lower - upper)
+        }
+    }
+}
+
+/// Pairs of index and count; spans beyond the buckets or the range of indexes are cut off.
+fn flatten(spans: &[Span], buckets: &[f64]) -> Side {
+    let mut side = Vec::with_capacity(buckets.len());
+    let (mut index, mut counts) = (0i64, buckets.iter());
+    for span in spans {
+        index += i64::from(span.offset);
+        for _ in 0..span.length {
+            let Some(count) = counts.next() else { return side };
+            let Ok(small) = i32::try_from(index) else { return side };
+            if side.last().is_some_and(|(last, _)| *last >= small) {
+                // A span that goes back: not a histogram that arithmetic is defined for.
+                return side;
+            }
+            side.push((small, *count));
+            index += 1;
+        }
+    }
+    side
+}
+
+pub(super) fn positive(histogram: &Histogram) -> Side {
+    flatten(&histogram.positive_spans, &histogram.positive_buckets)
+}
+
+pub(super) fn negative(histogram: &Histogram) -> Side {
+    flatten(&histogram.negative_spans, &histogram.negative_buckets)
+}
+
+/// Spans and counts of the buckets that are not empty.
+pub(super) fn to_spans(side: impl IntoIterator<Item = (i32, f64)>) -> (Vec<Span>, Vec<f64>) {
+    let (mut spans, mut counts): (Vec<Span>, Vec<f64>) = (Vec::new(), Vec::new());
+    let mut next: Option<i32> = None;
+    for (index, count) in side {
+        if count == 0.0 {
+            continue;
+        }
+        match (spans.last_mut(), next) {
+            (Some(span), Some(next)) if next == index => span.length += 1,
+            (_, next) => spans.push(Span {
+                offset: index.saturating_sub(next.unwrap_or_default()),
+                length: 1,
+            }),
+        }
+        next = Some(index.saturating_add(1));
+        counts.push(count);
+    }
+    (spans, counts)
+}
+
+/// The index at a coarser schema.
+pub(super) fn coarser_index(index: i32, from: i32, to: i32) -> i32 {
+    let shift = from.saturating_sub(to).clamp(0, 31);
+    (index.wrapping_sub(1) >> shift) + 1
+}
+
+/// Buckets at a coarser schema.
+pub(super) fn reduce(side: Side, from: i32, to: i32) -> Side {
+    let mut reduced: Side = Vec::with_capacity(side.len());
+    for (index, count) in side {
+        let index = coarser_index(index, from, to);
+        match reduced.last_mut() {
+            Some((last, sum)) if *last == index => *sum += count,
+            _ => reduced.push((index, count)),
+        }
+    }
+    reduced
+}
+
+/// All buckets from the lowest values to the highest, the zero bucket among them if it is not empty.
+pub(crate) fn buckets_ascending(histogram: &Histogram) -> Vec<Bucket> {
+    let threshold = histogram.zero_threshold;
+    let custom = histogram.uses_custom_buckets();
+    let inclusive = |lower: f64, upper: f64, index: i32| {
+        if custom {
+            (index == 0, true)
+        } else {
+            (lower < 0.0, upper > 0.0)
+        }
+    };
+    let bucket = |lower: f64, upper: f64, count: f64, index: i32| {
+        let (lower_inclusive, upper_inclusive) = inclusive(lower, upper, index);
+        Bucket {
+            lower,
+            upper,
+            count,
+            lower_inclusive,
+            upper_inclusive,
+        }
+    };
+    let mut buckets = Vec::with_capacity(histogram.positive_buckets.len() + histogram.negative_buckets.len() + 1);
+    for (index, count) in negative(histogram).into_iter().rev() {
+        let (lower, mut top) = (-upper(histogram, index), -upper(histogram, index.saturating_sub(1)));
+        if top < 0.0 && top > -threshold {
+            top = -threshold;
+        }
+        buckets.push(bucket(lower, top, count, index));
+    }
+    if histogram.zero_count > 0.0 {
+        buckets.push(Bucket {
+            lower: -threshold,
+            upper: threshold,
+            count: histogram.zero_count,
+            lower_inclusive: true,
+            upper_inclusive: true,
+        });
+    }
+    for (index, count) in positive(histogram) {
+        let (mut lower, top) = (upper(histogram, index.saturating_sub(1)), upper(histogram, index));
+        if lower > 0.0 && lower < threshold {
+            lower = threshold;
+        }
+        buckets.push(bucket(lower, top, count, index));
+    }
+    buckets
+}
+
+/// All buckets from the highest values to the lowest.
+pub(crate) fn buckets_descending(histogram: &Histogram) -> Vec<Bucket> {
+    let mut buckets = buckets_ascending(histogram);
+    buckets.reverse();
+    buckets
+}
+
+/// The histogram as Prometheus prints it: `{count:3, sum:4, (1,2]:3}`.
+pub(crate) fn describe(histogram: &Histogram) -> String {
+    use std::fmt::Write as _;
+    let mut out = format!("{{count:{}, sum:{}", general(histogram.count), general(histogram.sum));
+    // Bounds as they are, not clipped to the zero bucket.
+    let unclipped = Histogram {
+        zero_threshold: 0.0,
+        ..histogram.clone()
+    };
+    for mut bucket in buckets_ascending(&unclipped) {
+        if bucket.count == 0.0 {
+            continue;
+        }
+        if bucket.lower == 0.0 && bucket.upper == 0.0 {
+            (bucket.lower, bucket.upper) = (-histogram.zero_threshold, histogram.zero_threshold);
+        }
+        let open = if bucket.lower_inclusive { '[' } else { '(' };
+        let close = if bucket.upper_inclusive { ']' } else { ')' };
+        let (lower, upper, count) = (general(bucket.lower), general(bucket.upper), general(bucket.count));
+        // Writing to a text cannot fail.
+        let _ = write!(out, ", {open}{lower},{upper}{close}:{count}");
+    }
+    out.push('}');
+    out
+}

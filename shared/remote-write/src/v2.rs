@@ -1,0 +1,306 @@
+//! Version 2.0: label names and values stand once in a table of symbols.
+
+use crate::wire::{self, Reader, Wire, put_bytes, put_key, put_varint};
+use crate::{Error, MAX_LABEL_BYTES, histogram, proto};
+use parapet_model::{BatchSeries, Labels, MetricType, Sample, Value};
+use prost::Message as _;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+/// Writes series as a `io.prometheus.write.v2.Request`, uncompressed. Exemplars, help and unit are not written.
+#[must_use]
+pub fn encode_v2(series: &[BatchSeries]) -> Vec<u8> {
+    let mut symbols = Symbols::default();
+    // Symbols come first, so the series wait in a buffer of their own.
+    let mut timeseries = Vec::with_capacity(series.len() * 64);
+    let (mut body, mut refs) = (Vec::with_capacity(256), Vec::with_capacity(64));
+    for series in series {
+        body.clear();
+        refs.clear();
+        for (name, value) in &series.labels {
+            put_varint(&mut refs, u64::from(symbols.intern(name)));
+            put_varint(&mut refs, u64::from(symbols.intern(value)));
+        }
+        put_bytes(&mut body, 1, &refs);
+        for sample in &series.samples {
+            if let Value::Float(value) = sample.value {
+                put_sample(&mut body, sample.timestamp_ms, value);
+            }
+        }
+        for sample in &series.samples {
+            if let Value::Histogram(value) = &sample.value {
+                put_bytes(
+                    &mut body,
+                    3,
+                    &histogram::to_proto(value, sample.timestamp_ms).encode_to_vec(),
+                );
+            }
+        }
+        let kind = kind_number(series.kind);
+        if kind != 0 {
+            put_bytes(&mut body, 5, &[1 << 3, kind]);
+        }
+        put_bytes(&mut timeseries, 5, &body);
+    }
+    let mut out = Vec::with_capacity(symbols.encoded.len() + timeseries.len());
+    out.append(&mut symbols.encoded);
+    out.append(&mut timeseries);
+    out
+}
+
+/// A sample is at most 9 bytes of value and 11 of timestamp: its length always fits one byte.
+fn put_sample(out: &mut Vec<u8>, timestamp_ms: i64, value: f64) {
+    put_key(out, 2, wire::BYTES);
+    let at = out.len();
+    out.push(0);
+    if value.to_bits() != 0 {
+        put_key(out, 1, wire::FIXED64);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    if timestamp_ms != 0 {
+        put_key(out, 2, wire::VARINT);
+        put_varint(out, timestamp_ms.cast_unsigned());
+    }
+    let length = out.len() - at - 1;
+    out[at] = length.to_le_bytes()[0];
+}
+
+fn kind_number(kind: MetricType) -> u8 {
+    match kind {
+        MetricType::Unknown => 0,
+        MetricType::Counter => 1,
+        MetricType::Gauge => 2,
+        MetricType::Histogram => 3,
+        MetricType::GaugeHistogram => 4,
+        MetricType::Summary => 5,
+        MetricType::Info => 6,
+        MetricType::StateSet => 7,
+    }
+}
+
+/// The kind that a number of either version's metadata names.
+pub(crate) fn kind_of(number: u64) -> MetricType {
+    usize::try_from(number)
+        .ok()
+        .and_then(|number| MetricType::ALL.get(number).copied())
+        .unwrap_or_default()
+}
+
+/// The table of symbols while writing; symbol 0 is the empty text, as the specification demands.
+struct Symbols<'a> {
+    numbers: HashMap<&'a str, u32, BuildHasherDefault<TextHasher>>,
+    encoded: Vec<u8>,
+}
+
+impl Default for Symbols<'_> {
+    fn default() -> Self {
+        let mut symbols = Self {
+            numbers: HashMap::default(),
+            encoded: Vec::with_capacity(4096),
+        };
+        symbols.intern("");
+        symbols
+    }
+}
+
+impl<'a> Symbols<'a> {
+    fn intern(&mut self, text: &'a str) -> u32 {
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        *self.numbers.entry(text).or_insert_with(|| {
+            put_bytes(&mut self.encoded, 4, text.as_bytes());
+            next
+        })
+    }
+}
+
+/// A quick hash for texts, several times quicker than the standard one at the length of labels.
+#[derive(Default)]
+struct TextHasher(u64);
+
+impl Hasher for TextHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, self.0);
+    }
+    fn write_u8(&mut self, _: u8) {}
+}
+
+/// Reads a `io.prometheus.write.v2.Request`, uncompressed, to its series in order. Labels come out sorted, empty
+/// values dropped, integer histograms in float form; a series without samples is left out. Exemplars, help and
+/// unit are skipped. Names are not checked: what a receiver refuses beyond the encoding is its own business.
+///
+/// # Errors
+/// [`Error`] when the encoding, a label reference or a histogram is broken; nothing of the request is returned then.
+pub fn decode_v2(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
+    let symbols = read_symbols(bytes)?;
+    let mut decoder = Decoder {
+        symbols: &symbols,
+        refs: Vec::with_capacity(64),
+        pairs: Vec::with_capacity(32),
+        label_bytes: 0,
+        // A histogram takes far more memory than the shortest message of one: see that they have some substance.
+        histograms_left: bytes.len() / 8 + 1,
+    };
+    let mut out = Vec::new();
+    let mut reader = Reader::new(bytes);
+    let mut index = 0;
+    while let Some((field, value)) = reader.field()? {
+        if let (5, Wire::Bytes(message)) = (field, value) {
+            let series = decoder.timeseries(reader.nested(message), index)?;
+            if !series.samples.is_empty() {
+                out.push(series);
+            }
+            index += 1;
+        }
+    }
+    Ok(out)
+}
+
+/// Symbols may stand after the series: they are read first, in a pass of their own.
+fn read_symbols(bytes: &[u8]) -> Result<Vec<&str>, Error> {
+    let mut symbols = Vec::new();
+    let mut reader = Reader::new(bytes);
+    while let Some((field, value)) = reader.field()? {
+        if let (4, Wire::Bytes(text)) = (field, value) {
+            symbols.push(std::str::from_utf8(text).map_err(|_| reader.error("symbol is not UTF-8"))?);
+        }
+    }
+    Ok(symbols)
+}
+
+struct Decoder<'a> {
+    symbols: &'a [&'a str],
+    /// Kept from series to series for their memory alone.
+    refs: Vec<u32>,
+    pairs: Vec<(&'a str, &'a str)>,
+    label_bytes: usize,
+    histograms_left: usize,
+}
+
+impl<'a> Decoder<'a> {
+    fn timeseries(&mut self, mut reader: Reader<'_>, index: usize) -> Result<BatchSeries, Error> {
+        self.refs.clear();
+        let mut series = BatchSeries::default();
+        let mut histograms = Vec::new();
+        while let Some((field, value)) = reader.field()? {
+            match (field, value) {
+                (1, Wire::Bytes(packed)) => {
+                    let mut packed = reader.nested(packed);
+                    while !packed.is_empty() {
+                        self.refs.push(reference(packed.varint()?, index)?);
+                    }
+                }
+                (1, Wire::Varint(number)) => self.refs.push(reference(number, index)?),
+                (2, Wire::Bytes(message)) => series.samples.push(read_sample(reader.nested(message))?),
+                (3, Wire::Bytes(message)) => {
+                    self.histograms_left = self
+                        .histograms_left
+                        .checked_sub(1)
+                        .ok_or_else(|| reader.error("too many empty histograms"))?;
+                    histograms.push(message);
+                }
+                (5, Wire::Bytes(message)) => {
+                    let mut metadata = reader.nested(message);
+                    while let Some((field, value)) = metadata.field()? {
+                        if let (1, Wire::Varint(number)) = (field, value) {
+                            series.kind = kind_of(number);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        series.labels = self.labels(index)?;
+        push_histograms(&mut series, &histograms)?;
+        Ok(series)
+    }
+
+    fn labels(&mut self, index: usize) -> Result<Labels, Error> {
+        let (references, []) = self.refs.as_chunks::<2>() else {
+            return Err(Error::LabelReferences {
+                index,
+                reason: "names and values do not come in pairs",
+            });
+        };
+        let text = |reference: u32| {
+            self.symbols
+                .get(reference as usize)
+                .copied()
+                .ok_or(Error::LabelReferences {
+                    index,
+                    reason: "reference past the end of the symbols",
+                })
+        };
+        self.pairs.clear();
+        for [name, value] in references {
+            let (name, value) = (text(*name)?, text(*value)?);
+            self.label_bytes = self.label_bytes.saturating_add(name.len() + value.len() + 8);
+            self.pairs.push((name, value));
+        }
+        if self.label_bytes > MAX_LABEL_BYTES {
+            return Err(Error::LabelsTooLong { limit: MAX_LABEL_BYTES });
+        }
+        sorted_labels(&mut self.pairs, index)
+    }
+}
+
+fn reference(number: u64, index: usize) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|_| Error::LabelReferences {
+        index,
+        reason: "reference past the end of the symbols",
+    })
+}
+
+/// Labels from pairs in any order; a repeated name is an error, an empty value is no label.
+pub(crate) fn sorted_labels(pairs: &mut Vec<(&str, &str)>, index: usize) -> Result<Labels, Error> {
+    if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
+        pairs.sort_unstable();
+        if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(Error::DuplicateLabel {
+                index,
+                name: pair[0].0.to_owned(),
+            });
+        }
+    }
+    pairs.retain(|(_, value)| !value.is_empty());
+    Ok(Labels::from_sorted(pairs.iter().copied()))
+}
+
+pub(crate) fn read_sample(mut reader: Reader<'_>) -> Result<Sample, Error> {
+    let (mut timestamp_ms, mut number) = (0, 0.0);
+    while let Some((field, value)) = reader.field()? {
+        match (field, value) {
+            (1, Wire::Fixed64(bits)) => number = f64::from_bits(bits),
+            (2, Wire::Varint(ms)) => timestamp_ms = ms.cast_signed(),
+            _ => {}
+        }
+    }
+    Ok(Sample::float(timestamp_ms, number))
+}
+
+/// Adds histogram samples and restores the order of time where both kinds of sample are there.
+pub(crate) fn push_histograms(series: &mut BatchSeries, messages: &[&[u8]]) -> Result<(), Error> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let both = !series.samples.is_empty();
+    for message in messages {
+        let broken = |reason: String| Error::Histogram {
+            series: series.labels.to_string(),
+            reason,
+        };
+        let message = proto::Histogram::decode(*message).map_err(|error| broken(error.to_string()))?;
+        let timestamp_ms = message.timestamp;
+        series.samples.push(Sample {
+            timestamp_ms,
+            value: Value::Histogram(Arc::new(histogram::from_proto(message).map_err(broken)?)),
+        });
+    }
+    if both {
+        series.samples.sort_by_key(|sample| sample.timestamp_ms);
+    }
+    Ok(())
+}

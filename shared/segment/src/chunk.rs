@@ -1,0 +1,135 @@
+//! [`Chunk`]: a run of samples of one series, one row of a segment.
+
+use parapet_model::{Histogram, Labels, MetricType};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// A run of samples of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// The labels, `__name__` included.
+    pub labels: Labels,
+    /// The kind of the metric.
+    pub kind: MetricType,
+    /// The samples, at least one.
+    pub samples: Samples,
+}
+
+/// Samples in strictly rising order of time: all floats or all native histograms.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Samples {
+    /// Float samples; both lists have the same length.
+    Floats {
+        /// Milliseconds since the Unix epoch.
+        timestamps: Vec<i64>,
+        /// The values.
+        values: Vec<f64>,
+    },
+    /// Native histogram samples: time and histogram.
+    Histograms(Vec<(i64, Arc<Histogram>)>),
+}
+
+impl Samples {
+    /// How many samples there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Floats { timestamps, .. } => timestamps.len(),
+            Self::Histograms(samples) => samples.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// First and last time, milliseconds; `None` without samples.
+    #[must_use]
+    pub fn time_range(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::Floats { timestamps, .. } => Some((*timestamps.first()?, *timestamps.last()?)),
+            Self::Histograms(samples) => Some((samples.first()?.0, samples.last()?.0)),
+        }
+    }
+}
+
+/// Where a chunk stands among the rows of a segment: by metric name, then series id, then labels, then time.
+/// Labels only decide where two series have the same id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SortKey {
+    pub(crate) labels: Labels,
+    pub(crate) series_id: i64,
+    pub(crate) min_ts: i64,
+}
+
+impl SortKey {
+    pub(crate) fn of(chunk: &Chunk, series_id: i64) -> Self {
+        let min_ts = chunk.samples.time_range().map_or(i64::MIN, |range| range.0);
+        Self {
+            labels: chunk.labels.clone(),
+            series_id,
+            min_ts,
+        }
+    }
+}
+
+impl Ord for SortKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare_names(&self.labels, &other.labels)
+            .then_with(|| self.series_id.cmp(&other.series_id))
+            .then_with(|| self.labels.cmp(&other.labels))
+            .then_with(|| self.min_ts.cmp(&other.min_ts))
+    }
+}
+
+impl PartialOrd for SortKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+pub(crate) fn compare_names(a: &Labels, b: &Labels) -> Ordering {
+    a.metric_name()
+        .unwrap_or_default()
+        .cmp(b.metric_name().unwrap_or_default())
+}
+
+/// Sorts chunks into the order of a segment's rows.
+pub fn sort(chunks: &mut Vec<Chunk>) {
+    let sorted = sort_with_ids(std::mem::take(chunks));
+    chunks.extend(sorted.into_iter().map(|(_, chunk)| chunk));
+}
+
+/// Sorts chunks, and gives each with its series id. Names and ids are found once per chunk, not once per comparison.
+pub(crate) fn sort_with_ids(chunks: Vec<Chunk>) -> Vec<(i64, Chunk)> {
+    let mut order: Vec<(&str, i64, usize)> = chunks
+        .iter()
+        .enumerate()
+        .map(|(place, chunk)| {
+            (
+                chunk.labels.metric_name().unwrap_or_default(),
+                chunk.labels.series_id(),
+                place,
+            )
+        })
+        .collect();
+    order.sort_unstable_by(|a, b| {
+        let (left, right) = (&chunks[a.2], &chunks[b.2]);
+        (a.0, a.1)
+            .cmp(&(b.0, b.1))
+            .then_with(|| left.labels.cmp(&right.labels))
+            .then_with(|| left.samples.time_range().cmp(&right.samples.time_range()))
+            .then_with(|| a.2.cmp(&b.2))
+    });
+    let order: Vec<(i64, usize)> = order
+        .into_iter()
+        .map(|(_, series_id, place)| (series_id, place))
+        .collect();
+    let mut places: Vec<Option<Chunk>> = chunks.into_iter().map(Some).collect();
+    let taken = order
+        .into_iter()
+        .filter_map(|(series_id, place)| Some((series_id, places[place].take()?)));
+    taken.collect()
+}

@@ -1,0 +1,112 @@
+//! The samples of chosen rows.
+
+use super::Footer;
+use crate::error::contained;
+use crate::schema;
+use crate::{Error, Source, histograms};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Float64Type, TimestampMillisecondType};
+use arrow_array::{Array as _, ListArray, RecordBatch};
+use parapet_model::Histogram;
+use std::ops::Range;
+
+/// Batches are this many rows: 240 samples each are 8 MB.
+const BATCH_ROWS: usize = 2 * 1024;
+
+/// The samples of one row, in order of time.
+#[derive(Debug)]
+pub enum RowSamples<'a> {
+    /// Float samples.
+    Floats {
+        /// Milliseconds since the Unix epoch.
+        timestamps: &'a [i64],
+        /// The values, as many.
+        values: &'a [f64],
+    },
+    /// Native histogram samples.
+    Histograms {
+        /// Milliseconds since the Unix epoch.
+        timestamps: &'a [i64],
+        /// The histograms, as many.
+        histograms: Vec<Histogram>,
+    },
+}
+
+impl Footer {
+    /// Reads the samples of rows (sorted, disjoint ranges) and hands each row to `visit` with its number;
+    /// `source` needs [`Footer::row_ranges`] of the same rows.
+    ///
+    /// # Errors
+    /// [`Error`] where the columns do not read or are not of the segment's form.
+    pub fn read_rows(
+        &self,
+        source: &Source,
+        rows: &[Range<usize>],
+        mut visit: impl FnMut(usize, RowSamples<'_>),
+    ) -> Result<(), Error> {
+        contained(|| {
+            let mut numbers = rows.iter().cloned().flatten();
+            for batch in self.reader(source, &self.sample_columns(), rows, BATCH_ROWS)? {
+                let batch = batch?;
+                let columns = SampleColumns::of(&batch)?;
+                for (row, number) in (0..batch.num_rows()).zip(numbers.by_ref()) {
+                    visit(number, columns.row(row)?);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The columns that samples are read from.
+pub(crate) struct SampleColumns<'a> {
+    timestamp_lists: &'a ListArray,
+    timestamps: &'a [i64],
+    value_lists: &'a ListArray,
+    values: &'a [f64],
+    histograms: Option<&'a ListArray>,
+}
+
+impl<'a> SampleColumns<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch) -> Result<Self, Error> {
+        let list = |name: &str| {
+            batch
+                .column_by_name(name)
+                .and_then(|column| column.as_list_opt::<i32>())
+        };
+        let required = |name: &str| list(name).ok_or_else(|| Error::form(format!("{name} is not a list column")));
+        let (timestamp_lists, value_lists) = (required(schema::TIMESTAMPS)?, required(schema::VALUES)?);
+        let timestamps = timestamp_lists.values().as_primitive_opt::<TimestampMillisecondType>();
+        let values = value_lists.values().as_primitive_opt::<Float64Type>();
+        Ok(Self {
+            timestamps: timestamps
+                .ok_or_else(|| Error::form("timestamps are no timestamps"))?
+                .values(),
+            values: values.ok_or_else(|| Error::form("values are no doubles"))?.values(),
+            histograms: list(schema::HISTOGRAMS),
+            timestamp_lists,
+            value_lists,
+        })
+    }
+
+    pub(crate) fn row(&self, row: usize) -> Result<RowSamples<'a>, Error> {
+        let range = |list: &ListArray| {
+            let offsets = list.value_offsets();
+            let place = |at: i32| usize::try_from(at).unwrap_or_default();
+            place(offsets[row])..place(offsets[row + 1])
+        };
+        let timestamps = &self.timestamps[range(self.timestamp_lists)];
+        if let Some(column) = self.histograms.filter(|column| column.is_valid(row)) {
+            let histograms = histograms::read_row(column, row)?;
+            if histograms.len() != timestamps.len() {
+                return Err(Error::form("a row has not one histogram for each timestamp"));
+            }
+            return Ok(RowSamples::Histograms { timestamps, histograms });
+        }
+        let values = &self.values[range(self.value_lists)];
+        if values.len() != timestamps.len() {
+            return Err(Error::form("a row has not one value for each timestamp"));
+        }
+        Ok(RowSamples::Floats { timestamps, values })
+    }
+}

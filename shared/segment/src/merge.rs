@@ -1,0 +1,270 @@
+//! Merging segments: many files in, few larger ones out, in one pass with bounded memory.
+
+use crate::chunk::{Chunk, Samples};
+use crate::decode::{LabelColumns, MergeReader, RowSamples, SampleColumns};
+use crate::encode::{EncodeOptions, Segment, SegmentWriter};
+use crate::error::contained;
+use crate::{Error, SeriesMerger, Source};
+use arrow_array::RecordBatch;
+use parapet_model::{Labels, MetricType};
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// Cuts a chunk into pieces of at most `max_samples`.
+pub(crate) fn split(chunk: Chunk, max_samples: usize) -> Vec<Chunk> {
+    let max_samples = max_samples.max(1);
+    if chunk.samples.len() <= max_samples {
+        return vec![chunk];
+    }
+    let piece = |samples| Chunk {
+        labels: chunk.labels.clone(),
+        kind: chunk.kind,
+        samples,
+    };
+    match &chunk.samples {
+        Samples::Floats { timestamps, values } => timestamps
+            .chunks(max_samples)
+            .zip(values.chunks(max_samples))
+            .map(|(timestamps, values)| {
+                piece(Samples::Floats {
+                    timestamps: timestamps.to_vec(),
+                    values: values.to_vec(),
+                })
+            })
+            .collect(),
+        Samples::Histograms(samples) => samples
+            .chunks(max_samples)
+            .map(|samples| piece(Samples::Histograms(samples.to_vec())))
+            .collect(),
+    }
+}
+
+/// The samples of one series that have come together so far.
+#[derive(Default)]
+struct Gathered {
+    labels: Labels,
+    kind: (i64, MetricType),
+    samples: SeriesMerger,
+}
+
+impl Gathered {
+    /// The row tells the kind if it is known and the row is the newest that tells one.
+    fn see_kind(&mut self, max_ts: i64, kind: MetricType) {
+        if kind != MetricType::Unknown {
+            self.kind = self.kind.max((max_ts, kind));
+        }
+    }
+
+    fn into_chunks(self) -> Vec<Chunk> {
+        let kind = self.kind.1;
+        let series = self.samples.finish(self.labels);
+        let mut chunks = Vec::new();
+        if !series.timestamps.is_empty() {
+            let samples = Samples::Floats {
+                timestamps: series.timestamps,
+                values: series.values,
+            };
+            chunks.push(Chunk {
+                labels: series.labels.clone(),
+                kind,
+                samples,
+            });
+        }
+        if !series.histograms.is_empty() {
+            chunks.push(Chunk {
+                labels: series.labels,
+                kind,
+                samples: Samples::Histograms(series.histograms),
+            });
+        }
+        chunks
+    }
+}
+
+/// An input, at one of its rows.
+struct Cursor {
+    reader: MergeReader,
+    batch: RecordBatch,
+    row: usize,
+}
+
+impl Cursor {
+    fn open(source: &Source) -> Result<Option<Self>, Error> {
+        let mut reader = MergeReader::open(source)?;
+        let Some(batch) = reader.next_batch()? else {
+            return Ok(None);
+        };
+        Ok(Some(Self { reader, batch, row: 0 }))
+    }
+
+    /// The next row; false at the end.
+    fn advance(&mut self) -> Result<bool, Error> {
+        self.row += 1;
+        while self.row >= self.batch.num_rows() {
+            let Some(batch) = self.reader.next_batch()? else {
+                return Ok(false);
+            };
+            (self.batch, self.row) = (batch, 0);
+        }
+        Ok(true)
+    }
+}
+
+/// What decides which input is read next: by metric, then series id, as rows are sorted.
+#[derive(PartialEq, Eq)]
+struct Head {
+    metric: Arc<str>,
+    series_id: i64,
+    input: usize,
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |head: &Self| (head.series_id, head.input);
+        self.metric.cmp(&other.metric).then_with(|| key(self).cmp(&key(other)))
+    }
+}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Merges segments into segments of about `target_bytes`, cut between series.
+///
+/// Samples of a series are brought together over all inputs, put in order of time, duplicates resolved
+/// ([`SeriesMerger`]), and cut into chunks anew. In memory are: the inputs' compressed bytes as `sources` hold
+/// them, a batch of rows of each, the samples of one series, and the output's compressed bytes.
+///
+/// # Errors
+/// [`Error`] where an input does not read or the output cannot be written.
+pub fn merge(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
+    contained(|| merge_contained(sources, options, target_bytes))
+}
+
+fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
+    let mut cursors = Vec::with_capacity(sources.len());
+    for source in sources {
+        cursors.extend(Cursor::open(source)?);
+    }
+    let mut heads = BinaryHeap::with_capacity(cursors.len());
+    for (input, cursor) in cursors.iter().enumerate() {
+        heads.push(Reverse(head(cursor, input, None)?));
+    }
+    let mut output = Output {
+        options,
+        target_bytes,
+        writer: None,
+        segments: Vec::new(),
+    };
+    let mut gathered: Vec<Gathered> = Vec::new();
+    let mut current: Option<(Arc<str>, i64)> = None;
+    while let Some(Reverse(next)) = heads.pop() {
+        if current
+            .as_ref()
+            .is_none_or(|(metric, id)| *id != next.series_id || **metric != *next.metric)
+        {
+            output.write(std::mem::take(&mut gathered))?;
+            current = Some((next.metric.clone(), next.series_id));
+        }
+        let cursor = &mut cursors[next.input];
+        gather(&mut gathered, cursor)?;
+        if cursor.advance()? {
+            heads.push(Reverse(head(cursor, next.input, Some(&next.metric))?));
+        }
+    }
+    output.write(gathered)?;
+    output.close()?;
+    Ok(output.segments)
+}
+
+fn head(cursor: &Cursor, input: usize, previous: Option<&Arc<str>>) -> Result<Head, Error> {
+    let metric = LabelColumns::metric_of(&cursor.batch, cursor.row)?;
+    let metric = match previous {
+        Some(previous) if **previous == *metric => previous.clone(),
+        _ => Arc::from(metric),
+    };
+    Ok(Head {
+        metric,
+        series_id: crate::decode::series_id_of(&cursor.batch, cursor.row)?,
+        input,
+    })
+}
+
+/// Adds the cursor's row to its series. There is one, unless two series share an id.
+fn gather(gathered: &mut Vec<Gathered>, cursor: &Cursor) -> Result<(), Error> {
+    let (batch, row) = (&cursor.batch, cursor.row);
+    let columns = LabelColumns::of(batch)?;
+    let place = match gathered.iter().position(|series| columns.equal(row, &series.labels)) {
+        Some(place) => place,
+        None => {
+            gathered.push(Gathered {
+                labels: columns.labels(row)?,
+                kind: (i64::MIN, MetricType::Unknown),
+                ..Gathered::default()
+            });
+            gathered.len() - 1
+        }
+    };
+    let series = &mut gathered[place];
+    let kind = crate::decode::kind_of(batch, row)?;
+    match SampleColumns::of(batch)?.row(row)? {
+        RowSamples::Floats { timestamps, values } => {
+            series.see_kind(timestamps.last().copied().unwrap_or(i64::MIN), kind);
+            series.samples.push_floats(timestamps, values);
+        }
+        RowSamples::Histograms { timestamps, histograms } => {
+            series.see_kind(timestamps.last().copied().unwrap_or(i64::MIN), kind);
+            for (at, histogram) in timestamps.iter().zip(histograms) {
+                series.samples.push_histogram(*at, Arc::new(histogram));
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Output<'a> {
+    options: &'a EncodeOptions,
+    target_bytes: usize,
+    writer: Option<SegmentWriter>,
+    segments: Vec<Segment>,
+}
+
+impl Output<'_> {
+    fn write(&mut self, mut series: Vec<Gathered>) -> Result<(), Error> {
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        for series in series {
+            let mut chunks: Vec<Chunk> = series
+                .into_chunks()
+                .into_iter()
+                .flat_map(|chunk| split(chunk, self.options.max_chunk_samples))
+                .collect();
+            chunks.sort_by_key(|chunk| chunk.samples.time_range());
+            let mut writer = match self.writer.take() {
+                Some(writer) => writer,
+                None => SegmentWriter::new(self.options.clone()),
+            };
+            for chunk in chunks {
+                writer.push(chunk)?;
+            }
+            self.writer = Some(writer);
+        }
+        if self
+            .writer
+            .as_ref()
+            .is_some_and(|writer| writer.size_bytes() >= self.target_bytes)
+        {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        if let Some(writer) = self.writer.take() {
+            self.segments.extend(writer.finish()?);
+        }
+        Ok(())
+    }
+}

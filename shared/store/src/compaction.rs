@@ -1,0 +1,275 @@
+//! Keeping what is stored in shape: merging files, retention, deletion, orphans, what Athena sees.
+//!
+//! Invariants, whatever is cut off, repeated or run twice at once:
+//! - **Nothing is lost or doubled.** A merge puts its outputs, then one transaction takes every input out of the
+//!   manifest (each at the version that was merged) and puts the outputs in. Of two merges of the same files one
+//!   meets a conflict and leaves its outputs to be collected.
+//! - **A reader going through a manifest never misses samples**: an output's level is above that of all its inputs,
+//!   and manifests are read in order of level.
+//! - **An object is deleted only when nobody can come to need it**: a replaced file after a grace period, from a
+//!   record written in the transaction that replaced it; an orphan after its name was taken by a tombstone, so that
+//!   the commit it was written for cannot happen any more.
+
+mod garbage;
+mod plan;
+mod publish;
+
+use crate::day::{DAY_MS, Day};
+use crate::manifest::{self, FileEntry};
+use crate::{blocking, keys, objects};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
+use parapet_segment::{EncodeOptions, Segment, Source};
+use std::sync::Arc;
+
+/// How files are merged and when they go.
+#[derive(Clone, Debug)]
+pub struct CompactionSettings {
+    /// So many files of a level above 0 are merged into the next level. Level 0 is merged from two files on.
+    pub fanout: usize,
+    /// Most inputs of one merge: with its outputs they must fit into one transaction.
+    pub max_inputs: usize,
+    /// Most bytes of inputs of one merge: they are held in memory.
+    pub max_merge_bytes: u64,
+    /// A file of this size is finished; larger outputs are cut.
+    pub target_bytes: u64,
+    /// A day is brought down to this many files (beside finished ones) once it is over.
+    pub closed_day_files: usize,
+    /// A day counts as over this long after its end.
+    pub close_after_ms: i64,
+    /// A replaced file is deleted after this long: longer than any query takes.
+    pub grace_ms: i64,
+    /// An object without manifest entry is an orphan when it is older than this.
+    pub orphan_grace_ms: i64,
+    /// Days that ended longer ago than this are deleted.
+    pub retention_ms: i64,
+    /// Claim checks of days that ended longer ago than this are deleted: longer than queues keep messages.
+    pub claim_retention_ms: i64,
+    /// How merged files are written.
+    pub encode: EncodeOptions,
+    /// What stands before an object's key in the published manifests: `s3://bucket/`.
+    pub url_prefix: String,
+}
+
+impl Default for CompactionSettings {
+    fn default() -> Self {
+        Self {
+            fanout: 8,
+            max_inputs: 80,
+            max_merge_bytes: 160 << 20,
+            target_bytes: 96 << 20,
+            closed_day_files: 4,
+            close_after_ms: 3_600_000,
+            grace_ms: 600_000,
+            orphan_grace_ms: 3_600_000,
+            retention_ms: 30 * DAY_MS,
+            claim_retention_ms: 5 * DAY_MS,
+            encode: EncodeOptions::default(),
+            url_prefix: String::new(),
+        }
+    }
+}
+
+/// What one run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompactionReport {
+    /// Merges that took effect.
+    pub merges: u64,
+    /// Files that they replaced.
+    pub inputs: u64,
+    /// Files that they made.
+    pub outputs: u64,
+    /// Merges that another run was quicker with.
+    pub conflicts: u64,
+    /// Files past their retention.
+    pub expired: u64,
+    /// Objects deleted.
+    pub deleted: u64,
+    /// Of which had never been in a manifest.
+    pub orphans: u64,
+}
+
+impl CompactionReport {
+    /// Adds another run's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.merges += other.merges;
+        self.inputs += other.inputs;
+        self.outputs += other.outputs;
+        self.conflicts += other.conflicts;
+        self.expired += other.expired;
+        self.deleted += other.deleted;
+        self.orphans += other.orphans;
+    }
+}
+
+/// Merges, retains, deletes, publishes. Cheap to clone; keeps nothing between calls.
+#[derive(Clone, Debug)]
+pub struct Compaction {
+    objects: Objects,
+    table: Arc<dyn Table>,
+    clock: Arc<dyn Clock>,
+    settings: Arc<CompactionSettings>,
+}
+
+/// Inputs fetched at once.
+const PARALLEL_READS: usize = 8;
+
+impl Compaction {
+    /// Over the objects, the table and the clock of `ports`.
+    #[must_use]
+    pub fn new(ports: &Ports, settings: CompactionSettings) -> Self {
+        Self {
+            objects: ports.objects.clone(),
+            table: ports.table.clone(),
+            clock: ports.clock.clone(),
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Merges what is due in the days from `first` on, and publishes them for Athena.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table or the objects are; [`Kind::Corrupt`] where a file does not read.
+    pub async fn compact(&self, tenant: &str, first: Day) -> Result<CompactionReport, Error> {
+        let mut report = CompactionReport::default();
+        for day in manifest::days(self.table.as_ref(), tenant, first, Day::LAST_NAMED).await? {
+            let files = manifest::files(self.table.as_ref(), tenant, day).await?;
+            let is_over = day.last_ms().saturating_add(self.settings.close_after_ms) < self.clock.now_ms();
+            for inputs in plan::merges(&files, &self.settings, is_over) {
+                self.merge(tenant, day, inputs, &mut report).await?;
+            }
+            self.publish(tenant, day).await?;
+        }
+        Ok(report)
+    }
+
+    async fn merge(
+        &self,
+        tenant: &str,
+        day: Day,
+        inputs: Vec<FileEntry>,
+        report: &mut CompactionReport,
+    ) -> Result<(), Error> {
+        let gets: Vec<_> = inputs
+            .iter()
+            .map(|input| objects::get(self.objects.as_ref(), &input.key))
+            .collect();
+        let fetched: Vec<Option<bytes::Bytes>> = stream::iter(gets).buffered(PARALLEL_READS).try_collect().await?;
+        // Gone: another run has merged it, and its grace period is over.
+        let Some(sources) = fetched
+            .into_iter()
+            .map(|bytes| bytes.map(Source::whole))
+            .collect::<Option<Vec<_>>>()
+        else {
+            report.conflicts += 1;
+            return Ok(());
+        };
+        let (options, target) = (self.settings.encode.clone(), self.settings.target_bytes);
+        let target = usize::try_from(target).unwrap_or(usize::MAX);
+        let segments = blocking(move || {
+            parapet_segment::merge(&sources, &options, target)
+                .map_err(|error| Error::new(Kind::Corrupt, "files do not merge").with_source(error))
+        })
+        .await?;
+        let writes = self.put_outputs(tenant, day, &inputs, &segments).await?;
+        match self.table.transact(writes).await {
+            Ok(_) => {
+                report.merges += 1;
+                report.inputs += inputs.len() as u64;
+                report.outputs += segments.len() as u64;
+                Ok(())
+            }
+            Err(error) if error.kind() == Kind::Conflict => {
+                report.conflicts += 1;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts the outputs' objects; gives the transaction that swaps inputs for outputs.
+    async fn put_outputs(
+        &self,
+        tenant: &str,
+        day: Day,
+        inputs: &[FileEntry],
+        segments: &[Segment],
+    ) -> Result<Vec<Write>, Error> {
+        let now_ms = self.clock.now_ms();
+        let level = inputs
+            .iter()
+            .map(|input| input.level)
+            .max()
+            .unwrap_or_default()
+            .saturating_add(1);
+        let mut writes = self.removals(tenant, day, inputs, now_ms)?;
+        for segment in segments {
+            let name = self.free_name(tenant, day, level, inputs, segment).await?;
+            let key = manifest::object_key(tenant, day, level, &name);
+            objects::put_new(self.objects.as_ref(), key.clone(), segment.bytes.clone()).await?;
+            let entry = FileEntry::of(&segment.info, key, level, segment.bytes.len() as u64, now_ms);
+            writes.push(Write::Put {
+                key: Key::new(
+                    keys::manifest(tenant, &day.to_string()),
+                    keys::manifest_file(level, &name),
+                ),
+                value: entry.encode()?,
+                expires_at: None,
+                condition: Condition::Absent,
+            });
+        }
+        Ok(writes)
+    }
+
+    /// A name without a tombstone: one stands where the output of an earlier, cut off try was collected.
+    async fn free_name(
+        &self,
+        tenant: &str,
+        day: Day,
+        level: u8,
+        inputs: &[FileEntry],
+        segment: &Segment,
+    ) -> Result<String, Error> {
+        let mut salt = 0;
+        loop {
+            let name = manifest::file_name(&segment.bytes, inputs.iter().map(|input| input.key.as_str()), salt);
+            let key = Key::new(
+                keys::manifest(tenant, &day.to_string()),
+                keys::manifest_file(level, &name),
+            );
+            match self.table.get(&key).await? {
+                Some(item) if manifest::is_tombstone(&item) => salt += 1,
+                _ => return Ok(name),
+            }
+        }
+    }
+
+    /// The writes that take files out of the manifest and have their objects deleted later.
+    fn removals(&self, tenant: &str, day: Day, files: &[FileEntry], now_ms: i64) -> Result<Vec<Write>, Error> {
+        let mut writes = Vec::with_capacity(files.len() + 2);
+        for file in files {
+            let key = manifest::manifest_key(tenant, day, &file.key).ok_or_else(|| {
+                Error::new(
+                    Kind::Corrupt,
+                    format!("key {:?} of a file is not of the form", file.key),
+                )
+            })?;
+            writes.push(Write::Delete {
+                key,
+                condition: Condition::Version(file.version),
+            });
+        }
+        let objects: Vec<&str> = files.iter().map(|file| file.key.as_str()).collect();
+        let value = serde_json::to_string(&objects)
+            .map_err(|error| Error::new(Kind::Internal, "deletion does not encode").with_source(error))?;
+        let name = manifest::file_name(value.as_bytes(), std::iter::empty(), 0);
+        let due_ms = now_ms.saturating_add(self.settings.grace_ms);
+        writes.push(Write::Put {
+            key: Key::new(keys::DELETIONS, keys::deletion(due_ms, &name)),
+            value,
+            expires_at: None,
+            condition: Condition::Any,
+        });
+        Ok(writes)
+    }
+}

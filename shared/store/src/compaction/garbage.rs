@@ -1,0 +1,173 @@
+//! What goes: replaced files, days past their retention, orphans, old claim checks.
+
+use super::{Compaction, CompactionReport};
+use crate::day::{DAY_MS, Day};
+use crate::envelope::CLAIM_PREFIX;
+use crate::manifest::{self, OBJECT_PREFIX, TOMBSTONE};
+use crate::{keys, objects};
+use futures::TryStreamExt as _;
+use object_store::ObjectMeta;
+use parapet_ports::{Condition, Error, Key, Kind, SkRange};
+use std::collections::{BTreeMap, HashSet};
+
+/// Files of one transaction of retention: with the record of their deletion it must hold.
+const RETENTION_FILES: usize = 90;
+
+/// A tombstone stands longer than any commit can hang.
+const TOMBSTONE_MS: i64 = 6 * DAY_MS;
+
+/// A day that is empty stays in the index of days until no writer can take it for known.
+const DAY_INDEX_MS: i64 = 15 * DAY_MS;
+
+impl Compaction {
+    /// Deletes the objects whose grace period is over.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table or the objects are.
+    pub async fn delete_due(&self) -> Result<CompactionReport, Error> {
+        let mut report = CompactionReport::default();
+        let to = keys::deletion(self.clock.now_ms(), "");
+        let due = self
+            .table
+            .query(
+                keys::DELETIONS,
+                SkRange {
+                    from: String::new(),
+                    to,
+                },
+            )
+            .await?;
+        for item in due {
+            let names: Vec<String> = serde_json::from_str(&item.value)
+                .map_err(|error| Error::new(Kind::Corrupt, "record of a deletion does not read").with_source(error))?;
+            for name in &names {
+                objects::delete(self.objects.as_ref(), name).await?;
+            }
+            // Last: cut off before this, all of it is done again.
+            self.table.delete(item.key, Condition::Any).await?;
+            report.deleted += names.len() as u64;
+        }
+        Ok(report)
+    }
+
+    /// Takes days out of the manifest that ended before the retention; their objects go after the grace period.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table or the objects are.
+    pub async fn retain(&self, tenant: &str) -> Result<CompactionReport, Error> {
+        let (mut report, now_ms) = (CompactionReport::default(), self.clock.now_ms());
+        for day in manifest::all_days(self.table.as_ref(), tenant).await? {
+            if day.last_ms() >= now_ms.saturating_sub(self.settings.retention_ms) {
+                continue;
+            }
+            let files = manifest::files(self.table.as_ref(), tenant, day).await?;
+            for part in files.chunks(RETENTION_FILES) {
+                match self.table.transact(self.removals(tenant, day, part, now_ms)?).await {
+                    Ok(_) => report.expired += part.len() as u64,
+                    // A merge was quicker; its output is taken next time.
+                    Err(error) if error.kind() == Kind::Conflict => report.conflicts += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+            self.publish(tenant, day).await?;
+            let is_forgotten = day.last_ms() < now_ms.saturating_sub(DAY_INDEX_MS.max(self.settings.retention_ms));
+            if is_forgotten && manifest::files(self.table.as_ref(), tenant, day).await?.is_empty() {
+                self.table
+                    .delete(Key::new(keys::days(tenant), day.to_string()), Condition::Any)
+                    .await?;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Deletes objects that no manifest knows: what a commit or a merge left that was cut off.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table or the objects are.
+    pub async fn collect_orphans(&self, tenant: &str) -> Result<CompactionReport, Error> {
+        let mut report = CompactionReport::default();
+        let before_ms = self.clock.now_ms().saturating_sub(self.settings.orphan_grace_ms);
+        let folder = format!("{OBJECT_PREFIX}/tenant={tenant}");
+        let mut days: BTreeMap<Day, Vec<String>> = BTreeMap::new();
+        for object in self.list(&folder).await? {
+            let name = object.location.to_string();
+            let day = name.split('/').find_map(|part| Day::parse(part.strip_prefix("dt=")?));
+            if let Some(day) = day.filter(|_| object.last_modified.timestamp_millis() < before_ms) {
+                days.entry(day).or_default().push(name);
+            }
+        }
+        for (day, names) in days {
+            let live: HashSet<String> = manifest::files(self.table.as_ref(), tenant, day)
+                .await?
+                .into_iter()
+                .map(|file| file.key)
+                .collect();
+            // After the manifest: what a merge takes out of it meanwhile is found here.
+            let waiting = self.waiting_deletions().await?;
+            for name in names
+                .iter()
+                .filter(|name| !live.contains(*name) && !waiting.contains(*name))
+            {
+                if let Some(key) = manifest::manifest_key(tenant, day, name)
+                    && self.take_name(key).await?
+                {
+                    objects::delete(self.objects.as_ref(), name).await?;
+                    report.deleted += 1;
+                    report.orphans += 1;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// Puts a tombstone where the manifest entry would stand: the commit that the object was written for now meets
+    /// a conflict. False where the entry stands: the object is no orphan.
+    async fn take_name(&self, key: Key) -> Result<bool, Error> {
+        let expires_at = self.clock.now_ms().saturating_add(TOMBSTONE_MS).div_euclid(1000);
+        match self
+            .table
+            .put(key.clone(), TOMBSTONE.to_owned(), Some(expires_at), Condition::Absent)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == Kind::Conflict => Ok(self
+                .table
+                .get(&key)
+                .await?
+                .is_some_and(|item| manifest::is_tombstone(&item))),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn waiting_deletions(&self) -> Result<HashSet<String>, Error> {
+        let items = self.table.query(keys::DELETIONS, SkRange::all()).await?;
+        Ok(items
+            .iter()
+            .filter_map(|item| serde_json::from_str::<Vec<String>>(&item.value).ok())
+            .flatten()
+            .collect())
+    }
+
+    /// Deletes claim checks of days of which no message can be left in the queue.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the objects are.
+    pub async fn collect_claims(&self) -> Result<CompactionReport, Error> {
+        let mut report = CompactionReport::default();
+        let before_ms = self.clock.now_ms().saturating_sub(self.settings.claim_retention_ms);
+        for object in self.list(CLAIM_PREFIX).await? {
+            let name = object.location.to_string();
+            let day = name.split('/').nth(1).and_then(Day::parse);
+            if day.is_some_and(|day| day.last_ms() < before_ms) {
+                objects::delete(self.objects.as_ref(), &name).await?;
+                report.deleted += 1;
+            }
+        }
+        Ok(report)
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<ObjectMeta>, Error> {
+        let folder = objects::path(folder);
+        Ok(self.objects.list(Some(&folder)).try_collect().await?)
+    }
+}

@@ -1,0 +1,218 @@
+//! The configuration kept in the bucket under `config/`: what `aws s3 sync` puts there is in force within a minute.
+
+use futures::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt as _};
+use parapet_ports::{Clock, ConfigFiles, ConfigSource, Error, Kind, Objects, SourceFile};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where the files are.
+const PREFIX: &str = "config";
+/// No file of a configuration is longer.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+/// How long a listing holds before the bucket is asked again.
+const FRESH_MS: i64 = 30_000;
+
+/// Reads `config/prometheus.yml`, `config/alertmanager.yml` and the rule files that the former names.
+/// Before there is a `prometheus.yml`, there is nothing to do, and that is no error.
+#[derive(Debug)]
+pub struct BucketConfig {
+    objects: Objects,
+    clock: Arc<dyn Clock>,
+    cached: Mutex<Option<Cached>>,
+}
+
+#[derive(Clone, Debug)]
+struct Cached {
+    listing: Vec<(String, String)>,
+    files: Arc<ConfigFiles>,
+    read_at_ms: i64,
+}
+
+impl BucketConfig {
+    /// A source over a bucket.
+    pub fn new(objects: Objects, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            objects,
+            clock,
+            cached: Mutex::default(),
+        }
+    }
+
+    fn cached(&self) -> Option<Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn read(&self, listing: &[ObjectMeta]) -> Result<ConfigFiles, Error> {
+        let mut texts = BTreeMap::new();
+        for meta in listing.iter().filter(|meta| is_text(meta)) {
+            if meta.size > MAX_FILE_BYTES {
+                return Err(Error::new(
+                    Kind::Invalid,
+                    format!("{} is over {MAX_FILE_BYTES} bytes", meta.location),
+                ));
+            }
+            let bytes = self.objects.get(&meta.location).await?.bytes().await?;
+            texts.insert(meta.location.to_string(), text(&meta.location, &bytes)?);
+        }
+        let take = |name: &str| {
+            let path = format!("{PREFIX}/{name}");
+            texts.get(&path).map(|text| SourceFile {
+                path,
+                text: text.clone(),
+            })
+        };
+        let Some(prometheus) = take("prometheus.yml") else {
+            return Ok(ConfigFiles::default());
+        };
+        let config = parapet_config::parse(&prometheus.path, &prometheus.text)
+            .map_err(|error| Error::new(Kind::Invalid, error.to_string()))?;
+        let patterns = patterns(&config.rule_files)?;
+        let rules = texts
+            .iter()
+            .filter(|(path, _)| patterns.iter().any(|pattern| pattern.matches(path)))
+            .map(|(path, text)| SourceFile {
+                path: path.clone(),
+                text: text.clone(),
+            })
+            .collect();
+        let mut files = ConfigFiles {
+            prometheus,
+            rules,
+            alertmanager: take("alertmanager.yml"),
+            version: String::new(),
+        };
+        files.version = version_of(&files);
+        Ok(files)
+    }
+}
+
+#[async_trait::async_trait]
+impl ConfigSource for BucketConfig {
+    async fn current(&self) -> Result<Arc<ConfigFiles>, Error> {
+        let now_ms = self.clock.now_ms();
+        let cached = self.cached();
+        if let Some(cached) = &cached
+            && now_ms - cached.read_at_ms < FRESH_MS
+        {
+            return Ok(cached.files.clone());
+        }
+        let metas = list(&self.objects).await?;
+        let listing: Vec<(String, String)> = metas
+            .iter()
+            .map(|meta| (meta.location.to_string(), stamp(meta)))
+            .collect();
+        let files = match cached {
+            Some(cached) if cached.listing == listing => cached.files,
+            _ => Arc::new(self.read(&metas).await?),
+        };
+        let fresh = Cached {
+            listing,
+            files: files.clone(),
+            read_at_ms: now_ms,
+        };
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+        Ok(files)
+    }
+}
+
+/// Every object under the prefix, in order of name.
+async fn list(objects: &Objects) -> Result<Vec<ObjectMeta>, Error> {
+    let mut metas: Vec<ObjectMeta> = objects.list(Some(&Path::from(PREFIX))).try_collect().await?;
+    metas.sort_by(|a, b| a.location.cmp(&b.location));
+    Ok(metas)
+}
+
+fn is_text(meta: &ObjectMeta) -> bool {
+    let path = meta.location.as_ref();
+    [".yml", ".yaml", ".rules"].iter().any(|ending| path.ends_with(ending))
+}
+
+fn text(path: &Path, bytes: &[u8]) -> Result<String, Error> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Error::new(Kind::Invalid, format!("{path} is not UTF-8")).with_source(error))?;
+    Ok(text.to_owned())
+}
+
+fn stamp(meta: &ObjectMeta) -> String {
+    meta.e_tag.clone().unwrap_or_else(|| meta.last_modified.to_rfc3339())
+}
+
+/// `rule_files` are relative to `prometheus.yml`, as in Prometheus.
+fn patterns(rule_files: &[String]) -> Result<Vec<glob::Pattern>, Error> {
+    let compile = |pattern: &String| {
+        let pattern = format!("{PREFIX}/{}", pattern.trim_start_matches("./"));
+        glob::Pattern::new(&pattern)
+            .map_err(|error| Error::new(Kind::Invalid, format!("rule_files: {pattern}: {error}")))
+    };
+    rule_files.iter().map(compile).collect()
+}
+
+/// A text that changes when any of the files does.
+#[must_use]
+pub fn version_of(files: &ConfigFiles) -> String {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    let all = std::iter::once(&files.prometheus)
+        .chain(&files.rules)
+        .chain(&files.alertmanager);
+    for file in all {
+        for text in [&file.path, &file.text] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+    }
+    format!("{:016x}", hasher.digest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_ports::memory::MemoryPorts;
+
+    async fn put(memory: &MemoryPorts, path: &str, text: &str) {
+        memory
+            .ports
+            .objects
+            .put(&Path::from(path), text.to_owned().into())
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn reads_what_is_named_and_notices_a_change() {
+        let memory = MemoryPorts::new(1_000_000, ConfigFiles::default());
+        let source = BucketConfig::new(memory.ports.objects.clone(), memory.ports.clock.clone());
+        assert_eq!(*source.current().await.unwrap(), ConfigFiles::default());
+
+        put(&memory, "config/prometheus.yml", "rule_files: ['rules/*.yml']\n").await;
+        put(&memory, "config/rules/a.yml", "groups: []\n").await;
+        put(&memory, "config/other.yml", "x: 1\n").await;
+        assert_eq!(
+            source.current().await.unwrap().rules.len(),
+            0,
+            "within the time that a listing holds"
+        );
+        memory.clock.advance_ms(FRESH_MS);
+        let first = source.current().await.unwrap();
+        assert_eq!(
+            first.rules.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
+            ["config/rules/a.yml"]
+        );
+
+        put(&memory, "config/rules/b.yml", "groups: []\n").await;
+        memory.clock.advance_ms(FRESH_MS);
+        let second = source.current().await.unwrap();
+        assert_eq!(second.rules.len(), 2);
+        assert_ne!(first.version, second.version);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_file_is_named() {
+        let memory = MemoryPorts::new(1_000_000, ConfigFiles::default());
+        let source = BucketConfig::new(memory.ports.objects.clone(), memory.ports.clock.clone());
+        put(&memory, "config/prometheus.yml", "scrape_config: []\n").await;
+        let error = source.current().await.unwrap_err();
+        assert!(error.to_string().contains("config/prometheus.yml:1"), "{error}");
+    }
+}

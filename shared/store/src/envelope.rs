@@ -1,0 +1,232 @@
+//! The form of a message on the samples queue.
+//!
+//! `{"v":1,"batches":[{"id":"…","tenant":"…","body":"…"}]}`, where `body` is base64 of zstd of a remote write
+//! 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use parapet_model::{BatchSeries, SampleBatch};
+use parapet_ports::{Error, Kind};
+use serde::{Deserialize, Serialize};
+
+/// Where claim checks stand in the bucket: `claims/<day>/<hash>`.
+pub const CLAIM_PREFIX: &str = "claims";
+
+/// A body may unfold to at most this many bytes.
+pub const MAX_BATCH_BYTES: usize = 256 << 20;
+
+/// Faster than the default level and within a few percent of its size on remote write bytes.
+const ZSTD_LEVEL: i32 = 1;
+
+/// A message's body.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Envelope {
+    pub(crate) v: u32,
+    pub(crate) batches: Vec<EnvelopeBatch>,
+}
+
+impl Envelope {
+    pub(crate) const VERSION: u32 = 1;
+}
+
+/// One batch of a message.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EnvelopeBatch {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    #[serde(flatten)]
+    pub(crate) content: Content,
+}
+
+impl EnvelopeBatch {
+    pub(crate) fn size_bytes(&self) -> usize {
+        let (Content::Body(text) | Content::Claim(text)) = &self.content;
+        text.len() + self.id.len() + self.tenant.len() + 64
+    }
+}
+
+/// The batch's series, or where they are.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Content {
+    /// base64(zstd(remote write 2.0)).
+    Body(String),
+    /// The key of an object that holds zstd(remote write 2.0).
+    Claim(String),
+}
+
+/// Compressed series on their way into a message.
+pub(crate) struct Body(Vec<u8>);
+
+impl Body {
+    pub(crate) fn encode(series: &[BatchSeries]) -> Result<Self, Error> {
+        let bytes = parapet_remote_write::encode_v2(series);
+        if bytes.len() > MAX_BATCH_BYTES {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("batch of {} bytes is too large", bytes.len()),
+            ));
+        }
+        zstd::bulk::compress(&bytes, ZSTD_LEVEL)
+            .map(Self)
+            .map_err(|error| Error::new(Kind::Internal, "batch does not compress").with_source(error))
+    }
+
+    /// The body as text, unless it is longer than `limit`.
+    pub(crate) fn into_inline(self, limit: usize) -> Result<Content, Self> {
+        if self.0.len().div_ceil(3) * 4 > limit {
+            Err(self)
+        } else {
+            Ok(Content::Body(BASE64_STANDARD.encode(&self.0)))
+        }
+    }
+
+    /// Puts the body in the bucket. The key holds the day, so that claims of a day go when no message of that
+    /// day can be left, and the batch's identity and content, so that a repeat writes nothing new.
+    pub(crate) async fn into_claim(
+        self,
+        objects: &dyn ObjectStore,
+        now_ms: i64,
+        tenant: &str,
+        id: &str,
+    ) -> Result<Content, Error> {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for part in [tenant.as_bytes(), id.as_bytes(), &self.0] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let day = crate::day::Day::of_ms(now_ms);
+        let key = format!("{CLAIM_PREFIX}/{day}/{:032x}", hasher.digest128());
+        let path = object_store::path::Path::from(key.as_str());
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
+        match objects.put_opts(&path, self.0.into(), options).await {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(Content::Claim(key)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A message that can never be understood, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Poison(String);
+
+/// A batch of a message, its series perhaps still in the bucket.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The batch's id.
+    pub id: String,
+    /// The batch's tenant.
+    pub tenant: String,
+    content: ParcelContent,
+}
+
+#[derive(Debug)]
+enum ParcelContent {
+    Series(Vec<BatchSeries>),
+    Claim(String),
+}
+
+/// Reads a message of the samples queue.
+///
+/// # Errors
+/// [`Poison`] where the message is not of the form, names an invalid tenant or holds bytes that do not decode.
+pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
+    let envelope: Envelope =
+        serde_json::from_str(body).map_err(|error| Poison(format!("not a sample message: {error}")))?;
+    if envelope.v != Envelope::VERSION {
+        return Err(Poison(format!(
+            "sample message of version {}, known is {}",
+            envelope.v,
+            Envelope::VERSION
+        )));
+    }
+    let parcel = |batch: EnvelopeBatch| {
+        crate::tenant::check(&batch.tenant).map_err(|error| Poison(error.to_string()))?;
+        if batch.id.is_empty() || batch.id.len() > 512 {
+            return Err(Poison("batch id is empty or longer than 512 bytes".to_owned()));
+        }
+        let content = match batch.content {
+            Content::Body(text) => {
+                let bytes = BASE64_STANDARD
+                    .decode(text)
+                    .map_err(|error| Poison(format!("batch {:?} is not base64: {error}", batch.id)))?;
+                ParcelContent::Series(decode(&batch.id, &bytes)?)
+            }
+            Content::Claim(key) if key.starts_with(CLAIM_PREFIX) && !key.contains("..") => ParcelContent::Claim(key),
+            Content::Claim(key) => return Err(Poison(format!("claim {key:?} is outside {CLAIM_PREFIX}/"))),
+        };
+        Ok(Parcel {
+            id: batch.id,
+            tenant: batch.tenant,
+            content,
+        })
+    };
+    envelope.batches.into_iter().map(parcel).collect()
+}
+
+fn decode(id: &str, bytes: &[u8]) -> Result<Vec<BatchSeries>, Poison> {
+    let mut plain = Vec::new();
+    let mut reader = std::io::Read::take(
+        zstd::stream::read::Decoder::new(bytes).map_err(|error| Poison(format!("batch {id:?}: {error}")))?,
+        MAX_BATCH_BYTES as u64 + 1,
+    );
+    std::io::Read::read_to_end(&mut reader, &mut plain)
+        .map_err(|error| Poison(format!("batch {id:?} does not decompress: {error}")))?;
+    if plain.len() > MAX_BATCH_BYTES {
+        return Err(Poison(format!(
+            "batch {id:?} unfolds to more than {MAX_BATCH_BYTES} bytes"
+        )));
+    }
+    parapet_remote_write::decode_v2(&plain).map_err(|error| {
+        Poison(format!(
+            "batch {id:?} is not remote write 2.0: {}",
+            parapet_ports::error::chain(&error)
+        ))
+    })
+}
+
+/// Why a parcel's series cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The claim check names an object that is not there.
+    #[error("claim check {0:?} is not in the bucket")]
+    Missing(String),
+    /// The object does not decode.
+    #[error(transparent)]
+    Poison(#[from] Poison),
+    /// The object store is away.
+    #[error(transparent)]
+    Port(#[from] Error),
+}
+
+impl Parcel {
+    /// The batch, fetched from the bucket where it is a claim check.
+    ///
+    /// # Errors
+    /// [`FetchError`] where the claim is missing, does not decode, or the object store is away.
+    pub async fn fetch(self, objects: &dyn ObjectStore) -> Result<SampleBatch, FetchError> {
+        let series = match self.content {
+            ParcelContent::Series(series) => series,
+            ParcelContent::Claim(key) => {
+                let path = object_store::path::Path::from(key.as_str());
+                let bytes = match objects.get(&path).await {
+                    Ok(result) => result.bytes().await.map_err(Error::from)?,
+                    Err(object_store::Error::NotFound { .. }) => return Err(FetchError::Missing(key)),
+                    Err(error) => return Err(Error::from(error).into()),
+                };
+                decode(&self.id, &bytes)?
+            }
+        };
+        Ok(SampleBatch {
+            id: self.id,
+            tenant: self.tenant,
+            series,
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Every key family of the table, in one place.
+//!
+//! | family | partition key | sort key | value |
+//! |---|---|---|---|
+//! | manifest | `manifest#<tenant>#<day>` | `<level>/<file name>` | a live file of the day, or a tombstone |
+//! | days | `days#<tenant>` | `<day>` | empty: the tenant has (or had) files of that day |
+//! | tenants | `tenants` | `<tenant>` | empty: the tenant has (or had) data |
+//! | batches | `batch#<tenant>#<id>` | `-` | empty: the batch is stored; expires |
+//! | deletions | `deletions` | `<due, ms>#<name>` | objects to delete when due |
+//! | scrape state | `scrape-state#<tenant>` | `<interval, ms>/<shards>/<shard>` | what the last scrapes of a shard's targets saw |
+//! | rule state | `rule-state#<tenant>` | `<group>` | a rule group's state |
+//! | alert groups | `alert-group#<tenant>` | `<group>` | a notification group's state |
+//! | deliveries | `delivery#<tenant>` | `<dedup key>` | claim and outcome of a delivery |
+//! | silences | `silence#<tenant>` | `<silence id>` | a silence |
+//!
+//! A tenant's name has no `#` ([`crate::tenant::check`]). A day is `YYYY-MM-DD`, UTC.
+
+use parapet_ports::Key;
+
+/// Partition key of the live files of one tenant and day.
+#[must_use]
+pub fn manifest(tenant: &str, day: &str) -> String {
+    format!("manifest#{tenant}#{day}")
+}
+
+/// Sort key of a file in its manifest. Levels sort as numbers, so that a reader going through the manifest in
+/// order meets a merge's output after its inputs: it may see both, never neither.
+#[must_use]
+pub fn manifest_file(level: u8, name: &str) -> String {
+    format!("{level:02}/{name}")
+}
+
+/// Partition key of the days that a tenant has files of.
+#[must_use]
+pub fn days(tenant: &str) -> String {
+    format!("days#{tenant}")
+}
+
+/// Partition key of all tenants.
+pub const TENANTS: &str = "tenants";
+
+/// The mark that a batch is stored.
+#[must_use]
+pub fn batch(tenant: &str, id: &str) -> Key {
+    Key::new(format!("batch#{tenant}#{id}"), "-")
+}
+
+/// Partition key of objects that wait for their deletion.
+pub const DELETIONS: &str = "deletions";
+
+/// Sort key of a deletion that is due at `due_ms`. `name` tells deletions of one moment apart.
+#[must_use]
+pub fn deletion(due_ms: i64, name: &str) -> String {
+    format!("{:015}#{name}", due_ms.max(0))
+}
+
+/// What the last scrapes of a shard's targets saw: series sets, health, errors.
+#[must_use]
+pub fn scrape_state(tenant: &str, shard: &str) -> Key {
+    Key::new(format!("scrape-state#{tenant}"), shard)
+}
+
+/// The state of a rule group; `group` is `<file>;<name>`.
+#[must_use]
+pub fn rule_state(tenant: &str, group: &str) -> Key {
+    Key::new(format!("rule-state#{tenant}"), group)
+}
+
+/// The state of a notification group.
+#[must_use]
+pub fn alert_group(tenant: &str, group: &str) -> Key {
+    Key::new(format!("alert-group#{tenant}"), group)
+}
+
+/// Claim and outcome of one delivery.
+#[must_use]
+pub fn delivery(tenant: &str, dedup_key: &str) -> Key {
+    Key::new(format!("delivery#{tenant}"), dedup_key)
+}
+
+/// A silence.
+#[must_use]
+pub fn silence(tenant: &str, id: &str) -> Key {
+    Key::new(format!("silence#{tenant}"), id)
+}

@@ -1,0 +1,280 @@
+//! A file that is open: its index in memory, its samples in memory or one request away.
+
+use super::series_labels::SeriesLabels;
+use crate::manifest::FileEntry;
+use crate::{blocking, objects};
+use object_store::ObjectStore;
+use parapet_model::{Histogram, Labels, Matcher};
+use parapet_ports::{Error, Kind, Objects};
+use parapet_segment::{Footer, Index, RowSamples, Source, coalesce};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Ranges closer than this are fetched as one: a request costs more than the bytes in between.
+const COALESCE_BYTES: u64 = 64 * 1024;
+
+/// Why a file cannot be read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// Its object is gone: a merge replaced it since the manifest was read.
+    Gone(String),
+    Port(Error),
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        Self::Port(error)
+    }
+}
+
+fn corrupt(key: &str, error: parapet_segment::Error) -> Error {
+    Error::new(Kind::Corrupt, format!("file {key} does not read")).with_source(error)
+}
+
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    key: String,
+    index: Index,
+    body: Body,
+}
+
+/// Where samples are.
+#[derive(Debug)]
+enum Body {
+    /// A small file is decoded when it is opened: queries of the newest data meet many of them.
+    Decoded(Rows),
+    /// The file's bytes.
+    Whole(Footer, Source),
+    /// In the object store.
+    Remote(Footer, u64),
+}
+
+/// Samples of rows, row after row.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    rows: Vec<Row>,
+    timestamps: Vec<i64>,
+    values: Vec<f64>,
+    histograms: Vec<(i64, Arc<Histogram>)>,
+}
+
+#[derive(Debug)]
+struct Row {
+    number: usize,
+    floats: Range<usize>,
+    histograms: Range<usize>,
+}
+
+/// A row as the reader takes it: labels and samples within the range.
+pub(super) struct RowView<'a> {
+    pub(super) labels: &'a Labels,
+    pub(super) timestamps: &'a [i64],
+    pub(super) values: &'a [f64],
+    pub(super) histograms: &'a [(i64, Arc<Histogram>)],
+}
+
+impl Rows {
+    fn push(&mut self, number: usize, samples: RowSamples<'_>, start_ms: i64, end_ms: i64) {
+        let (floats, histograms) = (self.timestamps.len(), self.histograms.len());
+        let within = |timestamps: &[i64]| {
+            timestamps.partition_point(|at| *at < start_ms)..timestamps.partition_point(|at| *at <= end_ms)
+        };
+        match samples {
+            RowSamples::Floats { timestamps, values } => {
+                let within = within(timestamps);
+                self.timestamps.extend_from_slice(&timestamps[within.clone()]);
+                self.values.extend_from_slice(&values[within]);
+            }
+            RowSamples::Histograms { timestamps, histograms } => {
+                let samples = timestamps.iter().copied().zip(histograms.into_iter().map(Arc::new));
+                self.histograms
+                    .extend(samples.filter(|(at, _)| (start_ms..=end_ms).contains(at)));
+            }
+        }
+        let (floats, histograms) = (floats..self.timestamps.len(), histograms..self.histograms.len());
+        self.rows.push(Row {
+            number,
+            floats,
+            histograms,
+        });
+    }
+
+    fn view<'a>(&'a self, row: &'a Row, index: &'a Index, start_ms: i64, end_ms: i64) -> RowView<'a> {
+        let timestamps = &self.timestamps[row.floats.clone()];
+        let first = timestamps.partition_point(|at| *at < start_ms);
+        let end = timestamps.partition_point(|at| *at <= end_ms).max(first);
+        let histograms = &self.histograms[row.histograms.clone()];
+        let first_histogram = histograms.partition_point(|(at, _)| *at < start_ms);
+        let end_histogram = histograms.partition_point(|(at, _)| *at <= end_ms).max(first_histogram);
+        RowView {
+            labels: index.labels(row.number),
+            timestamps: &timestamps[first..end],
+            values: &self.values[row.floats.clone()][first..end],
+            histograms: &histograms[first_histogram..end_histogram],
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>()
+            + self.timestamps.capacity() * 16
+            + self
+                .histograms
+                .iter()
+                .map(|(_, h)| 200 + 8 * h.positive_buckets.len())
+                .sum::<usize>()
+    }
+}
+
+/// The rows of a file that a query wants, with what is needed to read them.
+pub(super) struct Chosen {
+    file: Arc<OpenFile>,
+    rows: Vec<Range<usize>>,
+    read: Option<Rows>,
+}
+
+impl OpenFile {
+    /// Opens a file, and says how much memory it takes.
+    pub(super) async fn open(
+        store: &Objects,
+        entry: &FileEntry,
+        labels: SeriesLabels,
+        whole_file_bytes: u64,
+        decoded_file_samples: u64,
+    ) -> Result<(Arc<Self>, usize), ReadError> {
+        let key = entry.key.clone();
+        let is_small = entry.bytes <= whole_file_bytes;
+        let source = if is_small {
+            Source::whole(
+                objects::get(store.as_ref(), &key)
+                    .await?
+                    .ok_or_else(|| ReadError::Gone(key.clone()))?,
+            )
+        } else {
+            let tail = entry.bytes.saturating_sub(entry.footer_bytes)..entry.bytes;
+            fetch(store.as_ref(), &key, entry.bytes, vec![tail]).await?
+        };
+        let footer = Footer::read(&source).map_err(|error| corrupt(&key, error))?;
+        let source = match is_small {
+            true => source,
+            false => fetch(store.as_ref(), &key, entry.bytes, footer.index_ranges()).await?,
+        };
+        let decode = is_small && entry.samples <= decoded_file_samples;
+        let size = entry.bytes;
+        Ok(blocking(move || {
+            let index = footer
+                .read_index(&source, &mut labels.clone())
+                .map_err(|error| corrupt(&key, error))?;
+            let body = if decode {
+                let mut rows = Rows::default();
+                let all = 0..footer.rows();
+                footer
+                    .read_rows(&source, &[all], |row, samples| {
+                        rows.push(row, samples, i64::MIN, i64::MAX)
+                    })
+                    .map_err(|error| corrupt(&key, error))?;
+                Body::Decoded(rows)
+            } else if is_small {
+                Body::Whole(footer, source)
+            } else {
+                Body::Remote(footer, size)
+            };
+            let file = Self { key, index, body };
+            let size_bytes = file.size_bytes();
+            Ok((Arc::new(file), size_bytes))
+        })
+        .await?)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.index.size_bytes()
+            + match &self.body {
+                Body::Decoded(rows) => rows.size_bytes(),
+                Body::Whole(footer, source) => footer.size_bytes() + source.size_bytes(),
+                Body::Remote(footer, _) => footer.size_bytes(),
+            }
+    }
+
+    /// The labels of rows that pass, repeats included.
+    pub(super) fn labels(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> impl Iterator<Item = &Labels> {
+        self.index
+            .select(matchers, start_ms, end_ms)
+            .into_iter()
+            .flatten()
+            .map(|row| self.index.labels(row))
+    }
+
+    /// Reads what a query wants of a file.
+    pub(super) async fn choose(
+        self: Arc<Self>,
+        store: &Objects,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Option<Chosen>, ReadError> {
+        let rows = self.index.select(matchers, start_ms, end_ms);
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let (footer, source) = match &self.body {
+            Body::Decoded(_) => {
+                return Ok(Some(Chosen {
+                    file: self,
+                    rows,
+                    read: None,
+                }));
+            }
+            Body::Whole(footer, source) => (footer.clone(), source.clone()),
+            Body::Remote(footer, size) => (
+                footer.clone(),
+                fetch(store.as_ref(), &self.key, *size, footer.row_ranges(&rows)).await?,
+            ),
+        };
+        let key = self.key.clone();
+        let (rows, read) = blocking(move || {
+            let mut read = Rows::default();
+            footer
+                .read_rows(&source, &rows, |row, samples| read.push(row, samples, start_ms, end_ms))
+                .map_err(|error| corrupt(&key, error))?;
+            Ok((rows, read))
+        })
+        .await?;
+        Ok(Some(Chosen {
+            file: self,
+            rows,
+            read: Some(read),
+        }))
+    }
+}
+
+impl Chosen {
+    /// Hands every row to `visit`.
+    pub(super) fn visit(&self, start_ms: i64, end_ms: i64, mut visit: impl FnMut(RowView<'_>)) {
+        let index = &self.file.index;
+        match (&self.read, &self.file.body) {
+            (Some(read), _) => read
+                .rows
+                .iter()
+                .for_each(|row| visit(read.view(row, index, start_ms, end_ms))),
+            (None, Body::Decoded(decoded)) => {
+                let rows = self.rows.iter().flat_map(|range| &decoded.rows[range.clone()]);
+                rows.for_each(|row| visit(decoded.view(row, index, start_ms, end_ms)));
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+/// Fetches ranges of a file.
+pub(super) async fn fetch(
+    store: &dyn ObjectStore,
+    key: &str,
+    size: u64,
+    ranges: Vec<Range<u64>>,
+) -> Result<Source, ReadError> {
+    let ranges = coalesce(ranges, COALESCE_BYTES);
+    let parts = objects::get_ranges(store, key, &ranges).await?;
+    Ok(Source::parts(
+        size,
+        parts.ok_or_else(|| ReadError::Gone(key.to_owned()))?,
+    ))
+}

@@ -1,0 +1,402 @@
+//! Writing: batches become files and manifest entries, each batch exactly once.
+
+use crate::day::{DAY_MS, Day};
+use crate::limits::{Limits, Refusal, Refusals};
+use crate::manifest::{self, FileEntry};
+use crate::{blocking, keys, objects};
+use parapet_model::{BatchSeries, Labels, MetricType, SampleBatch, Value};
+use parapet_ports::table::MAX_TRANSACTION_WRITES;
+use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
+use parapet_segment::{Chunk, EncodeOptions, Samples, Segment, SeriesMerger, encode};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How the writer commits.
+#[derive(Clone, Debug)]
+pub struct WriterSettings {
+    /// What is refused.
+    pub limits: Limits,
+    /// How files are written.
+    pub encode: EncodeOptions,
+    /// Most batches in one transaction.
+    pub max_commit_batches: usize,
+    /// Most samples in one transaction; a single batch may have more.
+    pub max_commit_samples: usize,
+    /// How long the mark of a stored batch is kept: longer than queues keep messages (4 days).
+    pub batch_memory_ms: i64,
+    /// How often a commit is tried again after a conflict.
+    pub max_attempts: u32,
+}
+
+impl Default for WriterSettings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            encode: EncodeOptions::flush(),
+            max_commit_batches: 80,
+            max_commit_samples: 400_000,
+            batch_memory_ms: 5 * DAY_MS,
+            max_attempts: 6,
+        }
+    }
+}
+
+/// A batch that could not be stored this time.
+#[derive(Debug)]
+pub struct FailedBatch {
+    /// Its tenant.
+    pub tenant: String,
+    /// Its id.
+    pub id: String,
+    /// Why; the same for batches that were to be stored together.
+    pub error: Arc<Error>,
+}
+
+/// What became of the batches of a commit.
+#[derive(Debug, Default)]
+pub struct CommitReport {
+    /// Samples in new files.
+    pub samples: u64,
+    /// New files.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Batches that were stored already.
+    pub repeated: u64,
+    /// Samples that were refused, by reason.
+    pub refused: Refusals,
+    /// Batches that are not stored.
+    pub failed: Vec<FailedBatch>,
+}
+
+/// Commits batches. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    objects: Objects,
+    table: Arc<dyn Table>,
+    clock: Arc<dyn Clock>,
+    settings: Arc<WriterSettings>,
+    known_days: Arc<Mutex<HashSet<(String, Day)>>>,
+}
+
+/// The files of one commit: their bytes, and the entries that will make them exist.
+#[derive(Debug, Default)]
+struct Prepared {
+    files: Vec<(Day, Segment)>,
+    refused: Refusals,
+}
+
+impl Writer {
+    /// A writer over the objects, the table and the clock of `ports`.
+    #[must_use]
+    pub fn new(ports: &Ports, settings: WriterSettings) -> Self {
+        Self {
+            objects: ports.objects.clone(),
+            table: ports.table.clone(),
+            clock: ports.clock.clone(),
+            settings: Arc::new(settings),
+            known_days: Arc::default(),
+        }
+    }
+
+    /// Stores batches: one file per tenant and day, one transaction per tenant, as long as limits allow.
+    ///
+    /// Invariant: a batch's samples are visible exactly when its mark is in the table, for one transaction writes
+    /// the mark (which must be absent) and the manifest entries of every file that holds a sample of the batch.
+    /// Whatever is interrupted leaves objects without entry, which nobody reads and the compactor collects.
+    pub async fn commit(&self, batches: Vec<SampleBatch>) -> CommitReport {
+        let mut report = CommitReport::default();
+        let mut by_tenant: BTreeMap<String, Vec<SampleBatch>> = BTreeMap::new();
+        let mut seen = HashSet::new();
+        for batch in batches {
+            if seen.insert((batch.tenant.clone(), batch.id.clone())) {
+                by_tenant.entry(batch.tenant.clone()).or_default().push(batch);
+            } else {
+                report.repeated += 1;
+            }
+        }
+        for (tenant, batches) in by_tenant {
+            for group in self.groups(batches) {
+                self.commit_or_fail(&tenant, group, &mut report).await;
+            }
+        }
+        report
+    }
+
+    async fn commit_or_fail(&self, tenant: &str, group: Vec<SampleBatch>, report: &mut CommitReport) {
+        let group = Arc::new(group);
+        let Err(error) = self.commit_group(tenant, group.clone(), report).await else {
+            return;
+        };
+        if error.kind() == Kind::Invalid && group.len() > 1 {
+            // One batch that can never be stored does not hold up the others.
+            for batch in group.iter() {
+                Box::pin(self.commit_or_fail(tenant, vec![batch.clone()], report)).await;
+            }
+            return;
+        }
+        let error = Arc::new(error);
+        report.failed.extend(group.iter().map(|batch| FailedBatch {
+            tenant: tenant.to_owned(),
+            id: batch.id.clone(),
+            error: error.clone(),
+        }));
+    }
+
+    fn groups(&self, batches: Vec<SampleBatch>) -> Vec<Vec<SampleBatch>> {
+        let (mut groups, mut samples) = (Vec::<Vec<SampleBatch>>::new(), 0);
+        for batch in batches {
+            let count = batch.sample_count();
+            match groups.last_mut() {
+                Some(group)
+                    if group.len() < self.settings.max_commit_batches
+                        && samples + count <= self.settings.max_commit_samples =>
+                {
+                    group.push(batch);
+                    samples += count;
+                }
+                _ => {
+                    groups.push(vec![batch]);
+                    samples = count;
+                }
+            }
+        }
+        groups
+    }
+
+    async fn commit_group(
+        &self,
+        tenant: &str,
+        mut batches: Arc<Vec<SampleBatch>>,
+        report: &mut CommitReport,
+    ) -> Result<(), Error> {
+        crate::tenant::check(tenant)
+            .map_err(|error| Error::new(Kind::Invalid, "batch cannot be stored").with_source(error))?;
+        let mut salt = 0;
+        for _ in 0..self.settings.max_attempts.max(1) {
+            let now_ms = self.clock.now_ms();
+            let prepared = {
+                let (batches, settings) = (batches.clone(), self.settings.clone());
+                blocking(move || prepare(&batches, &settings, now_ms)).await?
+            };
+            if prepared.files.is_empty() {
+                add(&mut report.refused, &prepared.refused);
+                return Ok(());
+            }
+            if prepared.files.len() + batches.len() > MAX_TRANSACTION_WRITES {
+                return self.commit_halves(tenant, &batches, report).await;
+            }
+            let entries = self.put_files(tenant, &prepared, &batches, salt, now_ms).await?;
+            self.remember_days(tenant, prepared.files.iter().map(|file| file.0))
+                .await?;
+            let writes = self.writes(tenant, &entries, &batches, now_ms)?;
+            match self.table.transact(writes).await {
+                Ok(_) => {
+                    report.files += entries.len() as u64;
+                    report.bytes += entries.iter().map(|(_, entry)| entry.bytes).sum::<u64>();
+                    report.samples += entries.iter().map(|(_, entry)| entry.samples).sum::<u64>();
+                    add(&mut report.refused, &prepared.refused);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == Kind::Conflict => {
+                    let left = self.not_stored(tenant, &batches).await?;
+                    report.repeated += (batches.len() - left.len()) as u64;
+                    if left.is_empty() {
+                        return Ok(());
+                    }
+                    batches = Arc::new(left);
+                    if self.any_tombstone(&entries).await? {
+                        salt += 1;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(Kind::Unavailable, "commit met a conflict at every attempt"))
+    }
+
+    /// A batch that spans many days takes many writes: with fewer batches to a transaction it may fit.
+    async fn commit_halves(
+        &self,
+        tenant: &str,
+        batches: &[SampleBatch],
+        report: &mut CommitReport,
+    ) -> Result<(), Error> {
+        if batches.len() < 2 {
+            return Err(Error::new(
+                Kind::Invalid,
+                "a batch spans more days than one transaction can hold",
+            ));
+        }
+        let (first, second) = batches.split_at(batches.len() / 2);
+        Box::pin(self.commit_group(tenant, Arc::new(first.to_vec()), report)).await?;
+        Box::pin(self.commit_group(tenant, Arc::new(second.to_vec()), report)).await
+    }
+
+    async fn put_files(
+        &self,
+        tenant: &str,
+        prepared: &Prepared,
+        batches: &[SampleBatch],
+        salt: u32,
+        now_ms: i64,
+    ) -> Result<Vec<(Key, FileEntry)>, Error> {
+        let mut entries = Vec::with_capacity(prepared.files.len());
+        let puts = prepared.files.iter().map(|(day, segment)| {
+            let name = manifest::file_name(&segment.bytes, batches.iter().map(|batch| batch.id.as_str()), salt);
+            let key = manifest::object_key(tenant, *day, 0, &name);
+            let entry = FileEntry::of(&segment.info, key.clone(), 0, segment.bytes.len() as u64, now_ms);
+            let place = Key::new(keys::manifest(tenant, &day.to_string()), keys::manifest_file(0, &name));
+            entries.push((place, entry));
+            objects::put_new(self.objects.as_ref(), key, segment.bytes.clone())
+        });
+        futures::future::try_join_all(puts).await?;
+        Ok(entries)
+    }
+
+    fn writes(
+        &self,
+        tenant: &str,
+        entries: &[(Key, FileEntry)],
+        batches: &[SampleBatch],
+        now_ms: i64,
+    ) -> Result<Vec<Write>, Error> {
+        let expires_at = Some(now_ms.saturating_add(self.settings.batch_memory_ms).div_euclid(1000));
+        let put = |key, value, expires_at| Write::Put {
+            key,
+            value,
+            expires_at,
+            condition: Condition::Absent,
+        };
+        let mut writes = Vec::with_capacity(entries.len() + batches.len());
+        for (key, entry) in entries {
+            writes.push(put(key.clone(), entry.encode()?, None));
+        }
+        for batch in batches {
+            writes.push(put(keys::batch(tenant, &batch.id), "{}".to_owned(), expires_at));
+        }
+        Ok(writes)
+    }
+
+    /// Which batches have no mark.
+    async fn not_stored(&self, tenant: &str, batches: &[SampleBatch]) -> Result<Vec<SampleBatch>, Error> {
+        let marks = batches.iter().map(|batch| self.is_stored(tenant, &batch.id));
+        let marks = futures::future::try_join_all(marks).await?;
+        Ok(batches
+            .iter()
+            .zip(marks)
+            .filter(|(_, stored)| !stored)
+            .map(|(batch, _)| batch.clone())
+            .collect())
+    }
+
+    /// Whether a batch is stored.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table is.
+    pub async fn is_stored(&self, tenant: &str, id: &str) -> Result<bool, Error> {
+        Ok(self.table.get(&keys::batch(tenant, id)).await?.is_some())
+    }
+
+    async fn any_tombstone(&self, entries: &[(Key, FileEntry)]) -> Result<bool, Error> {
+        let items = futures::future::try_join_all(entries.iter().map(|(key, _)| self.table.get(key))).await?;
+        Ok(items.iter().flatten().any(manifest::is_tombstone))
+    }
+
+    /// The index of days comes before the files: a day in it may be empty, but none with files is missing.
+    async fn remember_days(&self, tenant: &str, days: impl Iterator<Item = Day>) -> Result<(), Error> {
+        for day in days {
+            let known = (tenant.to_owned(), day);
+            if self
+                .known_days
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&known)
+            {
+                continue;
+            }
+            for key in [
+                Key::new(keys::TENANTS, tenant),
+                Key::new(keys::days(tenant), day.to_string()),
+            ] {
+                if self.table.get(&key).await?.is_none() {
+                    self.table.put(key, "{}".to_owned(), None, Condition::Any).await?;
+                }
+            }
+            self.known_days
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(known);
+        }
+        Ok(())
+    }
+}
+
+fn add(total: &mut Refusals, more: &Refusals) {
+    for (reason, count) in more {
+        *total.entry(*reason).or_default() += count;
+    }
+}
+
+/// Sorts samples into days and series, and encodes a file per day.
+fn prepare(batches: &[SampleBatch], settings: &WriterSettings, now_ms: i64) -> Result<Prepared, Error> {
+    let mut prepared = Prepared::default();
+    let mut days: BTreeMap<Day, HashMap<Labels, (MetricType, SeriesMerger)>> = BTreeMap::new();
+    for series in batches.iter().flat_map(|batch| &batch.series) {
+        sort_in(series, &settings.limits, now_ms, &mut days, &mut prepared.refused);
+    }
+    for (day, series) in days {
+        let mut chunks = Vec::with_capacity(series.len());
+        for (labels, (kind, samples)) in series {
+            let series = samples.finish(labels);
+            if !series.timestamps.is_empty() {
+                let samples = Samples::Floats {
+                    timestamps: series.timestamps,
+                    values: series.values,
+                };
+                chunks.push(Chunk {
+                    labels: series.labels.clone(),
+                    kind,
+                    samples,
+                });
+            }
+            if !series.histograms.is_empty() {
+                chunks.push(Chunk {
+                    labels: series.labels,
+                    kind,
+                    samples: Samples::Histograms(series.histograms),
+                });
+            }
+        }
+        let segment = encode(chunks, settings.encode.clone())
+            .map_err(|error| Error::new(Kind::Internal, "samples do not encode").with_source(error))?;
+        prepared.files.extend(segment.map(|segment| (day, segment)));
+    }
+    Ok(prepared)
+}
+
+fn sort_in(
+    series: &BatchSeries,
+    limits: &Limits,
+    now_ms: i64,
+    days: &mut BTreeMap<Day, HashMap<Labels, (MetricType, SeriesMerger)>>,
+    refused: &mut Refusals,
+) {
+    let mut refuse = |reason: Refusal, count: u64| *refused.entry(reason).or_default() += count;
+    if let Some(reason) = limits.refuse_series(series) {
+        return refuse(reason, series.samples.len() as u64);
+    }
+    for sample in &series.samples {
+        if let Some(reason) = limits.refuse_sample(sample, now_ms) {
+            refuse(reason, 1);
+            continue;
+        }
+        let day = days.entry(Day::of_ms(sample.timestamp_ms)).or_default();
+        let (kind, merger) = day.entry(series.labels.clone()).or_default();
+        *kind = (*kind).max(series.kind);
+        match &sample.value {
+            Value::Float(value) => merger.push_float(sample.timestamp_ms, *value),
+            Value::Histogram(histogram) => merger.push_histogram(sample.timestamp_ms, histogram.clone()),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The store over memory ports.
+#![allow(clippy::unwrap_used)]
+
+mod world;
+mod write_and_read;

@@ -1,0 +1,25 @@
+//! `parapet check`: says whether files would be accepted.
+
+use crate::cli::CheckConfig;
+use crate::run::configuration;
+
+/// Checks configuration files and prints what they hold.
+#[allow(clippy::print_stdout)]
+pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
+    let loaded = configuration::from_disk(&files.file, files.alertmanager.as_deref())?;
+    configuration::check(&loaded)?;
+    let config = parapet_config::parse(&loaded.prometheus.path, &loaded.prometheus.text)?;
+    println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());
+    for warning in &config.warnings {
+        println!("  warning: {warning}");
+    }
+    for file in &loaded.rules {
+        let groups = parapet_rules::parse(&file.path, &file.text)?;
+        let rules: usize = groups.iter().map(|group| group.rules.len()).sum();
+        println!("{}: ok, {} groups, {rules} rules", file.path, groups.len());
+    }
+    if let Some(file) = &loaded.alertmanager {
+        println!("{}: ok", file.path);
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The command line: what can be written, and how it is explained.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Metrics, rules and pages as functions over managed storage, or all of them in this one process.
+#[derive(Debug, Parser)]
+#[command(name = "parapet", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Scrape, store, evaluate rules, notify and answer queries, until stopped
+    Run(Box<RunOptions>),
+    /// Check files before they are used
+    #[command(subcommand)]
+    Check(Check),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Check {
+    /// Check prometheus.yml and the rule files that it names, and alertmanager.yml
+    #[command(
+        after_help = "Example:\n  parapet check config prometheus.yml --alertmanager.config.file alertmanager.yml"
+    )]
+    Config(CheckConfig),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// prometheus.yml
+    pub(crate) file: PathBuf,
+    /// alertmanager.yml, checked too
+    #[arg(long = "alertmanager.config.file", value_name = "FILE")]
+    pub(crate) alertmanager: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Logfmt,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  parapet run                                          watch itself: see everything work in a minute
+  parapet run --config.file prometheus.yml --alertmanager.config.file alertmanager.yml
+  parapet run --aws-endpoint-url http://127.0.0.1:4566 on S3, SQS and DynamoDB of an emulator
+
+SIGHUP or a POST to /-/reload reads the configuration again; SIGTERM and Ctrl-C stop cleanly.
+PARAPET_LOG overrides --log.level with a filter such as info,parapet_store=debug.")]
+pub(crate) struct RunOptions {
+    /// prometheus.yml; without it the process watches itself
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
+    /// alertmanager.yml: where alerts are sent; without it (and with --config.file) they are evaluated but sent nowhere
+    #[arg(long = "alertmanager.config.file", value_name = "FILE")]
+    pub(crate) alertmanager_config_file: Option<PathBuf>,
+    /// The directory that holds all data
+    #[arg(
+        long = "storage.path",
+        alias = "storage.tsdb.path",
+        value_name = "DIR",
+        default_value = "data"
+    )]
+    pub(crate) storage_path: PathBuf,
+    /// How long samples are kept (Prometheus' notation: 30d)
+    #[arg(long = "storage.tsdb.retention.time", value_name = "DURATION", default_value = "30d", value_parser = duration)]
+    pub(crate) retention_ms: i64,
+    /// Where queries are answered
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:9090"
+    )]
+    pub(crate) listen_address: SocketAddr,
+    /// The URL under which people reach this process, for links in alerts [default: from the listen address]
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub(crate) external_url: Option<String>,
+    /// Run on S3, SQS and DynamoDB at this endpoint instead of the embedded storage; takes the usual AWS
+    /// variables for region and credentials, and PARAPET_BUCKET, PARAPET_TABLE and the PARAPET_QUEUE_… variables
+    #[arg(long = "aws-endpoint-url", value_name = "URL")]
+    pub(crate) aws_endpoint_url: Option<String>,
+    /// How much is logged: error, warn, info, debug
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: String,
+    /// How log lines look
+    #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt")]
+    pub(crate) log_format: LogFormat,
+}
+
+impl RunOptions {
+    /// The flags as `/api/v1/status/flags` shows them.
+    pub(crate) fn flags(&self) -> BTreeMap<String, String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        [
+            ("config.file", path(&self.config_file)),
+            ("alertmanager.config.file", path(&self.alertmanager_config_file)),
+            ("storage.path", self.storage_path.display().to_string()),
+            (
+                "storage.tsdb.retention.time",
+                parapet_model::format_duration_ms(self.retention_ms),
+            ),
+            ("web.listen-address", self.listen_address.to_string()),
+            ("web.external-url", self.external_url.clone().unwrap_or_default()),
+            ("aws-endpoint-url", self.aws_endpoint_url.clone().unwrap_or_default()),
+            ("log.level", self.log_level.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+fn duration(text: &str) -> Result<i64, String> {
+    match parapet_model::parse_duration_ms(text) {
+        Ok(0) => Err("must be more than 0".to_owned()),
+        Ok(duration_ms) => Ok(duration_ms),
+        Err(error) => Err(format!("{error}; write for example 15d, 12h or 1h30m")),
+    }
+}
+
+/// Prints a shell's completion script to standard output.
+#[allow(clippy::print_stdout)]
+pub(crate) fn completions(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Cli::command(), "parapet", &mut std::io::stdout());
+}
+
+/// Says on standard error why the command failed, causes included.
+#[allow(clippy::print_stderr)]
+pub(crate) fn complain(error: &anyhow::Error) {
+    eprintln!("parapet: {error:#}");
+}

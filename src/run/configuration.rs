@@ -1,0 +1,136 @@
+//! The configuration of a local run: read from disk, checked whole, replaced only by one that is right.
+
+use anyhow::{Context as _, bail};
+use parapet_ports::{ConfigFiles, ConfigSource, SourceFile};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Where the files are.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// The demonstration that is built in, for a process that listens at an address.
+    Demo(SocketAddr),
+    /// Files on disk.
+    Disk {
+        /// `prometheus.yml`.
+        prometheus: PathBuf,
+        /// `alertmanager.yml`.
+        alertmanager: Option<PathBuf>,
+    },
+}
+
+/// The configuration in force.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    origin: Origin,
+    current: RwLock<Arc<ConfigFiles>>,
+}
+
+impl Configuration {
+    /// Reads and checks the files.
+    pub(crate) fn load(origin: Origin) -> anyhow::Result<Self> {
+        let files = read(&origin)?;
+        Ok(Self {
+            origin,
+            current: RwLock::new(Arc::new(files)),
+        })
+    }
+
+    /// Reads the files again. Where anything is wrong the old configuration stays in force.
+    pub(crate) fn reload(&self) -> anyhow::Result<()> {
+        let files = read(&self.origin)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl ConfigSource for Configuration {
+    async fn current(&self) -> Result<Arc<ConfigFiles>, parapet_ports::Error> {
+        Ok(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+fn read(origin: &Origin) -> anyhow::Result<ConfigFiles> {
+    let mut files = match origin {
+        Origin::Demo(address) => demo(*address),
+        Origin::Disk {
+            prometheus,
+            alertmanager,
+        } => from_disk(prometheus, alertmanager.as_deref())?,
+    };
+    check(&files)?;
+    files.version = parapet_store::configuration::version_of(&files);
+    Ok(files)
+}
+
+fn demo(address: SocketAddr) -> ConfigFiles {
+    let file = |path: &str, text: &str| SourceFile {
+        path: path.to_owned(),
+        text: text.replace("127.0.0.1:9090", &address.to_string()),
+    };
+    ConfigFiles {
+        prometheus: file(
+            "infra/demo/prometheus.yml",
+            include_str!("../../infra/demo/prometheus.yml"),
+        ),
+        rules: vec![file("infra/demo/rules.yml", include_str!("../../infra/demo/rules.yml"))],
+        alertmanager: Some(file(
+            "infra/demo/alertmanager.yml",
+            include_str!("../../infra/demo/alertmanager.yml"),
+        )),
+        version: String::new(),
+    }
+}
+
+/// Reads `prometheus.yml`, the rule files that it names (relative to its own directory) and `alertmanager.yml`.
+pub(crate) fn from_disk(prometheus: &Path, alertmanager: Option<&Path>) -> anyhow::Result<ConfigFiles> {
+    let prometheus_file = source(prometheus)?;
+    let config = parapet_config::parse(&prometheus_file.path, &prometheus_file.text)?;
+    let directory = prometheus.parent().unwrap_or(Path::new(""));
+    let mut rules = Vec::new();
+    for pattern in &config.rule_files {
+        let pattern = directory.join(pattern);
+        let pattern = pattern.to_str().context("a rule_files pattern is not UTF-8")?;
+        let paths = glob::glob(pattern).with_context(|| format!("{}: rule_files: {pattern}", prometheus.display()))?;
+        let before = rules.len();
+        for path in paths {
+            rules.push(source(&path?)?);
+        }
+        let is_plain = !pattern.contains(['*', '?', '[']);
+        if rules.len() == before && is_plain {
+            // Prometheus starts without the file; a page that never comes is worse than a start that is refused.
+            bail!("{}: rule_files: {pattern} does not exist", prometheus.display());
+        }
+    }
+    rules.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
+    rules.dedup();
+    let alertmanager = alertmanager.map(source).transpose()?;
+    Ok(ConfigFiles {
+        prometheus: prometheus_file,
+        rules,
+        alertmanager,
+        version: String::new(),
+    })
+}
+
+/// Checks every file; the first fault stops.
+pub(crate) fn check(files: &ConfigFiles) -> anyhow::Result<()> {
+    parapet_config::parse(&files.prometheus.path, &files.prometheus.text)?;
+    for file in &files.rules {
+        parapet_rules::parse(&file.path, &file.text)?;
+    }
+    if let Some(file) = &files.alertmanager {
+        parapet_routing::parse(&file.path, &file.text)?;
+    }
+    Ok(())
+}
+
+fn source(path: &Path) -> anyhow::Result<SourceFile> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(SourceFile {
+        path: path.display().to_string(),
+        text,
+    })
+}

@@ -1,0 +1,130 @@
+//! The host: adapters, functions, and what drives them.
+
+use crate::cli::RunOptions;
+use crate::run::configuration::Configuration;
+use crate::run::self_metrics::SelfMetrics;
+use crate::run::{pump, ticker};
+use parapet_adapter_aws::{Aws, AwsSettings};
+use parapet_adapter_local::{Local, LocalSettings};
+use parapet_compactor::Compactor;
+use parapet_function_kit::{ProcessVars, ReqwestHttp, SystemClock, SystemEntropy};
+use parapet_ingest::Ingest;
+use parapet_notifier::Notifier;
+use parapet_ports::{Clock, Function, Ports, Queue, QueueReader};
+use parapet_rule_evaluation::RuleEvaluation;
+use parapet_scraper::Scraper;
+use parapet_store::{Reader, ReaderSettings};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Every function of the process with its ports.
+pub(crate) struct Host {
+    pub(crate) ports: Ports,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) queue_reader: Arc<dyn QueueReader>,
+    pub(crate) external_url: String,
+    scraper: Arc<dyn Function>,
+    ingest: Arc<dyn Function>,
+    rule_evaluation: Arc<dyn Function>,
+    notifier: Arc<dyn Function>,
+    compactor: Arc<dyn Function>,
+}
+
+impl Host {
+    pub(crate) async fn open(options: &RunOptions, configuration: Arc<Configuration>) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let http = Arc::new(ReqwestHttp::new()?);
+        let (entropy, config) = (Arc::new(SystemEntropy), configuration);
+        let (ports, queue_reader): (Ports, Arc<dyn QueueReader>) = match &options.aws_endpoint_url {
+            None => {
+                let local = Local::open(&options.storage_path, clock.clone(), &LocalSettings::default())?;
+                let (objects, queues, table) = (local.objects, local.queues.clone(), local.table);
+                (
+                    Ports {
+                        objects,
+                        queues,
+                        table,
+                        http,
+                        clock,
+                        entropy,
+                        config,
+                    },
+                    local.queues,
+                )
+            }
+            Some(endpoint_url) => {
+                let settings = AwsSettings::from_vars(&ProcessVars, Some(endpoint_url.clone()))?;
+                let aws = Aws::connect(settings, clock.clone(), entropy.clone()).await;
+                let (objects, queues, table) = (aws.objects, aws.queues, aws.table);
+                (
+                    Ports {
+                        objects,
+                        queues,
+                        table,
+                        http,
+                        clock,
+                        entropy,
+                        config,
+                    },
+                    aws.reader,
+                )
+            }
+        };
+        let external_url = options
+            .external_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", options.listen_address));
+        let reader = Arc::new(Reader::new(&ports, ReaderSettings::default()));
+        // The same variables as on Lambda, with what the command line says over them.
+        let vars = &ProcessVars;
+        let mut rules = parapet_rule_evaluation::Settings::from_vars(vars)?;
+        rules.external_url.clone_from(&external_url);
+        let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
+        notifier.external_url.clone_from(&external_url);
+        let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
+        compactor.compaction.retention_ms = options.retention_ms;
+        Ok(Self {
+            scraper: Arc::new(Scraper::new(ports.clone(), parapet_scraper::Settings::from_vars(vars)?)),
+            ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
+            rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
+            notifier: Arc::new(Notifier::new(ports.clone(), notifier)),
+            compactor: Arc::new(Compactor::new(&ports, compactor)),
+            ports,
+            reader,
+            queue_reader,
+            external_url,
+        })
+    }
+
+    /// Starts the ticks, a pump for each queue and the watch over the queues' depth.
+    pub(crate) fn start(&self, stop: &watch::Receiver<bool>, metrics: &SelfMetrics) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let ticked = vec![
+            ("scraper", self.scraper.clone()),
+            ("rule-evaluation", self.rule_evaluation.clone()),
+            ("notifier", self.notifier.clone()),
+            ("compactor", self.compactor.clone()),
+        ];
+        tasks.spawn(ticker::run(ticked, self.ports.clock.clone(), stop.clone()));
+        for plan in pump::PLANS {
+            let pump = pump::Pump {
+                queues: self.ports.queues.clone(),
+                reader: self.queue_reader.clone(),
+                stop: stop.clone(),
+            };
+            tasks.spawn(pump.run(plan, self.function_of(plan.queue)));
+        }
+        tasks.spawn(metrics.clone().watch_queues(self.queue_reader.clone(), stop.clone()));
+        tasks
+    }
+
+    fn function_of(&self, queue: Queue) -> Arc<dyn Function> {
+        match queue {
+            Queue::ScrapeTasks => self.scraper.clone(),
+            Queue::Samples => self.ingest.clone(),
+            Queue::RuleTasks => self.rule_evaluation.clone(),
+            Queue::Alerts | Queue::Timers | Queue::Deliveries => self.notifier.clone(),
+        }
+    }
+}
