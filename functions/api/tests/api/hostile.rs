@@ -142,9 +142,9 @@ async fn a_query_that_nobody_waits_for_stops() {
         settings.max_samples = usize::MAX;
     });
     harness.store(series(300, 300)).await;
-    // Half a minute of work, were it not stopped.
-    let nested = "sum(sum_over_time(sum_over_time(sum_over_time(m[5m:1s])[5m:1s])[5m:1s]))";
-    let heavy = format!("query={nested}&start=0&end=600&step=1&timeout=0.2");
+    // Minutes of work, were it not stopped: a quantile has to go through each of its windows.
+    let nested = (0..4).fold("m".to_owned(), |inner, _| format!("quantile_over_time(0.5, {inner}[10m:1s])"));
+    let heavy = format!("query=sum({nested})&start=0&end=600&step=1&timeout=0.2");
     let answer = harness.call(post("/api/v1/query_range", &heavy)).await;
     assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());
     // The one permit is free again soon.
