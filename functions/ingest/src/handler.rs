@@ -2,6 +2,8 @@
 
 use crate::Settings;
 use futures::{StreamExt as _, stream};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 use parapet_model::SampleBatch;
 use parapet_ports::error::chain;
 use parapet_ports::function::Function;
@@ -26,6 +28,16 @@ struct Verdict {
     retry: Option<String>,
     /// Tenant and id of each batch that is to be stored.
     batches: Vec<(String, String)>,
+    /// Of which came as claim checks.
+    claims: Vec<Claim>,
+}
+
+/// A batch whose series stand in the bucket.
+#[derive(Debug)]
+struct Claim {
+    tenant: String,
+    id: String,
+    key: String,
 }
 
 impl Ingest {
@@ -49,7 +61,10 @@ impl Ingest {
         let mut parcels = Vec::new();
         for (number, opened) in opened.into_iter().enumerate() {
             match opened {
-                Ok(opened) => parcels.extend(opened.into_iter().map(|parcel| (number, parcel))),
+                Ok(opened) => {
+                    verdicts[number].claims = opened.iter().filter_map(claim).collect();
+                    parcels.extend(opened.into_iter().map(|parcel| (number, parcel)));
+                }
                 Err(reason) => verdicts[number].reject = Some(reason),
             }
         }
@@ -80,7 +95,34 @@ impl Ingest {
             .iter()
             .map(|failed| ((&*failed.tenant, &*failed.id), &failed.error))
             .collect();
-        verdicts.into_iter().map(|verdict| settle(verdict, &failed)).collect()
+        let mut claims = Vec::new();
+        let answers = verdicts.into_iter().map(|mut verdict| {
+            let own = std::mem::take(&mut verdict.claims);
+            let answer = settle(verdict, &failed);
+            if answer == Disposition::Done {
+                claims.extend(own);
+            }
+            answer
+        });
+        let answers = answers.collect();
+        stream::iter(claims)
+            .for_each_concurrent(self.parallel_claims, |claim| self.release(claim))
+            .await;
+        answers
+    }
+
+    /// Removes a claim check that nobody will need: its batch has its mark, so that a repeat of the message is done
+    /// without it. What stays behind is removed by the compactor, days later.
+    async fn release(&self, claim: Claim) {
+        let released = async {
+            if self.writer.is_stored(&claim.tenant, &claim.id).await? {
+                self.objects.delete(&Path::from(claim.key.as_str())).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        if let Err(error) = released.await {
+            tracing::debug!(claim = claim.key, error = error.chain(), "a claim check stays behind");
+        }
     }
 
     /// The parcel's batch; `None` where its claim check is gone because the batch is stored long since.
@@ -98,6 +140,12 @@ impl Function for Ingest {
     async fn handle_batch(&self, _queue: Queue, messages: Vec<Message>) -> Vec<Disposition> {
         Self::handle_batch(self, messages).await
     }
+}
+
+fn claim(parcel: &Parcel) -> Option<Claim> {
+    let key = parcel.claim()?.to_owned();
+    let (tenant, id) = (parcel.tenant.clone(), parcel.id.clone());
+    Some(Claim { tenant, id, key })
 }
 
 fn settle(mut verdict: Verdict, failed: &HashMap<(&str, &str), &Arc<Error>>) -> Disposition {

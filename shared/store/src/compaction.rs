@@ -43,7 +43,8 @@ pub struct CompactionSettings {
     pub orphan_grace_ms: i64,
     /// Days that ended longer ago than this are deleted.
     pub retention_ms: i64,
-    /// Claim checks of days that ended longer ago than this are deleted: longer than queues keep messages.
+    /// Claim checks of days that ended longer ago than this are deleted: longer than a dead-letter queue keeps messages
+    /// (14 days), so that one which is sent again still finds its body.
     pub claim_retention_ms: i64,
     /// How merged files are written.
     pub encode: EncodeOptions,
@@ -63,7 +64,7 @@ impl Default for CompactionSettings {
             grace_ms: 600_000,
             orphan_grace_ms: 3_600_000,
             retention_ms: 30 * DAY_MS,
-            claim_retention_ms: 5 * DAY_MS,
+            claim_retention_ms: 15 * DAY_MS,
             encode: EncodeOptions::default(),
             url_prefix: String::new(),
         }

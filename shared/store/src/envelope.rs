@@ -206,6 +206,15 @@ pub enum FetchError {
 }
 
 impl Parcel {
+    /// The key of the object that holds the series, where they are not in the message.
+    #[must_use]
+    pub fn claim(&self) -> Option<&str> {
+        match &self.content {
+            ParcelContent::Series(_) => None,
+            ParcelContent::Claim(key) => Some(key),
+        }
+    }
+
     /// The batch, fetched from the bucket where it is a claim check.
     ///
     /// # Errors

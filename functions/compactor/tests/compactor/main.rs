@@ -319,7 +319,14 @@ async fn retention_takes_whole_days_and_their_objects() {
     );
     world.clock.advance_ms(DAY_MS);
     compactor.handle_tick(HOUR_MS).await.unwrap();
+    let role = include_str!("../../../../template.yaml")
+        .split_once("  CompactorRole:")
+        .unwrap()
+        .1;
+    let role = role.split_once("  CompactorLogs:").unwrap().0;
     for prefix in ["metrics", "metrics-manifest", "claims"] {
         assert!(keys(&world.ports, prefix).await.is_empty(), "{prefix}");
+        let may = format!("${{Bucket.Arn}}/{prefix}/*");
+        assert!(role.contains(&may), "the compactor's role does not reach {prefix}/");
     }
 }
