@@ -203,6 +203,15 @@ class Stack:
         entries = [json.loads(item["v"]["S"]) for page in pages for item in page["Items"]]
         return [entry["key"] for entry in entries if "key" in entry]
 
+    def published_files(self):
+        """The keys that Athena is told to read; fails where one is not a file of the bucket."""
+        texts = [self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode() for key in self.keys("metrics-manifest/")]
+        root, urls = f"s3://{self.bucket}/", [url for text in texts for url in text.split()]
+        published = {url.removeprefix(root) for url in urls if url.startswith(root)}
+        if len(published) < len(urls) or not published <= set(self.keys("metrics/")):
+            raise ValueError(f"the manifest lists what is not there: {urls}")
+        return published
+
     def download(self, directory):
         """Brings the live files here; a file that a merge replaced meanwhile makes the list stale, so it is read anew."""
         for _ in range(5):
