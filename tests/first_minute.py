@@ -86,6 +86,16 @@ for name, kind in COLUMNS.items():
     check(f"column {name} is {kind}", columns.get(name) == kind, f"(is {columns.get(name)})")
 sql = f"select v from (select unnest(values) v from read_parquet('{pattern}') where metric = 'up') limit 1"
 check("values unnest to 1.0", duckdb.sql(sql).fetchall() == [(1.0,)])
+def published():
+    """The README's way: the manifests list the files that count, and in them no sample stands twice."""
+    manifests = f"{directory}/data/objects/metrics-manifest/*/*/manifest"
+    duckdb.sql(f"set variable files = (select list(f) from read_csv('{manifests}', names = ['f'], header = false))")
+    rows = "select unnest(timestamps) ts from read_parquet(getvariable('files')) where metric = 'up'"
+    samples, times = duckdb.sql(f"select count(*), count(distinct ts) from ({rows})").fetchall()[0]
+    return samples == times > 1
+
+
+check("the manifest's files have each sample once", within(70, published))
 files = sorted(directory.glob("data/objects/metrics/**/*.parquet"))
 # Merging replaces files while we look: the newest is there still.
 table = pyarrow.parquet.ParquetFile(files[-1]).read()

@@ -84,6 +84,10 @@ impl Host {
         notifier.external_url.clone_from(&external_url);
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         compactor.compaction.retention_ms = options.retention_ms;
+        if options.aws_endpoint_url.is_none() {
+            let directory = std::path::absolute(&options.storage_path)?;
+            compactor.compaction.url_prefix = format!("{}/objects/", directory.display());
+        }
         Ok(Self {
             scraper: Arc::new(Scraper::new(ports.clone(), parapet_scraper::Settings::from_vars(vars)?)),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),

@@ -29,7 +29,7 @@ impl Settings {
     /// |---|---|
     /// | `PARAPET_RETENTION_DAYS` | days that raw samples are kept |
     /// | `PARAPET_GRACE_MS` | how long a replaced file is kept |
-    /// | `PARAPET_BUCKET_URL` | what stands before an object's key in published manifests: `s3://bucket/` |
+    /// | `PARAPET_BUCKET` | the bucket that the URLs of published manifests name: `s3://bucket/…` |
     ///
     /// # Errors
     /// [`parapet_ports::Kind::Invalid`] with every variable that does not read.
@@ -43,7 +43,8 @@ impl Settings {
         }
         compaction.retention_ms = days.saturating_mul(day_ms);
         compaction.grace_ms = reader.parsed("PARAPET_GRACE_MS", compaction.grace_ms);
-        compaction.url_prefix = reader.optional("PARAPET_BUCKET_URL").unwrap_or_default();
+        let bucket = reader.optional("PARAPET_BUCKET");
+        compaction.url_prefix = bucket.map(|bucket| format!("s3://{bucket}/")).unwrap_or_default();
         reader.finish(settings)
     }
 }

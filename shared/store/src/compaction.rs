@@ -48,7 +48,7 @@ pub struct CompactionSettings {
     pub claim_retention_ms: i64,
     /// How merged files are written.
     pub encode: EncodeOptions,
-    /// What stands before an object's key in the published manifests: `s3://bucket/`.
+    /// What stands before an object's key in the published manifests: `s3://bucket/`, or a directory.
     pub url_prefix: String,
 }
 
