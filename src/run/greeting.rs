@@ -20,6 +20,7 @@ pub(crate) fn print(options: &RunOptions, is_demo: bool) {
         "
 {doing}
 
+  look     http://{address}/ (queries, alerts, targets)
   query    curl -s 'http://{address}/api/v1/query?query=up'
   targets  curl -s 'http://{address}/api/v1/targets'
   alerts   curl -s 'http://{address}/api/v1/alerts'

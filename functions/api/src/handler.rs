@@ -67,8 +67,9 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/write", post(write::write))
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(api.clone(), cors::layer));
-    Router::new()
-        .route("/", get(page::page))
+    let pages = page::PATHS.iter();
+    let pages = pages.fold(Router::new(), |router, path| router.route(path, get(page::page)));
+    pages
         .route("/federate", get(federate::federate))
         .route("/-/healthy", get(|| async { "Parapet is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Parapet is Ready.\n" }))
