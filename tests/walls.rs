@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "model",
     "exposition",
     "remote-write",
+    "relabel",
     "config",
     "promql",
     "rules",

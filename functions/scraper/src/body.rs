@@ -18,6 +18,8 @@ pub(crate) struct Body {
     pub(crate) tracked: Vec<bool>,
     /// Samples in the body, up to the fault if there is one.
     pub(crate) samples: usize,
+    /// Of which were left by `metric_relabel_configs`.
+    pub(crate) kept: usize,
     /// What the body says of its metric families.
     pub(crate) metadata: BTreeMap<String, Metadata>,
     /// Samples dropped because their series stood there already.
@@ -31,6 +33,7 @@ pub(crate) struct Body {
 pub(crate) struct BodyFault {
     pub(crate) message: String,
     pub(crate) samples: usize,
+    pub(crate) kept: usize,
 }
 
 /// How a body is read.
@@ -72,14 +75,11 @@ pub(crate) fn read(body: &[u8], format: Format, reading: &Reading<'_>) -> Result
             Err(error) => break Some(error.to_string()),
         }
     };
-    let samples = collector.out.samples;
+    // Over the limit, the whole body was read all the same, to report how much there was.
+    let fault = fault.or_else(|| collector.over_limit.then(|| "sample limit exceeded".to_owned()));
+    let Body { samples, kept, .. } = collector.out;
     match fault {
-        Some(message) => Err(BodyFault { message, samples }),
-        // The whole body was read all the same, to report how much there was.
-        None if collector.over_limit => Err(BodyFault {
-            message: "sample limit exceeded".to_owned(),
-            samples,
-        }),
+        Some(message) => Err(BodyFault { message, samples, kept }),
         None => Ok(collector.out),
     }
 }
@@ -96,22 +96,26 @@ impl Collector<'_> {
     fn add(&mut self, series: &Series<'_, '_>, family: &FamilyTracker<'_>) -> Result<(), String> {
         let Reading { job, .. } = self.reading;
         self.out.samples += 1;
-        let limit = if job.sample_limit > 0 {
-            job.sample_limit
-        } else {
-            self.reading.max_samples
-        };
-        if self.over_limit || self.out.samples as u64 > limit {
-            // Memory is not spent on what will be thrown away.
-            self.over_limit = true;
-            return Ok(());
-        }
         let labels = sample_labels::join(
             &series.name,
             series.labels,
             self.reading.target_labels,
             job.honor_labels,
         )?;
+        let Some(labels) = sample_labels::relabel(labels, &job.metric_relabel)? else {
+            return Ok(());
+        };
+        self.out.kept += 1;
+        let limit = if job.sample_limit > 0 {
+            job.sample_limit
+        } else {
+            self.reading.max_samples
+        };
+        if self.over_limit || self.out.kept as u64 > limit {
+            // Memory is not spent on what will be thrown away.
+            self.over_limit = true;
+            return Ok(());
+        }
         let limits = LabelLimits {
             labels: job.label_limit,
             name_length: job.label_name_length_limit,

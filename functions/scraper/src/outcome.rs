@@ -83,15 +83,20 @@ impl Before<'_> {
     }
 }
 
-/// Why a scrape failed, and how many samples had been read.
+/// Why a scrape failed, and how many samples had been read and kept by relabelling.
 struct Failure {
     message: String,
     samples: usize,
+    kept: usize,
 }
 
 impl From<String> for Failure {
     fn from(message: String) -> Self {
-        Self { message, samples: 0 }
+        Self {
+            message,
+            samples: 0,
+            kept: 0,
+        }
     }
 }
 
@@ -134,9 +139,9 @@ pub(crate) async fn scrape(
     let values = [
         up,
         duration_ms as f64 / 1000.0,
-        reports.samples,
-        reports.samples,
-        reports.added,
+        reports.samples as f64,
+        reports.kept as f64,
+        reports.added as f64,
     ];
     series.extend(report_series(&target.labels, timestamp_ms, values));
     let superseded = before
@@ -154,8 +159,9 @@ pub(crate) async fn scrape(
 
 /// The numbers that a scrape reports of itself.
 struct Reports {
-    samples: f64,
-    added: f64,
+    samples: usize,
+    kept: usize,
+    added: usize,
 }
 
 type Parts = (Vec<BatchSeries>, Reports, TargetState, Option<(String, SeriesSet)>);
@@ -211,8 +217,9 @@ async fn succeeded(
     let known = before.state.and_then(|state| state.metadata.as_deref());
     let metadata = metadata::put(&context.ports.objects, &body.metadata, known).await?;
     let reports = Reports {
-        samples: body.samples as f64,
-        added: added as f64,
+        samples: body.samples,
+        kept: body.kept,
+        added,
     };
     let mut series = body.series;
     series.append(&mut ended);
@@ -236,8 +243,9 @@ async fn failed(context: &Context, timestamp_ms: i64, failure: &Failure, before:
         None => Vec::new(),
     };
     let reports = Reports {
-        samples: failure.samples as f64,
-        added: 0.0,
+        samples: failure.samples,
+        kept: failure.kept,
+        added: 0,
     };
     let state = TargetState {
         job: String::new(),
@@ -275,7 +283,11 @@ async fn fetch(context: &Context, job: &ScrapeJob, target: &Target, timestamp_ms
         max_samples: settings.max_samples,
         max_labels_per_series: settings.max_labels_per_series,
     };
-    body::read(&bytes, format, &reading).map_err(|BodyFault { message, samples }| Failure { message, samples })
+    body::read(&bytes, format, &reading).map_err(|BodyFault { message, samples, kept }| Failure {
+        message,
+        samples,
+        kept,
+    })
 }
 
 /// Staleness markers for the tracked series of a set that `ended` says yes to.

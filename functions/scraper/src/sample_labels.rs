@@ -2,6 +2,7 @@
 
 use parapet_exposition::LabelPair;
 use parapet_model::{Labels, METRIC_NAME};
+use parapet_relabel::Rule;
 use std::borrow::Cow;
 
 /// Limits on labels; 0 is none.
@@ -61,6 +62,20 @@ pub(crate) fn join(name: &str, body: &[LabelPair<'_>], target: &Labels, honor: b
         return Err(format!("invalid metric name or label names: {labels}"));
     }
     Ok(labels)
+}
+
+/// Applies `metric_relabel_configs`; `None` where the series is dropped.
+///
+/// # Errors
+/// What makes the whole scrape fail: a series without a metric name.
+pub(crate) fn relabel(labels: Labels, rules: &[Rule]) -> Result<Option<Labels>, String> {
+    if rules.is_empty() {
+        return Ok(Some(labels));
+    }
+    match parapet_relabel::process(&labels, rules).filter(|labels| !labels.is_empty()) {
+        Some(labels) if labels.metric_name().is_none() => Err("missing metric name (__name__ label)".to_owned()),
+        relabelled => Ok(relabelled),
+    }
 }
 
 /// The labels of a series that the scraper adds itself, as `up`.

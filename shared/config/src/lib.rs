@@ -34,8 +34,10 @@ mod fields;
 mod global;
 mod http_client;
 mod protocols;
+mod relabel;
 mod scrape;
 mod sections;
+mod static_configs;
 mod target;
 mod yaml;
 

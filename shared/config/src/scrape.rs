@@ -5,9 +5,11 @@ use crate::fields::Fields;
 use crate::global::{self, Global, NATIVE_HISTOGRAM_FIELDS, ScrapeLimits};
 use crate::http_client::{self, Authorization};
 use crate::protocols::{self, EscapingScheme, ScrapeProtocol};
-use crate::target::{self, Target, TargetDefaults};
+use crate::target::Target;
 use crate::yaml::{Node, Value};
-use parapet_model::{Labels, format_duration_ms, quote};
+use crate::{relabel, static_configs};
+use parapet_model::{Labels, quote};
+use parapet_relabel::Rule;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -54,13 +56,21 @@ pub struct ScrapeJob {
     pub escaping: EscapingScheme,
     /// How requests authenticate.
     pub authorization: Option<Authorization>,
+    /// Rules for the labels of targets; `targets` are what they leave.
+    pub relabel: Vec<Rule>,
+    /// Rules for the labels of scraped series, before they are stored.
+    pub metric_relabel: Vec<Rule>,
     /// The targets, without repeats.
     pub targets: Vec<Target>,
+    /// The labels of targets that `relabel` dropped, as they were before.
+    pub dropped_targets: Vec<Labels>,
 }
 
-const SUPPORTED: [&str; 15] = [
+const SUPPORTED: [&str; 17] = [
     "job_name",
     "static_configs",
+    "relabel_configs",
+    "metric_relabel_configs",
     "scrape_interval",
     "scrape_timeout",
     "metrics_path",
@@ -83,8 +93,6 @@ const NOT_USED: [&str; 4] = [
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
 ];
-
-const UNSUPPORTED: [&str; 2] = ["relabel_configs", "metric_relabel_configs"];
 
 /// Every way of discovery of Prometheus 3 but `static`.
 const DISCOVERY: [&str; 36] = [
@@ -150,7 +158,7 @@ pub(crate) fn read(
         &http_client::SUPPORTED,
     ]
     .concat();
-    let unsupported = [&UNSUPPORTED[..], &DISCOVERY, &http_client::UNSUPPORTED].concat();
+    let unsupported = [&DISCOVERY[..], &http_client::UNSUPPORTED].concat();
     let fields = Fields::read(node, "scrape_configs", &supported, &unsupported)?;
     let name = fields.text("job_name")?.unwrap_or_default();
     if name.is_empty() {
@@ -202,9 +210,12 @@ pub(crate) fn read(
         fallback_protocol: protocols::read_fallback(&fields)?,
         escaping: protocols::read_names(&fields)?.unwrap_or(global.escaping),
         authorization: http_client::read_authorization(&fields, secrets)?,
+        relabel: relabel::read(&fields, "relabel_configs", "target")?,
+        metric_relabel: relabel::read(&fields, "metric_relabel_configs", "metric")?,
         targets: Vec::new(),
+        dropped_targets: Vec::new(),
     };
-    job.targets = targets(&fields, &job)?;
+    static_configs::read(&fields, &mut job, warnings)?;
     Ok(job)
 }
 
@@ -257,53 +268,4 @@ fn params(fields: &Fields<'_>) -> Result<BTreeMap<String, Vec<String>>, Fault> {
             Ok((key.text()?.to_owned(), values.collect::<Result<_, Fault>>()?))
         })
         .collect()
-}
-
-fn targets(fields: &Fields<'_>, job: &ScrapeJob) -> Result<Vec<Target>, Fault> {
-    let defaults = TargetDefaults {
-        job: &job.name,
-        scheme: &job.scheme,
-        metrics_path: &job.metrics_path,
-        params: &job.params,
-        interval: format_duration_ms(job.interval_ms),
-        timeout: format_duration_ms(job.timeout_ms),
-    };
-    let mut targets: Vec<Target> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for group in fields.list("static_configs")? {
-        if matches!(group.value, Value::Null) {
-            return Err(Fault::new(
-                group.at,
-                "empty or null section in static_configs; remove it",
-            ));
-        }
-        let group = Fields::read(group, "static_configs", &["targets", "labels"], &[])?;
-        let labels = match group.get("labels") {
-            Some(node) => node.labels("labels")?,
-            None => Labels::empty(),
-        };
-        for name in [
-            "__scrape_interval__",
-            "__scrape_timeout__",
-            "__address__",
-            "__unix_socket__",
-        ] {
-            if labels.get(name).is_some() {
-                let at = group.position("labels");
-                return Err(Fault::new(
-                    at,
-                    format!("label {name} in static_configs is not supported yet"),
-                ));
-            }
-        }
-        for address in group.list("targets")? {
-            let target =
-                target::resolve(address.text()?, &labels, &defaults).map_err(|what| Fault::new(address.at, what))?;
-            // As in Prometheus, the same target twice is one.
-            if seen.insert(target.identity) {
-                targets.push(target);
-            }
-        }
-    }
-    Ok(targets)
 }

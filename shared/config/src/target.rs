@@ -1,6 +1,7 @@
 //! A target: where it is scraped and which labels its series get (`PopulateLabels` of Prometheus).
 
 use parapet_model::{Labels, LabelsBuilder, quote};
+use parapet_relabel::Rule;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -26,11 +27,19 @@ pub(crate) struct TargetDefaults<'a> {
     pub(crate) params: &'a BTreeMap<String, Vec<String>>,
     pub(crate) interval: String,
     pub(crate) timeout: String,
+    pub(crate) relabel: &'a [Rule],
 }
 
-/// Builds a target; labels of its group win over what the job says.
-pub(crate) fn resolve(address: &str, group: &Labels, defaults: &TargetDefaults<'_>) -> Result<Target, String> {
-    check_address(address)?;
+/// What became of a target under the job's rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved {
+    Kept(Box<Target>),
+    /// With the labels that it had before.
+    Dropped(Labels),
+}
+
+/// Builds a target; labels of its group win over what the job says, and rules over both.
+pub(crate) fn resolve(address: &str, group: &Labels, defaults: &TargetDefaults<'_>) -> Result<Resolved, String> {
     let mut labels = LabelsBuilder::from(group);
     labels.set("__address__", address);
     let mut default = |name: &str, value: &str| {
@@ -48,8 +57,24 @@ pub(crate) fn resolve(address: &str, group: &Labels, defaults: &TargetDefaults<'
             default(&format!("__param_{name}"), value);
         }
     }
-    let discovered_labels = labels.clone().build();
-    let all = discovered_labels.with("instance", discovered_labels.get("instance").unwrap_or(address));
+    let discovered_labels = labels.build();
+    let Some(relabelled) = parapet_relabel::process(&discovered_labels, defaults.relabel) else {
+        return Ok(Resolved::Dropped(discovered_labels));
+    };
+    let address = relabelled.get("__address__").unwrap_or_default();
+    check_address(address)?;
+    for (name, only) in [
+        ("__scrape_interval__", &defaults.interval),
+        ("__scrape_timeout__", &defaults.timeout),
+    ] {
+        if relabelled.get(name) != Some(only) {
+            return Err(format!(
+                "{name} of its own is not supported yet; give it a job of its own"
+            ));
+        }
+    }
+    let all = relabelled.with("instance", relabelled.get("instance").unwrap_or(address));
+    let all = all.without(|name| name.starts_with("__meta_"));
     let scheme = all.get("__scheme__").unwrap_or_default();
     if !matches!(scheme, "http" | "https") {
         return Err(format!("scheme {} is neither http nor https", quote(scheme)));
@@ -57,12 +82,12 @@ pub(crate) fn resolve(address: &str, group: &Labels, defaults: &TargetDefaults<'
     let url = url(&all, scheme, address, defaults.params);
     let public = all.without(|name| name.starts_with("__"));
     let identity = identity(defaults.job, &all, &url);
-    Ok(Target {
+    Ok(Resolved::Kept(Box::new(Target {
         url,
         labels: public,
         discovered_labels,
         identity,
-    })
+    })))
 }
 
 /// Whether an address is `host` or `host:port`.
@@ -162,8 +187,12 @@ mod tests {
             params: &params,
             interval: "15s".into(),
             timeout: "10s".into(),
+            relabel: &[],
         };
-        resolve(address, &Labels::from_pairs(group.iter().copied()), &defaults)
+        match resolve(address, &Labels::from_pairs(group.iter().copied()), &defaults)? {
+            Resolved::Kept(target) => Ok(*target),
+            Resolved::Dropped(labels) => panic!("{labels} is dropped"),
+        }
     }
 
     #[test]

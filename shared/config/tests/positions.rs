@@ -43,8 +43,16 @@ fn says_file_line_column_what_and_what_to_write() {
             r#"p.yml:4:3: found multiple scrape configs with job name "a", the first at line 2; rename one"#,
         ),
         (
-            "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n",
-            r#"p.yml:3:3: "relabel_configs" in scrape_configs is not supported yet; remove it"#,
+            "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: kep\n",
+            r#"p.yml:4:5: unknown relabel action "kep"; write one of replace, keep, drop, keepequal, dropequal, hashmod, labelmap, labeldrop, labelkeep, lowercase, uppercase"#,
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  metric_relabel_configs:\n  - {source_labels: [x], regex: '(', target_label: y}\n",
+            "p.yml:4:26: invalid regular expression: regex parse error:\n    ^(?s:()$\n        ^\nerror: unclosed group",
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - {source_labels: [x], target_labels: y}\n",
+            r#"p.yml:4:26: unknown field "target_labels" in relabel_configs; did you mean "target_label"?"#,
         ),
         (
             "scrape_configs:\n- job_name: a\n  kubernetes_sd_configs: [{role: pod}]\n",
@@ -216,4 +224,51 @@ proptest::proptest! {
     fn never_panics(text in "(\\PC|\n|  |- |: |global|scrape_configs|[\\[\\]{}\"'*&!|>#]){0,60}") {
         let _ = parse("p.yml", &text);
     }
+}
+
+#[test]
+fn rules_make_drop_and_move_targets() {
+    let text = r#"
+scrape_configs:
+- job_name: probe
+  metrics_path: /probe
+  params: {module: [http_2xx]}
+  static_configs:
+  - targets: ['https://example.com/a', 'https://example.org', 'drop.me', 'bad']
+    labels: {team: web, __meta_zone: b}
+  relabel_configs:
+  - {source_labels: [__address__], regex: 'drop\..*', action: drop}
+  - {source_labels: [__address__], target_label: __param_target}
+  - {source_labels: [__param_target], target_label: instance}
+  - {source_labels: [__meta_zone], target_label: zone, action: uppercase}
+  - {source_labels: [__address__], regex: '[^b].*', target_label: __address__, replacement: 'blackbox:9115'}
+  - {source_labels: [__address__], regex: bad, target_label: __address__, replacement: 'a/b'}
+"#;
+    let config = parapet_config::parse("p.yml", text).unwrap();
+    let job = &config.jobs[0];
+    let urls: Vec<&str> = job.targets.iter().map(|target| target.url.as_str()).collect();
+    assert_eq!(
+        urls,
+        [
+            "http://blackbox:9115/probe?module=http_2xx&target=https%3A%2F%2Fexample.com%2Fa",
+            "http://blackbox:9115/probe?module=http_2xx&target=https%3A%2F%2Fexample.org",
+        ]
+    );
+    assert_eq!(
+        job.targets[0].labels.to_string(),
+        r#"{instance="https://example.com/a", job="probe", team="web", zone="B"}"#
+    );
+    assert_eq!(
+        job.targets[0].discovered_labels.get("__address__"),
+        Some("https://example.com/a")
+    );
+    assert_eq!(job.dropped_targets.len(), 1);
+    assert_eq!(job.dropped_targets[0].get("__address__"), Some("drop.me"));
+    let [warning] = &config.warnings[..] else {
+        panic!("{:?}", config.warnings)
+    };
+    assert!(
+        warning.contains(r#"line 7: target "bad" is left out after relabelling: "a/b" is not a valid hostname"#),
+        "{warning}"
+    );
 }

@@ -240,6 +240,16 @@ impl LabelsBuilder {
         self.pairs.retain(|(n, _)| n != name);
     }
 
+    /// Removes the labels whose name does not pass.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.pairs.retain(|(n, _)| keep(n));
+    }
+
+    /// Names and values set so far; empty values are those of labels that are not there.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+    }
+
     /// The value set so far.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -28,5 +28,5 @@ pub use histogram::{CounterReset, Histogram, Span};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_legacy_metric_name, quote};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use number::{format_float, format_timestamp_seconds, parse_float};
-pub use pattern::{anchored_regex, compile_anchored, go_regex};
+pub use pattern::{anchored_regex, compile_anchored, expand_go, go_regex};
 pub use sample::{MetricType, STALE_NAN_BITS, Sample, Series, Value, is_stale_nan, stale_nan};

@@ -4,7 +4,7 @@
 //! brace that opens no repetition stands for itself, `[` in a class too, and `\Q…\E` quotes.
 
 use crate::MatcherError;
-use regex::{Regex, RegexBuilder};
+use regex::{Captures, Regex, RegexBuilder};
 
 /// The most memory that a compiled pattern may take, bytes.
 const SIZE_LIMIT: usize = 64 << 20;
@@ -164,6 +164,52 @@ fn class<'a>(mut rest: &'a str, out: &mut String) -> &'a str {
     rest
 }
 
+/// Puts what a pattern's groups captured into a template: `$1`, `${1}`, `$name`, `$$`; what names no group is empty.
+///
+/// Source: `regexp.Regexp.ExpandString`.
+#[must_use]
+pub fn expand_go(template: &str, regex: &Regex, captures: &Captures<'_>) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let word = |text: &str| {
+            text.find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(text.len())
+        };
+        let (name, after) = match rest.strip_prefix('{') {
+            Some(braced) => {
+                let length = word(braced);
+                match braced[length..].strip_prefix('}') {
+                    Some(after) => (&braced[..length], after),
+                    None => ("", rest),
+                }
+            }
+            None => rest.split_at(word(rest)),
+        };
+        if name.is_empty() {
+            // No reference: the sign stands for itself.
+            out.push('$');
+            continue;
+        }
+        let group = if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            name.parse().ok().and_then(|number: usize| captures.get(number))
+        } else {
+            let known = regex.capture_names().flatten().any(|known| known == name);
+            known.then(|| captures.name(name)).flatten()
+        };
+        out.push_str(group.map_or("", |group| group.as_str()));
+        rest = after;
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +244,23 @@ mod tests {
         }
         for pattern in ["(", "[a", r"\8", "a{2,1}", r"(?=a)", r"\"] {
             assert!(anchored_regex(pattern).is_err(), "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn expands_as_go() {
+        let regex = Regex::new("(?P<a>.)(.)").unwrap();
+        let captures = regex.captures("xy").unwrap();
+        for (template, want) in [
+            ("$1-$2", "x-y"),
+            ("${1}0", "x0"),
+            ("$10", ""),
+            ("$a$b", "x"),
+            ("$$1", "$1"),
+            ("${", "${"),
+            ("€$", "€$"),
+        ] {
+            assert_eq!(expand_go(template, &regex, &captures), want, "{template}");
         }
     }
 }

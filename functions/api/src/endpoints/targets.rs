@@ -31,12 +31,21 @@ pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<R
             object.array("activeTargets", active, |out, target| {
                 write_active(out, target, &api.settings.external_url);
             });
-            // No target is dropped: there is no relabelling yet.
-            object.array("droppedTargets", [(); 0], |_, ()| ());
+            let dropped = all
+                .jobs()
+                .into_iter()
+                .filter(|job| show("dropped") && wanted(&job.name));
+            let dropped = dropped.flat_map(|job| job.dropped_targets.iter().map(move |labels| (job, labels)));
+            object.array("droppedTargets", dropped, |out, (job, labels)| {
+                Object::write(out, |object| {
+                    object.labels("discoveredLabels", labels);
+                    object.string("scrapePool", &job.name);
+                });
+            });
             if show("dropped") {
                 object.object("droppedTargetCounts", |counts| {
                     for job in all.jobs() {
-                        write_integer(counts.escaped_field(&job.name), 0);
+                        write_integer(counts.escaped_field(&job.name), job.dropped_targets.len() as i128);
                     }
                 });
             } else {

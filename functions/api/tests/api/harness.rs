@@ -111,8 +111,8 @@ impl Harness {
             .await;
     }
 
-    /// A configuration that scrapes one target per job, `<job>:80`, and one scrape of each; a job without a body
-    /// cannot be reached.
+    /// A configuration that scrapes one target per job, `<job>:80`, drops another, `<job>-dropped:80`, and one scrape
+    /// of each; a job without a body cannot be reached.
     pub(crate) async fn scraped(at_ms: i64, jobs: &[(&str, Option<&str>)]) -> Self {
         Self::scraped_with_rules(at_ms, jobs, Vec::new()).await
     }
@@ -123,7 +123,7 @@ impl Harness {
         let mut bodies = BTreeMap::new();
         for (job, body) in jobs {
             text.push_str(&format!(
-                "- {{job_name: {job}, static_configs: [{{targets: ['{job}:80']}}]}}\n"
+                "- job_name: {job}\n  static_configs: [{{targets: ['{job}:80', '{job}-dropped:80']}}]\n  relabel_configs: [{{source_labels: [__address__], regex: '.*-dropped:80', action: drop}}]\n"
             ));
             bodies.extend(body.map(|body| (format!("http://{job}:80/metrics"), body.to_owned())));
         }

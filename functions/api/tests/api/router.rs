@@ -25,7 +25,14 @@ async fn health() {
         let answer = harness.call(head).await;
         assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
     }
-    assert!(harness.call(get("/")).await.text().contains("Parapet"));
+    // Links in notifications lead to these.
+    for path in ["/", "/graph?g0.expr=up&g0.tab=1", "/alerts"] {
+        let page = harness.call(get(path)).await;
+        assert!(
+            page.status == StatusCode::OK && page.text().contains("Parapet"),
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -47,22 +47,30 @@ async fn targets_say_how_they_are() {
         let error = target["lastError"].as_str().unwrap();
         assert!(!error.is_empty() && error.contains(reason), "{error}");
     }
-    assert_eq!(all["droppedTargets"], json!([]));
-    assert_eq!(all["droppedTargetCounts"], json!({"away": 0, "bad": 0, "good": 0}));
+    let dropped = all["droppedTargets"].as_array().unwrap();
+    assert_eq!(dropped.len(), 3);
+    assert_eq!(dropped[0]["discoveredLabels"]["__address__"], "away-dropped:80");
+    assert_eq!(dropped[0]["scrapePool"], "away");
+    assert_eq!(all["droppedTargetCounts"], json!({"away": 1, "bad": 1, "good": 1}));
 }
 
 #[tokio::test]
 async fn targets_are_filtered() {
     let harness = scraped().await;
-    for (query, active) in [
-        ("scrapePool=good", 1),
-        ("state=ACTIVE", 3),
-        ("state=any&scrapePool=away", 1),
-        ("state=dropped", 0),
-        ("state=nosuch", 0),
+    for (query, active, dropped) in [
+        ("scrapePool=good", 1, 1),
+        ("state=ACTIVE", 3, 0),
+        ("state=any&scrapePool=away", 1, 1),
+        ("state=dropped", 0, 3),
+        ("state=nosuch", 0, 0),
     ] {
         let answer = data(&harness, &format!("/api/v1/targets?{query}")).await;
-        assert_eq!(answer["activeTargets"].as_array().unwrap().len(), active, "{query}");
+        let count = |field: &str| answer[field].as_array().unwrap().len();
+        assert_eq!(
+            (count("activeTargets"), count("droppedTargets")),
+            (active, dropped),
+            "{query}"
+        );
     }
     assert_eq!(
         data(&harness, "/api/v1/scrape_pools").await,

@@ -29,6 +29,41 @@ async fn stores_samples_with_labels_of_the_target_and_its_own_series() {
 }
 
 #[tokio::test]
+async fn rules_for_metrics_come_after_the_labels_of_the_target_and_before_the_limits() {
+    let rules = r#"  sample_limit: 2
+  relabel_configs:
+  - {target_label: env, replacement: prod}
+  metric_relabel_configs:
+  - {source_labels: [__name__, env], regex: 'go_.*;prod', action: drop}
+  - {regex: x, action: labeldrop}
+  - {source_labels: [__name__], regex: old_(.*), target_label: __name__, replacement: new_$1}
+"#;
+    let world = World::new(&job(&["h:1"], rules));
+    world.expose("h:1", "go_a 1\nold_b{x=\"1\"} 2\ngo_c 3\nd 4\n");
+    world.scrape(0).await;
+    let of = |name: &str| format!(r#"{name}{{env="prod", instance="h:1", job="j"}}"#);
+    assert_eq!(world.values(&of("up")), ["1"]);
+    assert_eq!(
+        (world.values(&of("new_b")), world.values(&of("d"))),
+        (vec!["2".to_owned()], vec!["4".to_owned()])
+    );
+    assert_eq!(world.series().len(), 7);
+    assert_eq!(world.values(&of("scrape_samples_scraped")), ["4"]);
+    assert_eq!(world.values(&of("scrape_samples_post_metric_relabeling")), ["2"]);
+    // Two series that rules make one are one sample; a name that rules take away fails the scrape.
+    world.expose("h:1", "d{x=\"1\"} 1\nd{x=\"2\"} 2\n");
+    world.scrape(1).await;
+    assert_eq!(world.values(&of("d")), ["4", "1"]);
+    let world = World::new(&job(
+        &["h:1"],
+        "  metric_relabel_configs: [{regex: __name__, action: labeldrop}]\n",
+    ));
+    world.expose("h:1", "a 1\n");
+    world.scrape(0).await;
+    assert_eq!(world.values(&crate::world::of("up")), ["0"]);
+}
+
+#[tokio::test]
 async fn asks_as_prometheus_asks() {
     let more = "  scrape_timeout: 2500ms\n  basic_auth: {username: u, password: p}\n  body_size_limit: 1KB\n";
     let world = World::new(&job(&["h:1"], more));

@@ -3,8 +3,7 @@
 use super::super::{Evaluator, Result, Row, failure};
 use super::{is_label_name, text};
 use crate::plan::Node;
-use parapet_model::METRIC_NAME;
-use regex::{Captures, Regex};
+use parapet_model::{METRIC_NAME, expand_go};
 
 impl Evaluator<'_> {
     pub(super) fn label_replace(&self, args: &[Node]) -> Result<Vec<Row>> {
@@ -19,7 +18,7 @@ impl Evaluator<'_> {
         for row in &mut rows {
             let value = row.labels.get(source).unwrap_or_default();
             if let Some(captures) = regex.captures(value) {
-                let replaced = expand(replacement, &regex, &captures);
+                let replaced = expand_go(replacement, &regex, &captures);
                 set_label(row, target, &replaced);
             }
         }
@@ -53,70 +52,5 @@ fn set_label(row: &mut Row, name: &str, value: &str) {
     if name == METRIC_NAME {
         // A name that was just set is not to be taken away.
         row.drop_name = false;
-    }
-}
-
-/// Go's `Regexp.Expand`: `$1`, `${1}`, `$name`, `$$`; what names no group is empty.
-fn expand(template: &str, regex: &Regex, captures: &Captures<'_>) -> String {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
-        }
-        let word = |text: &str| {
-            text.find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(text.len())
-        };
-        let (name, after) = match rest.strip_prefix('{') {
-            Some(braced) => {
-                let length = word(braced);
-                match braced[length..].strip_prefix('}') {
-                    Some(after) => (&braced[..length], after),
-                    None => ("", rest),
-                }
-            }
-            None => rest.split_at(word(rest)),
-        };
-        if name.is_empty() {
-            // No reference: the sign stands for itself.
-            out.push('$');
-            continue;
-        }
-        let group = if name.bytes().all(|byte| byte.is_ascii_digit()) {
-            name.parse().ok().and_then(|number: usize| captures.get(number))
-        } else {
-            let known = regex.capture_names().flatten().any(|known| known == name);
-            known.then(|| captures.name(name)).flatten()
-        };
-        out.push_str(group.map_or("", |group| group.as_str()));
-        rest = after;
-    }
-    out + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expands_as_go() {
-        let regex = Regex::new("(?P<a>.)(.)").unwrap();
-        let captures = regex.captures("xy").unwrap();
-        for (template, want) in [
-            ("$1-$2", "x-y"),
-            ("${1}0", "x0"),
-            ("$10", ""),
-            ("$a$b", "x"),
-            ("$$1", "$1"),
-            ("${", "${"),
-            ("€$", "€$"),
-        ] {
-            assert_eq!(expand(template, &regex, &captures), want, "{template}");
-        }
     }
 }
