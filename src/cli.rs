@@ -20,6 +20,9 @@ pub(crate) enum Command {
     /// Check files before they are used
     #[command(subcommand)]
     Check(Check),
+    /// Run unit tests
+    #[command(subcommand)]
+    Test(Test),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
     Completions { shell: clap_complete::Shell },
@@ -32,6 +35,14 @@ pub(crate) enum Check {
         after_help = "Example:\n  parapet check config prometheus.yml --alertmanager.config.file alertmanager.yml"
     )]
     Config(CheckConfig),
+    /// Check rule files, as promtool does
+    Rules(crate::check_rules::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Test {
+    /// Run unit tests of rules, in promtool's format
+    Rules(crate::test_rules::Arguments),
 }
 
 #[derive(Debug, Args)]

@@ -78,6 +78,22 @@ impl RuleGroup {
     }
 }
 
+/// The rules that another rule has the same name and labels as, each once, in order of name and labels: what
+/// promtool's lint `duplicate-rules` complains about.
+#[must_use]
+pub fn duplicates(groups: &[RuleGroup]) -> Vec<&Rule> {
+    let mut rules: Vec<&Rule> = groups.iter().flat_map(|group| &group.rules).collect();
+    let key = |rule: &Rule| (rule.name.clone(), rule.labels.clone());
+    rules.sort_by_cached_key(|rule| key(rule));
+    let mut repeated: Vec<&Rule> = rules
+        .windows(2)
+        .filter(|pair| key(pair[0]) == key(pair[1]))
+        .map(|pair| pair[1])
+        .collect();
+    repeated.dedup_by_key(|rule| key(rule));
+    repeated
+}
+
 impl Rule {
     /// Name and labels: what a rule is known by when the configuration changes.
     #[must_use]
