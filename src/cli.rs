@@ -23,6 +23,9 @@ pub(crate) enum Command {
     /// Run unit tests
     #[command(subcommand)]
     Test(Test),
+    /// Work with service level objectives
+    #[command(subcommand)]
+    Slo(Slo),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
     Completions { shell: clap_complete::Shell },
@@ -43,6 +46,12 @@ pub(crate) enum Check {
 pub(crate) enum Test {
     /// Run unit tests of rules, in promtool's format
     Rules(crate::test_rules::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Slo {
+    /// Print the recording rules and alerts that an SLO file stands for
+    Expand(crate::slo_expand::Arguments),
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod check;
 mod check_rules;
 mod cli;
 mod run;
+mod slo_expand;
 mod test_rules;
 
 use clap::Parser;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         cli::Command::Check(cli::Check::Config(files)) => check::config(&files).map(|()| ExitCode::SUCCESS),
         cli::Command::Check(cli::Check::Rules(arguments)) => Ok(check_rules::run(&arguments)),
         cli::Command::Test(cli::Test::Rules(arguments)) => test_rules::run(&arguments),
+        cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);
             Ok(ExitCode::SUCCESS)

@@ -33,6 +33,14 @@ pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| syntax_fault(&error))
 }
 
+/// Reads every document of a YAML stream.
+pub(crate) fn read_yaml_documents<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, Fault> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: 48, },
+    };
+    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| syntax_fault(&error))
+}
+
 /// A document that is not YAML, or not of the right form.
 fn syntax_fault(error: &serde_saphyr::Error) -> Fault {
     let error = error.without_snippet();

@@ -56,7 +56,8 @@ pub(crate) fn template_name(alert: &str) -> String {
     format!("__alert_{alert}")
 }
 
-/// Reads a rule file. `path` is for messages and the groups' `file`.
+/// Reads a rule file, or an SLO file ([`crate::slo`]) for the rule file that it stands for. `path` is for messages and
+/// the groups' `file`.
 ///
 /// # Errors
 /// Every fault of the file with its place: unknown fields, repeated groups, rules that do not parse, bad names,
@@ -76,6 +77,8 @@ pub fn parse_with(path: &str, text: &str, options: ParseOptions) -> Result<Vec<R
             faults,
         })
     };
+    let expanded = crate::slo::expand(path, text)?;
+    let text = expanded.as_deref().unwrap_or(text);
     let document = match read_yaml::<Option<FileFields>>(text) {
         Ok(document) => document.unwrap_or_default(),
         Err(fault) => return fail(vec![fault]),

@@ -2,19 +2,21 @@
 
 use parapet_model::quote;
 
-/// Defines a structure that a YAML mapping is read into: each field optional, and beside them the keys that are none
-/// of the fields, with their places.
+/// Defines a structure that a YAML mapping is read into: each field optional and known by one name or several, and
+/// beside them the keys that are none of the fields, with their places.
 macro_rules! mapping {
-    ($(#[$meta:meta])* struct $name:ident { $($field:ident: $type:ty = $key:literal,)* }) => {
+    ($(#[$meta:meta])* struct $name:ident { $($field:ident: $type:ty = $($key:literal)|+,)* }) => {
         $(#[$meta])*
+        #[allow(dead_code)] // Some fields are known only so as not to be complained about.
         #[derive(Default)]
         pub(crate) struct $name {
             $(pub(crate) $field: Option<$type>,)*
             pub(crate) unknown: Vec<serde_saphyr::Spanned<String>>,
         }
 
+        #[allow(dead_code)]
         impl $name {
-            pub(crate) const FIELDS: &'static [&'static str] = &[$($key),*];
+            pub(crate) const FIELDS: &'static [&'static str] = &[$($($key),+),*];
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
@@ -35,7 +37,7 @@ macro_rules! mapping {
                         let mut fields = $name::default();
                         while let Some(key) = map.next_key::<serde_saphyr::Spanned<String>>()? {
                             match key.value.as_str() {
-                                $($key => fields.$field = map.next_value()?,)*
+                                $($($key)|+ => fields.$field = map.next_value()?,)*
                                 _ => {
                                     map.next_value::<serde::de::IgnoredAny>()?;
                                     fields.unknown.push(key);
