@@ -23,6 +23,9 @@ pub(crate) enum Command {
     /// Run unit tests
     #[command(subcommand)]
     Test(Test),
+    /// Work with rules
+    #[command(subcommand)]
+    Rules(Rules),
     /// Work with service level objectives
     #[command(subcommand)]
     Slo(Slo),
@@ -46,6 +49,12 @@ pub(crate) enum Check {
 pub(crate) enum Test {
     /// Run unit tests of rules, in promtool's format
     Rules(crate::test_rules::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Replay rules over stored history, and print what would have fired
+    Backtest(crate::rules_backtest::Arguments),
 }
 
 #[derive(Debug, Subcommand)]

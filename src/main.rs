@@ -3,6 +3,7 @@
 mod check;
 mod check_rules;
 mod cli;
+mod rules_backtest;
 mod run;
 mod slo_expand;
 mod test_rules;
@@ -17,6 +18,9 @@ fn main() -> ExitCode {
         cli::Command::Check(cli::Check::Config(files)) => check::config(&files).map(|()| ExitCode::SUCCESS),
         cli::Command::Check(cli::Check::Rules(arguments)) => Ok(check_rules::run(&arguments)),
         cli::Command::Test(cli::Test::Rules(arguments)) => test_rules::run(&arguments),
+        cli::Command::Rules(cli::Rules::Backtest(arguments)) => {
+            rules_backtest::run(&arguments).map(|()| ExitCode::SUCCESS)
+        }
         cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);

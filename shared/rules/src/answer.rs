@@ -4,7 +4,6 @@ use crate::step::RuleQuery;
 use parapet_model::{BatchSeries, Matcher, Series, Value};
 use parapet_promql::{Answer, Expr, Options, QueryRange};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 /// Where stored series come from.
 pub trait Source {
@@ -125,18 +124,8 @@ impl<S: Source> Answerer<S> {
 }
 
 /// What tells one set of matchers from another.
-fn key(matchers: &[Matcher]) -> String {
-    let mut key = String::new();
-    for matcher in matchers {
-        let _ = write!(
-            key,
-            "{}{}{:?},",
-            matcher.name,
-            matcher.op.as_str(),
-            matcher.value.as_str()
-        );
-    }
-    key
+pub(crate) fn key(matchers: &[Matcher]) -> String {
+    matchers.iter().map(|matcher| format!("{matcher},")).collect()
 }
 
 /// The samples of a series in `start_ms..=end_ms`; `None` where there are none.

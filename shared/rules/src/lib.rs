@@ -39,6 +39,7 @@ mod file;
 mod group;
 mod mapping;
 mod memory;
+pub mod replay;
 pub mod slo;
 mod state;
 mod step;

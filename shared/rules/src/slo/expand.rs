@@ -315,7 +315,10 @@ impl RuleText {
             }
             all
         };
-        let labels = merged([&slo.alerting.labels, &alert.labels], &[(names.severity, word)]);
+        // The series have these labels too; here they tell the alerts of one SLO from those of another.
+        let mut first = names.identity(slo);
+        first.push((names.severity, word));
+        let labels = merged([&slo.alerting.labels, &alert.labels], &first);
         let annotations = merged(
             [&slo.alerting.annotations, &alert.annotations],
             &[
