@@ -58,7 +58,7 @@ pub(crate) use mapping;
 pub(crate) fn unknown_field(name: &str, known: &[&str]) -> String {
     let nearest = known.iter().map(|field| (distance(name, field), *field)).min();
     let hint = match nearest {
-        Some((distance, field)) if distance <= 1 + name.len() / 4 => format!("did you mean {}?", quote(field)),
+        Some((distance, field)) if distance <= 1 + name.len() / 3 => format!("did you mean {}?", quote(field)),
         _ => format!("fields here are {}", known.join(", ")),
     };
     format!("field {name} not found; {hint}")

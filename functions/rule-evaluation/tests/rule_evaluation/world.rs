@@ -12,18 +12,18 @@ use parapet_store::{Reader, ReaderSettings, outbox};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub const START_MS: i64 = 1_767_225_600_000;
-pub const INTERVAL_MS: i64 = 15_000;
+pub(crate) const START_MS: i64 = 1_767_225_600_000;
+pub(crate) const INTERVAL_MS: i64 = 15_000;
 
 /// What goes wrong in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mischief {
+pub(crate) struct Mischief {
     /// The effect at which the process dies, from 1, and whether the effect still happens.
-    pub death: Option<(usize, bool)>,
+    pub(crate) death: Option<(usize, bool)>,
     /// The rule task (from 1) that is delivered once more, so many seconds later.
-    pub again: Option<(usize, u32)>,
+    pub(crate) again: Option<(usize, u32)>,
     /// The rule task (from 1) that is delivered so many seconds later.
-    pub late: Option<(usize, u32)>,
+    pub(crate) late: Option<(usize, u32)>,
 }
 
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Table for FatefulTable {
     }
 }
 
-pub fn files(rules: &str, version: &str) -> ConfigFiles {
+pub(crate) fn files(rules: &str, version: &str) -> ConfigFiles {
     let file = |path: &str, text: &str| SourceFile {
         path: path.into(),
         text: text.into(),
@@ -109,20 +109,20 @@ pub fn files(rules: &str, version: &str) -> ConfigFiles {
     }
 }
 
-pub struct World {
-    pub memory: MemoryPorts,
-    pub reader: Arc<Reader>,
-    pub settings: Settings,
+pub(crate) struct World {
+    pub(crate) memory: MemoryPorts,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) settings: Settings,
     /// Every alert that was sent.
-    pub alerts: Vec<Alert>,
+    pub(crate) alerts: Vec<Alert>,
     /// How often a process died.
-    pub deaths: usize,
+    pub(crate) deaths: usize,
     ports: Ports,
     fate: Arc<Fate>,
 }
 
 impl World {
-    pub fn new(rules: &str, mischief: Mischief) -> Self {
+    pub(crate) fn new(rules: &str, mischief: Mischief) -> Self {
         let memory = MemoryPorts::new(START_MS, files(rules, "1"));
         let fate = Arc::new(Fate {
             mischief,
@@ -145,28 +145,28 @@ impl World {
         }
     }
 
-    pub fn reload(&mut self, files: ConfigFiles) {
+    pub(crate) fn reload(&mut self, files: ConfigFiles) {
         self.ports.config = Arc::new(FixedConfig(Arc::new(files)));
     }
 
-    pub fn now_ms(&self) -> i64 {
+    pub(crate) fn now_ms(&self) -> i64 {
         self.memory.clock.now_ms()
     }
 
-    pub fn effects(&self) -> usize {
+    pub(crate) fn effects(&self) -> usize {
         self.fate.effects.load(Ordering::SeqCst)
     }
 
-    pub fn tasks(&self) -> usize {
+    pub(crate) fn tasks(&self) -> usize {
         self.fate.tasks.load(Ordering::SeqCst)
     }
 
     /// A new process: what one held in memory is lost with it.
-    pub fn process(&self) -> RuleEvaluation {
+    pub(crate) fn process(&self) -> RuleEvaluation {
         RuleEvaluation::new(self.ports.clone(), self.reader.clone(), self.settings.clone())
     }
 
-    pub async fn store(&self, name: &str, value: f64) {
+    pub(crate) async fn store(&self, name: &str, value: f64) {
         let at_ms = self.now_ms();
         let batch = SampleBatch {
             id: format!("scrape/{name}/{at_ms}"),
@@ -181,7 +181,7 @@ impl World {
         self.ingest().await;
     }
 
-    pub async fn ingest(&self) {
+    pub(crate) async fn ingest(&self) {
         let drained = self.memory.queues.drain(Queue::Samples);
         let messages: Vec<Message> = drained.into_iter().map(|(_, message)| message).collect();
         if !messages.is_empty() {
@@ -193,7 +193,7 @@ impl World {
     }
 
     /// A minute's tick, once more where the process died of it.
-    pub async fn tick(&mut self) {
+    pub(crate) async fn tick(&mut self) {
         let at_ms = self.now_ms();
         while let Err(error) = self.process().handle_tick(at_ms).await {
             assert_eq!(error.kind(), Kind::Unavailable, "{error}");
@@ -203,7 +203,7 @@ impl World {
     }
 
     /// Handles the tasks that are due, each in a new process.
-    pub async fn work(&mut self) {
+    pub(crate) async fn work(&mut self) {
         loop {
             let received = self.memory.queues.receive(Queue::RuleTasks, 1, 0).await.unwrap();
             let Some(received) = received.into_iter().next() else {
@@ -244,7 +244,7 @@ impl World {
     }
 
     /// Lets time pass second by second: `up` is stored every 15 s as `value` has it, ticks and tasks come as they do.
-    pub async fn run_until(&mut self, end_ms: i64, value: impl Fn(i64) -> f64) {
+    pub(crate) async fn run_until(&mut self, end_ms: i64, value: impl Fn(i64) -> f64) {
         while self.now_ms() < end_ms {
             let now_ms = self.now_ms();
             if now_ms % INTERVAL_MS == 0 {
@@ -258,7 +258,7 @@ impl World {
         }
     }
 
-    pub async fn stored(&self, name: &str) -> Vec<Series> {
+    pub(crate) async fn stored(&self, name: &str) -> Vec<Series> {
         let matchers = [Matcher::equal("__name__", name)];
         self.reader.select("default", &matchers, 0, i64::MAX / 2).await.unwrap()
     }
