@@ -79,7 +79,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let history = match &arguments.server {
         Some(server) => {
-            let shortest_ms = groups.iter().map(|group| group.interval_ms.unwrap_or(interval_ms)).min();
+            let shortest_ms = groups
+                .iter()
+                .map(|group| group.interval_ms.unwrap_or(interval_ms))
+                .min();
             let step_ms = shortest_ms.unwrap_or(interval_ms);
             History::Remote(Remote::new(server, options.lookback_delta_ms, step_ms)?)
         }
@@ -116,7 +119,9 @@ fn time(flag: &str, text: &str, now_ms: i64) -> anyhow::Result<i64> {
     match text.parse::<f64>() {
         #[allow(clippy::cast_possible_truncation)] // Bounded.
         Ok(seconds) if seconds.abs() < 1e12 => Ok((seconds * 1000.0) as i64),
-        _ => bail!("{flag}: {text} is no time; write 2026-01-02T15:04:05Z, seconds since 1970, or how long ago, as in 7d"),
+        _ => bail!(
+            "{flag}: {text} is no time; write 2026-01-02T15:04:05Z, seconds since 1970, or how long ago, as in 7d"
+        ),
     }
 }
 
@@ -135,6 +140,11 @@ mod tests {
         ] {
             assert_eq!(time("--from", text, now_ms).unwrap(), want);
         }
-        assert!(time("--from", "yesterday", now_ms).unwrap_err().to_string().contains("yesterday is no time"));
+        assert!(
+            time("--from", "yesterday", now_ms)
+                .unwrap_err()
+                .to_string()
+                .contains("yesterday is no time")
+        );
     }
 }

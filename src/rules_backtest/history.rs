@@ -39,10 +39,16 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         if !path.is_dir() {
-            anyhow::bail!("there is no data in {}; name its directory by --storage.path", path.display());
+            anyhow::bail!(
+                "there is no data in {}; name its directory by --storage.path",
+                path.display()
+            );
         }
         let local = Local::open(path, Arc::new(SystemClock), &LocalSettings::default()).with_context(|| {
-            format!("cannot open {}; where a process runs on it, ask that by --server", path.display())
+            format!(
+                "cannot open {}; where a process runs on it, ask that by --server",
+                path.display()
+            )
         })?;
         let ports = Ports {
             objects: local.objects,
@@ -56,7 +62,9 @@ impl Disk {
         Ok(Self {
             runtime: runtime()?,
             reader: Reader::new(&ports, ReaderSettings::default()),
-            tenant: ProcessVars.get("PARAPET_TENANT").unwrap_or_else(|| "default".to_owned()),
+            tenant: ProcessVars
+                .get("PARAPET_TENANT")
+                .unwrap_or_else(|| "default".to_owned()),
         })
     }
 
@@ -67,7 +75,10 @@ impl Disk {
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?)
 }
 
 /// A server's query API. Range selectors give samples as they are stored, but not where series end: that is found by
@@ -104,7 +115,10 @@ impl Remote {
             all.push(parse_series(&result)?);
         }
         // The first time that looks back no further than what was fetched.
-        let (from_ms, steps) = (start_ms + self.lookback_ms - 1, (end_ms - start_ms) / self.step_ms.max(1));
+        let (from_ms, steps) = (
+            start_ms + self.lookback_ms - 1,
+            (end_ms - start_ms) / self.step_ms.max(1),
+        );
         if from_ms <= end_ms && steps <= 10_000 {
             let there = self.ask(&[
                 ("path", "/api/v1/query_range".to_owned()),
@@ -117,7 +131,12 @@ impl Remote {
             for result in there {
                 let seen = parse_series(&result)?;
                 if let Some(series) = all.iter_mut().find(|series| series.labels == seen.labels) {
-                    mark_ends(series, &seen.timestamps, (from_ms..=end_ms).step_by(step), self.lookback_ms);
+                    mark_ends(
+                        series,
+                        &seen.timestamps,
+                        (from_ms..=end_ms).step_by(step),
+                        self.lookback_ms,
+                    );
                 }
             }
         }
@@ -150,11 +169,17 @@ impl Remote {
             timeout: TIMEOUT,
             body_limit_bytes: 0,
         };
-        let response = self.runtime.block_on(self.http.call(request)).map_err(|error| error.chain())?;
+        let response = self
+            .runtime
+            .block_on(self.http.call(request))
+            .map_err(|error| error.chain())?;
         let answer: serde_json::Value = serde_json::from_slice(&response.body)
             .map_err(|error| format!("{url} does not answer as Prometheus does: {error}"))?;
         if answer["status"] != "success" {
-            return Err(format!("{url}: {}", answer["error"].as_str().unwrap_or("no reason given")));
+            return Err(format!(
+                "{url}: {}",
+                answer["error"].as_str().unwrap_or("no reason given")
+            ));
         }
         Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
     }
@@ -199,7 +224,10 @@ fn parse_series(result: &serde_json::Value) -> Result<Series, String> {
     };
     for pair in result["values"].as_array().into_iter().flatten() {
         let at = pair[0].as_f64().ok_or("a sample without a time")?;
-        let value = pair[1].as_str().and_then(parse_float).ok_or("a sample without a value")?;
+        let value = pair[1]
+            .as_str()
+            .and_then(parse_float)
+            .ok_or("a sample without a value")?;
         #[allow(clippy::cast_possible_truncation)] // Seconds since 1970.
         series.timestamps.push((at * 1000.0).round() as i64);
         series.values.push(value);

@@ -71,14 +71,32 @@ fn rule_file(cli: &Cli) -> String {
         let metric = format!("bench_metric_{}_total", number / 10 % cli.metrics);
         let _ = match number % 10 {
             0 => writeln!(text, "  - {{record: 'r{number}', expr: 'sum(rate({metric}[5m]))'}}"),
-            1 => writeln!(text, "  - {{record: 'r{number}', expr: 'sum by (zone) (rate({metric}[5m]))'}}"),
+            1 => writeln!(
+                text,
+                "  - {{record: 'r{number}', expr: 'sum by (zone) (rate({metric}[5m]))'}}"
+            ),
             2 => writeln!(text, "  - {{record: 'r{number}', expr: 'max({metric})'}}"),
-            3 => writeln!(text, "  - {{record: 'r{number}', expr: 'quantile(0.9, rate({metric}[1m]))'}}"),
-            4 => writeln!(text, "  - {{record: 'r{number}', expr: 'count by (zone) ({metric} > 1000)'}}"),
-            5 => writeln!(text, "  - {{alert: 'A{number}', expr: 'rate({metric}[5m]) > 38', for: 1m}}"),
-            6 => writeln!(text, "  - {{alert: 'A{number}', expr: '{metric}{{zone=\"z1\"}} < 0', for: 5m}}"),
+            3 => writeln!(
+                text,
+                "  - {{record: 'r{number}', expr: 'quantile(0.9, rate({metric}[1m]))'}}"
+            ),
+            4 => writeln!(
+                text,
+                "  - {{record: 'r{number}', expr: 'count by (zone) ({metric} > 1000)'}}"
+            ),
+            5 => writeln!(
+                text,
+                "  - {{alert: 'A{number}', expr: 'rate({metric}[5m]) > 38', for: 1m}}"
+            ),
+            6 => writeln!(
+                text,
+                "  - {{alert: 'A{number}', expr: '{metric}{{zone=\"z1\"}} < 0', for: 5m}}"
+            ),
             7 => writeln!(text, "  - {{alert: 'A{number}', expr: 'absent({metric})', for: 5m}}"),
-            8 => writeln!(text, "  - {{alert: 'A{number}', expr: 'sum by (zone) (rate({metric}[5m])) < 1'}}"),
+            8 => writeln!(
+                text,
+                "  - {{alert: 'A{number}', expr: 'sum by (zone) (rate({metric}[5m])) < 1'}}"
+            ),
             _ => writeln!(text, "  - {{alert: 'A{number}', expr: 'delta({metric}[2m]) < 0'}}"),
         };
     }
@@ -100,7 +118,10 @@ fn scrape(cli: &Cli, at_ms: i64) -> Vec<SampleBatch> {
                     ("zone", format!("z{}", number % 3)),
                 ]),
                 kind: MetricType::Counter,
-                samples: vec![Sample::float(at_ms, (elapsed * ((number + metric * 7) % 40) as i64) as f64)],
+                samples: vec![Sample::float(
+                    at_ms,
+                    (elapsed * ((number + metric * 7) % 40) as i64) as f64,
+                )],
             })
             .collect(),
     };
@@ -179,7 +200,11 @@ async fn main() -> anyhow::Result<()> {
         Row::new("rules", cli.rules.to_string(), "at 30 s"),
         Row::new("series", (cli.metrics * cli.instances).to_string(), "at 15 s"),
         Row::new("tasks", evaluations.to_string(), "messages"),
-        Row::new("evaluation", format!("{:.2}", evaluating / intervals), "CPU-seconds an interval"),
+        Row::new(
+            "evaluation",
+            format!("{:.2}", evaluating / intervals),
+            "CPU-seconds an interval",
+        ),
         Row::new("evaluation", format!("{:.2}", wall / intervals), "seconds an interval"),
         Row::new("the longest interval", format!("{longest:.2}"), "seconds"),
         Row::new(

@@ -104,10 +104,17 @@ impl Evaluator {
         }
         let late_ms = self.ports.clock.now_ms() - slot_ms;
         if late_ms > interval_ms.max(PATIENCE_MS).max(self.settings.catch_up_ms) {
-            tracing::warn!(group = name.name, slot_ms, late_ms, "the evaluation is too late and is left out");
+            tracing::warn!(
+                group = name.name,
+                slot_ms,
+                late_ms,
+                "the evaluation is too late and is left out"
+            );
             return Ok(Progress::Done);
         }
-        if late_ms < self.settings.recorded_wait_ms.min(interval_ms / 2) && !self.sources_are_stored(groups, name).await? {
+        if late_ms < self.settings.recorded_wait_ms.min(interval_ms / 2)
+            && !self.sources_are_stored(groups, name).await?
+        {
             metrics::counter!("parapet_rule_group_waits_total").increment(1);
             return Ok(Progress::Waits);
         }

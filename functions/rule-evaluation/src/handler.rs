@@ -77,7 +77,11 @@ impl RuleEvaluation {
         at_ms: i64,
     ) -> Result<(), Error> {
         let Evaluator { ports, settings, .. } = &self.evaluator;
-        let configured: HashSet<String> = groups.groups.iter().map(|group| state::sort_key(&name_of(group))).collect();
+        let configured: HashSet<String> = groups
+            .groups
+            .iter()
+            .map(|group| state::sort_key(&name_of(group)))
+            .collect();
         for removed in known.filter(|key| !configured.contains(key)) {
             let key = parapet_store::keys::rule_state(&settings.tenant, &removed);
             let Some((mut stored, version)) = state::load(ports, &key).await? else {

@@ -112,7 +112,12 @@ mod tests {
         );
         let shown: Vec<(i64, String)> = tasks
             .iter()
-            .map(|task| (task.slot_ms, task.groups.iter().map(|group| group.name.as_str()).collect()))
+            .map(|task| {
+                (
+                    task.slot_ms,
+                    task.groups.iter().map(|group| group.name.as_str()).collect(),
+                )
+            })
             .collect();
         let want = [(10, "a"), (10, "b"), (10, "cd"), (20, "e")].map(|(slot, names)| (slot, names.to_owned()));
         assert_eq!(shown, want);

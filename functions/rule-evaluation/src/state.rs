@@ -59,7 +59,10 @@ pub(crate) struct Summary {
 pub(crate) async fn summaries(ports: &Ports, tenant: &str) -> Result<HashMap<String, Summary>, Error> {
     let family = keys::rule_summary(tenant, "").pk;
     let items = ports.table.query(&family, SkRange::all()).await?;
-    Ok(items.into_iter().map(|item| (item.key.sk.clone(), summary_of(&item))).collect())
+    Ok(items
+        .into_iter()
+        .map(|item| (item.key.sk.clone(), summary_of(&item)))
+        .collect())
 }
 
 /// The summary of one group.

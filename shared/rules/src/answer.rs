@@ -258,6 +258,10 @@ mod tests {
         assert_eq!(planned.source().0, [(1, 600_000)]);
         assert!(planned.planned.is_empty(), "let go after the last use");
         ask(&mut planned);
-        assert_eq!(planned.source().0.len(), 4, "what is not planned is fetched as it is asked for");
+        assert_eq!(
+            planned.source().0.len(),
+            4,
+            "what is not planned is fetched as it is asked for"
+        );
     }
 }

@@ -120,7 +120,8 @@ impl FileReader<'_> {
 
     fn unknown(&mut self, keys: &[Text], known: &[&str]) {
         for key in keys.iter().filter(|_| !self.options.ignore_unknown_fields) {
-            self.unknown.push(Fault::at(key.defined, unknown_field(&key.value, known)));
+            self.unknown
+                .push(Fault::at(key.defined, unknown_field(&key.value, known)));
         }
     }
 

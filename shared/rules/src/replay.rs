@@ -113,7 +113,10 @@ impl<S: Source> Source for Layered<S> {
     fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
         let mut found: BTreeMap<Labels, Series> = BTreeMap::new();
         for series in self.history.select(matchers, start_ms, end_ms)? {
-            let is_recorded = series.labels.get(METRIC_NAME).is_some_and(|name| self.recorded.contains(name));
+            let is_recorded = series
+                .labels
+                .get(METRIC_NAME)
+                .is_some_and(|name| self.recorded.contains(name));
             let kept = match is_recorded {
                 true => cut(&series, start_ms, self.from_ms - 1),
                 false => Some(series),
@@ -259,15 +262,25 @@ groups:
             from_ms: 600_000,
             to_ms: 3_600_000,
         };
-        replay(&groups, span, &Context::default(), Options::default(), history, &mut |evaluated| {
-            timeline.note(&evaluated);
-        });
+        replay(
+            &groups,
+            span,
+            &Context::default(),
+            Options::default(),
+            history,
+            &mut |evaluated| {
+                timeline.note(&evaluated);
+            },
+        );
         assert_eq!((timeline.episodes.len(), timeline.evaluations), (1, 100));
         let episode = &timeline.episodes[0];
         assert_eq!(episode.fired_at_ms - episode.active_at_ms, 120_000);
         let minutes = |at_ms: i64| at_ms / 60_000;
         assert!((20..=21).contains(&minutes(episode.active_at_ms)), "{episode:?}");
-        assert!((30..=31).contains(&minutes(episode.resolved_at_ms.unwrap())), "{episode:?}");
+        assert!(
+            (30..=31).contains(&minutes(episode.resolved_at_ms.unwrap())),
+            "{episode:?}"
+        );
         assert!(timeline.errors.is_empty());
     }
 }

@@ -104,7 +104,10 @@ mapping! {
 /// What a file is; `None` for a rule file or anything else.
 fn notation(text: &str) -> Option<Notation> {
     // Rule files are many and large: most are told from SLO files without reading them twice.
-    if !["slos", "openslo/", "sloth.slok.dev/"].iter().any(|word| text.contains(word)) {
+    if !["slos", "openslo/", "sloth.slok.dev/"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
         return None;
     }
     let head = read_yaml_documents::<Head>(text).ok()?.into_iter().next()?;

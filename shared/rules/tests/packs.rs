@@ -33,7 +33,11 @@ fn every_alert_has_its_texts_and_its_runbook() {
                 found.map(|(_, text)| text.clone()).unwrap_or_default()
             };
             assert!(!annotation("summary").is_empty(), "{} has no summary", rule.name);
-            assert!(annotation("description").contains("$value"), "{} does not say the value", rule.name);
+            assert!(
+                annotation("description").contains("$value"),
+                "{} does not say the value",
+                rule.name
+            );
             assert!(rule.labels.get("severity").is_some(), "{} has no severity", rule.name);
             let runbook = format!("docs/runbooks/{}.md", rule.name);
             assert_eq!(annotation("runbook_url"), runbook);
@@ -59,11 +63,17 @@ fn unit_tests() {
         files_run += 1;
         for outcome in tests.run(&groups, |_| true) {
             tests_run += 1;
-            let shown = outcome.failures.iter().map(|failure| format!("{}: {failure}", outcome.name));
+            let shown = outcome
+                .failures
+                .iter()
+                .map(|failure| format!("{}: {failure}", outcome.name));
             failures.extend(shown.map(|failure| format!("{}: {failure}", path.display())));
         }
     }
-    eprintln!("rule packs: {tests_run} tests of {files_run} files, {} failures", failures.len());
+    eprintln!(
+        "rule packs: {tests_run} tests of {files_run} files, {} failures",
+        failures.len()
+    );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(files_run >= 6 && tests_run > 25);
 }

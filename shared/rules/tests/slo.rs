@@ -28,8 +28,12 @@ fn names(text: &str) -> Vec<String> {
 
 #[test]
 fn expands_to_the_whole_hierarchy() {
-    let mut want: Vec<String> = ["slo:sli_errors:rate5m", "slo:sli_events:rate5m"].map(str::to_owned).into();
-    want.extend(["5m", "30m", "1h", "6h", "1d", "3d", "7d", "30d"].map(|window| format!("slo:sli_error:ratio_rate{window}")));
+    let mut want: Vec<String> = ["slo:sli_errors:rate5m", "slo:sli_events:rate5m"]
+        .map(str::to_owned)
+        .into();
+    want.extend(
+        ["5m", "30m", "1h", "6h", "1d", "3d", "7d", "30d"].map(|window| format!("slo:sli_error:ratio_rate{window}")),
+    );
     want.extend(
         [
             "slo:objective:ratio",
@@ -48,7 +52,13 @@ fn expands_to_the_whole_hierarchy() {
     let rules = expand(NATIVE);
     // A counter alone is taken for its rate.
     assert!(rules.contains("(sum(rate(http_requests_total{code=~\"5..\"}[5m])))\n      or\n      0 * (sum(rate(http_requests_total[5m])))"), "{rules}");
-    for (long, short, factor) in [("1h", "5m", "14.4"), ("6h", "30m", "6"), ("6h", "1h", "3"), ("3d", "6h", "1"), ("7d", "3d", "1")] {
+    for (long, short, factor) in [
+        ("1h", "5m", "14.4"),
+        ("6h", "30m", "6"),
+        ("6h", "1h", "3"),
+        ("3d", "6h", "1"),
+        ("7d", "3d", "1"),
+    ] {
         let burns = |window: &str| {
             format!(
                 "max without (slo_window) (slo:sli_error:ratio_rate{window}{{slo_id=\"checkout-requests\"}}) / 0.001 > {factor}"
@@ -67,23 +77,54 @@ fn another_period_has_the_same_share_of_its_budget() {
     assert!(week.contains("vector(7)") && week.contains("/ 0.05 > 3.36"), "{week}");
     assert!(!week.contains("ratio_rate30d"), "a week is the period");
     let days = expand(&NATIVE.replace("objective: 99.9", "objective: 99.9\n  window: 3d"));
-    assert!(!days.contains("(slo:sli_error:ratio_rate7d{slo_id=\"checkout-requests\"}) /"), "no window is longer than the period");
+    assert!(
+        !days.contains("(slo:sli_error:ratio_rate7d{slo_id=\"checkout-requests\"}) /"),
+        "no window is longer than the period"
+    );
 }
 
 #[test]
 fn says_what_is_wrong_and_where() {
     for (from, to, want) in [
-        ("objective: 99.9", "objective: 100", "slo.yml:4:14: objective 100 is not between 0 and 100 percent"),
-        ("objective: 99.9", "objectiv: 99.9", "slo.yml:4:3: field objectiv not found; did you mean \"objective\"?"),
-        ("[{{ .window }}]", "[5m]", "slo.yml:6:16: total_query: the query says no window; write {{.window}} for the range"),
-        ("sum(rate(", "sum(rate((", "slo.yml:6:16: total_query: could not parse expression: 1:"),
-        ("  service: checkout\n", "", "slo.yml:2:3: field \"service\" must be set"),
-        ("objective: 99.9", "window: 30h\n  objective: 99.9", "slo.yml:4:11: the window is not a number of whole days"),
+        (
+            "objective: 99.9",
+            "objective: 100",
+            "slo.yml:4:14: objective 100 is not between 0 and 100 percent",
+        ),
+        (
+            "objective: 99.9",
+            "objectiv: 99.9",
+            "slo.yml:4:3: field objectiv not found; did you mean \"objective\"?",
+        ),
+        (
+            "[{{ .window }}]",
+            "[5m]",
+            "slo.yml:6:16: total_query: the query says no window; write {{.window}} for the range",
+        ),
+        (
+            "sum(rate(",
+            "sum(rate((",
+            "slo.yml:6:16: total_query: could not parse expression: 1:",
+        ),
+        (
+            "  service: checkout\n",
+            "",
+            "slo.yml:2:3: field \"service\" must be set",
+        ),
+        (
+            "objective: 99.9",
+            "window: 30h\n  objective: 99.9",
+            "slo.yml:4:11: the window is not a number of whole days",
+        ),
     ] {
         let got = faults(&NATIVE.replace(from, to));
         assert!(got.contains(want), "{got}\nwant {want}");
     }
-    assert!(slo::expand("r.yml", "groups: [{name: slos, rules: []}]").unwrap().is_none());
+    assert!(
+        slo::expand("r.yml", "groups: [{name: slos, rules: []}]")
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -133,8 +174,14 @@ spec:
     alerting: {pageAlert: {labels: {a: b}}}
 ";
     let rules = expand(resource);
-    assert!(rules.contains("avg_over_time(slo:sli_error:ratio_rate5m{sloth_id=\"shop-raw\"}[30d])"), "{rules}");
-    let plugin = file.replace("service: \"shop\"", "service: \"shop\"\nslo_plugins: {chain: [{id: mine}]}");
+    assert!(
+        rules.contains("avg_over_time(slo:sli_error:ratio_rate5m{sloth_id=\"shop-raw\"}[30d])"),
+        "{rules}"
+    );
+    let plugin = file.replace(
+        "service: \"shop\"",
+        "service: \"shop\"\nslo_plugins: {chain: [{id: mine}]}",
+    );
     assert!(faults(&plugin).contains("the plugin \"mine\" is not supported; remove it"));
 }
 
@@ -197,7 +244,12 @@ spec:
 ";
     // The file names its fields as that version of the notation does.
     let rules = expand(alpha);
-    assert!(rules.contains("((sum(rate(x{code!=\"500\"}[5m]))) or 0 * (sum(rate(x[5m]))))"), "{rules}");
-    let refused = file.replace("method: Occurrences", "Method: Timeslices").replace("budgetingMethod: Occurrences", "budgetingMethod: Timeslices");
+    assert!(
+        rules.contains("((sum(rate(x{code!=\"500\"}[5m]))) or 0 * (sum(rate(x[5m]))))"),
+        "{rules}"
+    );
+    let refused = file
+        .replace("method: Occurrences", "Method: Timeslices")
+        .replace("budgetingMethod: Occurrences", "budgetingMethod: Timeslices");
     assert!(faults(&refused).contains("budgetingMethod \"Timeslices\" is not supported"));
 }

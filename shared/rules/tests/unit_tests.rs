@@ -160,7 +160,9 @@ fn alert_timelines() {
             for (sample_ms, labels, value) in samples.extract_if(.., |(sample_ms, ..)| *sample_ms <= at_ms) {
                 answerer.source().push(&labels, sample_ms, &Value::Float(value));
             }
-            let outcome = step(group, state, at_ms, &Context::default(), &mut |query| answerer.answer(query));
+            let outcome = step(group, state, at_ms, &Context::default(), &mut |query| {
+                answerer.answer(query)
+            });
             let live = |series: &&parapet_model::BatchSeries| {
                 series.labels.metric_name() == Some("ALERTS") && !series.samples[0].value.is_stale()
             };

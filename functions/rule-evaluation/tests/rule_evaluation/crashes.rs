@@ -32,7 +32,9 @@ async fn run(mischief: Mischief) -> (Story, World) {
     let mut world = World::new(RULES, mischief);
     let up_again_ms = START_MS + UP_AGAIN_MS;
     world
-        .run_until(START_MS + 2 * UP_AGAIN_MS, |at_ms| f64::from(u8::from(at_ms >= up_again_ms)))
+        .run_until(START_MS + 2 * UP_AGAIN_MS, |at_ms| {
+            f64::from(u8::from(at_ms >= up_again_ms))
+        })
         .await;
     let mut told: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     for alert in &world.alerts {
@@ -61,7 +63,10 @@ async fn a_death_at_any_effect_changes_nothing() {
     for (name, (from_ms, to_ms)) in &calm.told {
         let pending = &calm.stored[&format!("{name} pending")];
         assert_eq!(from_ms - pending[0], 30_000, "{name} fires after 30 s, not before");
-        assert!(*to_ms > START_MS + UP_AGAIN_MS && *to_ms <= world.now_ms(), "{name} is over");
+        assert!(
+            *to_ms > START_MS + UP_AGAIN_MS && *to_ms <= world.now_ms(),
+            "{name} is over"
+        );
     }
     assert_eq!(world.deaths, 0);
     let effects = world.effects();

@@ -55,7 +55,14 @@ async fn removed_groups_end_their_series_and_alerts() {
     world.memory.clock.advance_ms(60_000);
     world.tick().await;
     assert_eq!(world.alerts.len(), 1);
-    assert!(world.memory.table.items().iter().all(|item| !item.key.pk.starts_with("rule-")));
+    assert!(
+        world
+            .memory
+            .table
+            .items()
+            .iter()
+            .all(|item| !item.key.pk.starts_with("rule-"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +73,10 @@ async fn a_changed_file_is_in_force_at_the_next_slot() {
     world.run_until(START_MS + 120_000, always_down).await;
     assert_eq!(world.stored("gone").await.len(), 1);
     let down = world.stored("down").await;
-    assert!(parapet_model::is_stale_nan(*down[0].values.last().unwrap()), "a rule that is gone ends its series");
+    assert!(
+        parapet_model::is_stale_nan(*down[0].values.last().unwrap()),
+        "a rule that is gone ends its series"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,12 +107,18 @@ groups:
     assert_eq!(waiting[0].0, world.now_ms() + 1000);
     world.ingest().await;
     world.memory.clock.advance_ms(1000);
-    let answers = world.process().handle_batch(Queue::RuleTasks, vec![waiting[0].1.clone()]).await;
+    let answers = world
+        .process()
+        .handle_batch(Queue::RuleTasks, vec![waiting[0].1.clone()])
+        .await;
     assert_eq!(answers, [parapet_ports::Disposition::Done]);
     assert!(world.memory.queues.drain(Queue::RuleTasks).is_empty());
     world.ingest().await;
     let seen = world.stored("seen").await;
-    assert_eq!((&seen[0].timestamps[..], &seen[0].values[..]), (&[START_MS + 1000][..], &[5.0][..]));
+    assert_eq!(
+        (&seen[0].timestamps[..], &seen[0].values[..]),
+        (&[START_MS + 1000][..], &[5.0][..])
+    );
     // It does not wait for ever: samples that never arrive hold up nobody for more than ten seconds.
     evaluate("writes", START_MS + 60_000).await;
     world.memory.clock.set_ms(START_MS + 71_000);
@@ -133,7 +149,10 @@ async fn missed_slots_are_counted() {
     let down = world.stored("down").await;
     assert_eq!(down[0].timestamps.len(), 4);
     let fired_ms = world.alerts[0].starts_at_ms;
-    assert!(fired_ms >= START_MS + 210_000, "what was not evaluated counts for nothing");
+    assert!(
+        fired_ms >= START_MS + 210_000,
+        "what was not evaluated counts for nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +162,12 @@ async fn missed_slots_are_caught_up_where_that_is_wanted() {
     assert_eq!(states[0].missed_slots, 0);
     let down = world.stored("down").await;
     assert_eq!(down[0].timestamps.len(), 12);
-    assert!(down[0].timestamps.windows(2).all(|pair| pair[1] - pair[0] == INTERVAL_MS));
+    assert!(
+        down[0]
+            .timestamps
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] == INTERVAL_MS)
+    );
     // It is known when the alert began to fire, and it is told when that is found out, not before.
     let told = &world.alerts[0];
     assert_eq!(told.starts_at_ms, down[0].timestamps[0] + 30_000);

@@ -68,7 +68,11 @@ impl Queues for FatefulQueues {
             let Mischief { again, late, .. } = self.1.mischief;
             let late = late.filter(|(task, _)| *task == number).map_or(0, |(_, delay)| delay);
             sent.push(delayed(late));
-            sent.extend(again.filter(|(task, _)| *task == number).map(|(_, delay)| delayed(delay)));
+            sent.extend(
+                again
+                    .filter(|(task, _)| *task == number)
+                    .map(|(_, delay)| delayed(delay)),
+            );
         }
         self.1.effect(self.0.send_batch(queue, sent)).await
     }
@@ -238,7 +242,8 @@ impl World {
     /// Takes the alerts that were sent, and stores what was recorded.
     async fn hear(&mut self) {
         for (_, message) in self.memory.queues.drain(Queue::Alerts) {
-            self.alerts.extend(serde_json::from_str::<Vec<Alert>>(&message.body).unwrap());
+            self.alerts
+                .extend(serde_json::from_str::<Vec<Alert>>(&message.body).unwrap());
         }
         self.ingest().await;
     }

@@ -136,7 +136,11 @@ impl Names {
         Self: 'a,
     {
         let mut labels: Vec<(&str, &str)> = slo.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
-        labels.extend([(self.id, &*slo.id), (self.service, &*slo.service), (self.slo, &*slo.name)]);
+        labels.extend([
+            (self.id, &*slo.id),
+            (self.service, &*slo.service),
+            (self.slo, &*slo.name),
+        ]);
         labels
     }
 }
@@ -239,7 +243,12 @@ impl RuleText {
         self.record("slo:error_budget:ratio", &format!("vector({budget})"), &labels);
         let days = format!("vector({})", slo.period_ms / DAY_MS);
         self.record("slo:time_period:days", &days, &labels);
-        let burn = |window: &str| format!("max without ({}) (slo:sli_error:ratio_rate{window}{own}) / {budget}", names.window);
+        let burn = |window: &str| {
+            format!(
+                "max without ({}) (slo:sli_error:ratio_rate{window}{own}) / {budget}",
+                names.window
+            )
+        };
         self.record("slo:current_burn_rate:ratio", &burn(BASE), &labels);
         self.record("slo:period_burn_rate:ratio", &burn(&canonical(slo.period_ms)), &labels);
         let remaining = format!("1 - slo:period_burn_rate:ratio{own}");
@@ -248,7 +257,14 @@ impl RuleText {
         let info: Vec<(&str, &str)> = labels
             .iter()
             .copied()
-            .chain([(if slo.is_sloths { "sloth_objective" } else { "slo_objective" }, &*objective)])
+            .chain([(
+                if slo.is_sloths {
+                    "sloth_objective"
+                } else {
+                    "slo_objective"
+                },
+                &*objective,
+            )])
             .collect();
         self.record(names.info, "vector(1)", &info);
     }
@@ -309,7 +325,8 @@ impl RuleText {
             slo.objective
         );
         let merged = |levels: [&std::collections::BTreeMap<String, String>; 2], first: &[(&str, &str)]| {
-            let mut all: Vec<(String, String)> = first.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            let mut all: Vec<(String, String)> =
+                first.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
             for (name, value) in levels.into_iter().flatten() {
                 all.push((name.clone(), value.clone()));
             }

@@ -83,7 +83,13 @@ fn read_slo(slo: Spanned<SloFields>, reader: &mut Reader) -> Option<Slo> {
     let name = reader.needed(fields.name, at, "name");
     let service = reader.needed(fields.service, at, "service");
     let objective = reader.objective(fields.objective, at);
-    let indicator = read_indicator(fields.error_query, fields.total_query, fields.error_ratio_query, at, reader);
+    let indicator = read_indicator(
+        fields.error_query,
+        fields.total_query,
+        fields.error_ratio_query,
+        at,
+        reader,
+    );
     Some(Slo {
         id: reader.id(&service, &name, at),
         name,
@@ -115,7 +121,10 @@ pub(super) fn read_indicator(
         });
     }
     if let Some(other) = errors.or(total) {
-        reader.fault(other.defined, "error_ratio_query stands in place of error_query and total_query");
+        reader.fault(
+            other.defined,
+            "error_ratio_query stands in place of error_query and total_query",
+        );
     }
     reader.instant(ratio, at, "error_ratio_query").map(Indicator::Ratio)
 }

@@ -137,7 +137,10 @@ fn read_object(
     reader.unknown(&fields.unknown, SpecFields::FIELDS);
     let service = reader.needed(fields.service, at, "service");
     if let Some(method) = fields.budgeting_method.filter(|method| method.value != "Occurrences") {
-        let message = format!("budgetingMethod {} is not supported; write Occurrences", quote(&method.value));
+        let message = format!(
+            "budgetingMethod {} is not supported; write Occurrences",
+            quote(&method.value)
+        );
         reader.fault(method.defined, message);
     }
     let period_ms = read_window(fields.time_window, reader);
@@ -169,7 +172,11 @@ fn read_object(
         let percent = reader.objective(percent, at);
         let indicator = read_indicator(&objective, shared, at, reader);
         // One object with several objectives is several SLOs.
-        let name = if is_alone { name.to_owned() } else { format!("{name}-{number}") };
+        let name = if is_alone {
+            name.to_owned()
+        } else {
+            format!("{name}-{number}")
+        };
         let id = reader.id(&service, &name, at);
         let (Some(percent), Some(indicator)) = (percent, indicator) else {
             continue;
@@ -178,7 +185,11 @@ fn read_object(
             id,
             name,
             service: service.clone(),
-            description: fields.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
+            description: fields
+                .description
+                .as_ref()
+                .map(|text| text.value.clone())
+                .unwrap_or_default(),
             objective: percent,
             period_ms,
             indicator,
@@ -247,7 +258,10 @@ fn read_indicator(
     if let Some(threshold) = shared.and_then(|shared| shared.value.threshold.as_ref()) {
         return read_threshold(objective, threshold, at, reader);
     }
-    reader.fault(at, "the objective has no indicator: neither ratioMetric nor thresholdMetric");
+    reader.fault(
+        at,
+        "the objective has no indicator: neither ratioMetric nor thresholdMetric",
+    );
     None
 }
 

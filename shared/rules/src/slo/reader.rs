@@ -45,7 +45,10 @@ impl Reader {
     /// Percent of good events; `None` after a fault.
     pub(super) fn objective(&mut self, percent: Option<Spanned<f64>>, at: Location) -> Option<f64> {
         let Some(percent) = percent else {
-            self.fault(at, "field \"objective\" must be set: percent of good events, such as 99.9");
+            self.fault(
+                at,
+                "field \"objective\" must be set: percent of good events, such as 99.9",
+            );
             return None;
         };
         if percent.value > 0.0 && percent.value < 100.0 {
@@ -61,7 +64,10 @@ impl Reader {
         let Some(text) = text else { return DEFAULT_PERIOD_MS };
         match parse_duration_ms(&text.value) {
             Ok(period_ms) if period_ms >= DAY_MS && period_ms % DAY_MS == 0 => return period_ms,
-            Ok(_) => self.fault(text.defined, "the window is not a number of whole days; write for example 30d"),
+            Ok(_) => self.fault(
+                text.defined,
+                "the window is not a number of whole days; write for example 30d",
+            ),
             Err(error) => self.fault(text.defined, format!("{error}; write for example 30d")),
         }
         DEFAULT_PERIOD_MS
@@ -98,7 +104,10 @@ impl Reader {
     }
 
     /// Labels of several levels, the later over the earlier.
-    pub(super) fn labels(&mut self, levels: impl IntoIterator<Item = Option<BTreeMap<String, Text>>>) -> BTreeMap<String, String> {
+    pub(super) fn labels(
+        &mut self,
+        levels: impl IntoIterator<Item = Option<BTreeMap<String, Text>>>,
+    ) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::new();
         for (name, value) in levels.into_iter().flatten().flatten() {
             if name.is_empty() || name == "__name__" {
@@ -113,7 +122,10 @@ impl Reader {
     pub(super) fn id(&mut self, service: &str, name: &str, at: Location) -> String {
         let id = format!("{service}-{name}");
         if !self.ids.insert(id.clone()) {
-            self.fault(at, format!("the SLO {} of service {} is repeated", quote(name), quote(service)));
+            self.fault(
+                at,
+                format!("the SLO {} of service {} is repeated", quote(name), quote(service)),
+            );
         }
         id
     }

@@ -151,14 +151,23 @@ fn read_sli(sli: Spanned<IndicatorFields>, at: Location, reader: &mut Reader) ->
     reader.unknown(&fields.unknown, IndicatorFields::FIELDS);
     let unable = fields.plugin.or(fields.denominator_corrected);
     if let Some(unable) = unable {
-        reader.fault(unable.defined, "this kind of indicator is not supported; write events or raw");
+        reader.fault(
+            unable.defined,
+            "this kind of indicator is not supported; write events or raw",
+        );
         return None;
     }
     let events = fields.events.unwrap_or_default();
     reader.unknown(&events.unknown, EventFields::FIELDS);
     let raw = fields.raw.unwrap_or_default();
     reader.unknown(&raw.unknown, RawFields::FIELDS);
-    read_indicator(events.error_query, events.total_query, raw.error_ratio_query, at, reader)
+    read_indicator(
+        events.error_query,
+        events.total_query,
+        raw.error_ratio_query,
+        at,
+        reader,
+    )
 }
 
 /// Plugins are programs: what they would change cannot be known.

@@ -231,7 +231,10 @@ mod tests {
     fn a_diff_shows_what_is_missing_and_what_is_too_much() {
         let lines = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let (a, b) = (lines("a b c d"), lines("a x c e d"));
-        let shown: Vec<String> = diff(&a, &b).iter().map(|(mark, line)| format!("{mark}{line}")).collect();
+        let shown: Vec<String> = diff(&a, &b)
+            .iter()
+            .map(|(mark, line)| format!("{mark}{line}"))
+            .collect();
         assert_eq!(shown, [" a", "-b", "+x", " c", "+e", " d"]);
     }
 }

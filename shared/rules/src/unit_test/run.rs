@@ -184,7 +184,8 @@ fn check_expr(asked: &ExprTest, answerer: &mut Answerer<Storage>, start_ms: i64,
     }
     got.sort_by(ShownSample::order);
     expected.sort_by(ShownSample::order);
-    let is_same = got.len() == expected.len() && got.iter().zip(&expected).all(|(got, want)| got.agrees(want, is_fuzzy));
+    let is_same =
+        got.len() == expected.len() && got.iter().zip(&expected).all(|(got, want)| got.agrees(want, is_fuzzy));
     (!is_same).then_some(Reason::Samples {
         expr,
         at_ms,

@@ -148,8 +148,18 @@ fn describe(histogram: &Histogram) -> String {
         CounterReset::Gauge => parts.push("counter_reset_hint:gauge".to_owned()),
     }
     let sides = [
-        ("offset", "buckets", &histogram.positive_spans, &histogram.positive_buckets),
-        ("n_offset", "n_buckets", &histogram.negative_spans, &histogram.negative_buckets),
+        (
+            "offset",
+            "buckets",
+            &histogram.positive_spans,
+            &histogram.positive_buckets,
+        ),
+        (
+            "n_offset",
+            "n_buckets",
+            &histogram.negative_spans,
+            &histogram.negative_buckets,
+        ),
     ];
     for (offset_name, name, spans, counts) in sides {
         let (offset, counts) = compact(spans, counts);
