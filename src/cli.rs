@@ -20,6 +20,15 @@ pub(crate) enum Command {
     /// Check files before they are used
     #[command(subcommand)]
     Check(Check),
+    /// Run unit tests
+    #[command(subcommand)]
+    Test(Test),
+    /// Work with rules
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Work with service level objectives
+    #[command(subcommand)]
+    Slo(Slo),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
     Completions { shell: clap_complete::Shell },
@@ -32,6 +41,26 @@ pub(crate) enum Check {
         after_help = "Example:\n  parapet check config prometheus.yml --alertmanager.config.file alertmanager.yml"
     )]
     Config(CheckConfig),
+    /// Check rule files, as promtool does
+    Rules(crate::check_rules::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Test {
+    /// Run unit tests of rules, in promtool's format
+    Rules(crate::test_rules::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Replay rules over stored history, and print what would have fired
+    Backtest(crate::rules_backtest::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Slo {
+    /// Print the recording rules and alerts that an SLO file stands for
+    Expand(crate::slo_expand::Arguments),
 }
 
 #[derive(Debug, Args)]

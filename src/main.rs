@@ -1,8 +1,12 @@
 //! `parapet`: the command line, and the host that runs every function in one process.
 
 mod check;
+mod check_rules;
 mod cli;
+mod rules_backtest;
 mod run;
+mod slo_expand;
+mod test_rules;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -10,15 +14,21 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let outcome = match cli.command {
-        cli::Command::Run(options) => run::run(*options),
-        cli::Command::Check(cli::Check::Config(files)) => check::config(&files),
+        cli::Command::Run(options) => run::run(*options).map(|()| ExitCode::SUCCESS),
+        cli::Command::Check(cli::Check::Config(files)) => check::config(&files).map(|()| ExitCode::SUCCESS),
+        cli::Command::Check(cli::Check::Rules(arguments)) => Ok(check_rules::run(&arguments)),
+        cli::Command::Test(cli::Test::Rules(arguments)) => test_rules::run(&arguments),
+        cli::Command::Rules(cli::Rules::Backtest(arguments)) => {
+            rules_backtest::run(&arguments).map(|()| ExitCode::SUCCESS)
+        }
+        cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             cli::complain(&error);
             ExitCode::FAILURE

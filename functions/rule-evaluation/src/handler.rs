@@ -1,29 +1,25 @@
-//! Ticks and tasks: decode, evaluate, send, store.
+//! Ticks and tasks: plan, decode, hand on.
 
 use crate::Settings;
-use crate::configuration::{Configuration, Groups};
-use crate::plan::{RuleTask, delay_seconds};
-use crate::query::Query;
-use crate::state::{self, StoredState};
+use crate::configuration::{Configuration, Groups, name_of};
+use crate::evaluate::{Evaluator, batch_id};
+use crate::plan::{Due, GroupName, RuleTask, delay_seconds, pack};
+use crate::state;
 use futures::stream::{self, StreamExt as _};
-use parapet_model::{Alert, SampleBatch};
-use parapet_ports::Condition;
-use parapet_ports::queue::MAX_BODY_BYTES;
-use parapet_ports::{Disposition, Error, Function, Kind, Message, Outgoing, Ports, Queue, SkRange};
-use parapet_promql::Options;
-use parapet_rules::{Context, GroupState, RuleGroup, StepOutcome, retire, step};
-use parapet_store::{Reader, keys, outbox};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use parapet_ports::{Disposition, Error, Function, Kind, Message, Outgoing, Ports, Queue};
+use parapet_rules::{RuleGroup, retire};
+use parapet_store::Reader;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 const MINUTE_MS: i64 = 60_000;
+/// After which a group that waits for recorded samples looks again.
+const WAIT_SECONDS: u32 = 1;
 
 /// Evaluates rule groups at their slots.
 #[derive(Debug)]
 pub struct RuleEvaluation {
-    ports: Ports,
-    reader: Arc<Reader>,
-    settings: Settings,
+    evaluator: Evaluator,
     configuration: Configuration,
 }
 
@@ -32,51 +28,69 @@ impl RuleEvaluation {
     #[must_use]
     pub fn new(ports: Ports, reader: Arc<Reader>, settings: Settings) -> Self {
         Self {
-            ports,
-            reader,
-            settings,
+            evaluator: Evaluator {
+                ports,
+                reader,
+                settings,
+            },
             configuration: Configuration::default(),
         }
     }
 
     async fn plan(&self, at_ms: i64) -> Result<(), Error> {
-        let groups = self.configuration.current(&self.ports).await?;
-        let now_ms = self.ports.clock.now_ms();
-        let mut messages = Vec::new();
+        let Evaluator { ports, settings, .. } = &self.evaluator;
+        let groups = self.configuration.current(ports).await?;
+        let now_ms = ports.clock.now_ms();
+        let summaries = state::summaries(ports, &settings.tenant).await?;
+        let mut due = Vec::new();
         for group in &groups.groups {
+            let name = name_of(group);
+            let cost_seconds = summaries.get(&state::sort_key(&name)).map(|summary| summary.seconds);
             let interval_ms = groups.interval_ms(group);
             for slot_ms in group.slots(interval_ms, at_ms, at_ms + MINUTE_MS) {
                 if now_ms - slot_ms >= interval_ms {
                     continue; // A later slot is due already: the evaluation of that one counts this one as missed.
                 }
-                let task = RuleTask {
-                    file: group.file.clone(),
-                    group: group.name.clone(),
+                due.push(Due {
                     slot_ms,
-                };
-                let body = serde_json::to_string(&task)
-                    .map_err(|error| Error::new(Kind::Internal, "a rule task does not encode").with_source(error))?;
-                messages.push(Outgoing {
-                    body,
-                    delay_seconds: delay_seconds(slot_ms, now_ms),
+                    group: name.clone(),
+                    cost_seconds,
                 });
             }
         }
-        if !messages.is_empty() {
-            self.ports.queues.send_batch(Queue::RuleTasks, messages).await?;
+        let mut messages = Vec::new();
+        for task in pack(due, settings.task_seconds) {
+            messages.push(message(&task, delay_seconds(task.slot_ms, now_ms))?);
         }
-        self.retire_removed(&groups, at_ms).await
+        if !messages.is_empty() {
+            ports.queues.send_batch(Queue::RuleTasks, messages).await?;
+        }
+        self.retire_removed(&groups, summaries.into_keys(), at_ms).await
     }
 
     /// Ends what removed groups have left: their series go stale, their alerts resolve. The state is forgotten last,
     /// so that a death in between ends them once more at the next tick.
-    async fn retire_removed(&self, groups: &Groups, at_ms: i64) -> Result<(), Error> {
-        let family = keys::rule_state(&self.settings.tenant, "").pk;
-        for item in self.ports.table.query(&family, SkRange::all()).await? {
-            let mut stored = state::decode(&self.ports, &item).await?;
-            if groups.find(&stored.file, &stored.group).is_some() {
+    async fn retire_removed(
+        &self,
+        groups: &Groups,
+        known: impl Iterator<Item = String>,
+        at_ms: i64,
+    ) -> Result<(), Error> {
+        let Evaluator { ports, settings, .. } = &self.evaluator;
+        let configured: HashSet<String> = groups
+            .groups
+            .iter()
+            .map(|group| state::sort_key(&name_of(group)))
+            .collect();
+        for removed in known.filter(|key| !configured.contains(key)) {
+            let key = parapet_store::keys::rule_state(&settings.tenant, &removed);
+            let Some((mut stored, version)) = state::load(ports, &key).await? else {
                 continue;
-            }
+            };
+            let name = GroupName {
+                file: stored.file.clone(),
+                name: stored.group.clone(),
+            };
             let group = RuleGroup {
                 file: stored.file.clone(),
                 name: stored.group.clone(),
@@ -85,13 +99,12 @@ impl RuleEvaluation {
                 limit: 0,
                 rules: Vec::new(),
             };
-            let outcome = retire(&group, std::mem::take(&mut stored.state), at_ms, &self.context(groups));
-            self.send(
-                format!("rule/{}/{}/{at_ms}/retired", stored.file, stored.group),
-                outcome,
-            )
-            .await?;
-            match state::forget(&self.ports, item, &stored).await {
+            let context = self.evaluator.context(groups);
+            let outcome = retire(&group, std::mem::take(&mut stored.state), at_ms, &context);
+            self.evaluator
+                .send(format!("{}/retired", batch_id(&name, at_ms)), outcome)
+                .await?;
+            match state::forget(ports, &settings.tenant, &stored, version).await {
                 Err(error) if error.kind() != Kind::Conflict => return Err(error),
                 _ => {}
             }
@@ -108,144 +121,33 @@ impl RuleEvaluation {
                 };
             }
         };
-        match self.evaluate(&task).await {
+        match self.evaluate(task).await {
             Ok(()) => Disposition::Done,
-            // Another run of the same slot was faster, or a later slot: nothing is left to do for this one.
-            Err(error) if error.kind() == Kind::Conflict => Disposition::Done,
             Err(error) => Disposition::Retry { reason: error.chain() },
         }
     }
 
-    /// Evaluates one group at one slot.
-    ///
-    /// Invariant: samples and alerts are sent before the state that accounts for them is stored. A death in between
-    /// repeats the slot from the old state: the samples have the same batch id and are stored once, the alerts say the
-    /// same again, and `for` goes on from where it was. The state is written by compare-and-set, so of two runs at the
-    /// same time one decides.
-    async fn evaluate(&self, task: &RuleTask) -> Result<(), Error> {
-        let groups = self.configuration.current(&self.ports).await?;
-        let Some(group) = groups.find(&task.file, &task.group) else {
-            return Ok(());
-        };
-        let interval_ms = groups.interval_ms(group);
-        let key = state::key(&self.settings.tenant, &task.file, &task.group);
-        let (mut stored, condition) = match state::load(&self.ports, &key).await? {
-            Some((stored, version)) => (stored, Condition::Version(version)),
-            None => (StoredState::new(&task.file, &task.group), Condition::Absent),
-        };
-        let last_slot_ms = stored.state.last_slot_ms;
-        if last_slot_ms.is_some_and(|last| last >= task.slot_ms) {
+    /// Evaluates a task. What has to wait goes back to the queue as a task of its own.
+    async fn evaluate(&self, task: RuleTask) -> Result<(), Error> {
+        let ports = &self.evaluator.ports;
+        let groups = self.configuration.current(ports).await?;
+        let waiting = self.evaluator.task(&groups, &task).await?;
+        if waiting.is_empty() {
             return Ok(());
         }
-        let late_ms = self.ports.clock.now_ms() - task.slot_ms;
-        if late_ms > interval_ms.max(MINUTE_MS) {
-            tracing::warn!(
-                group = task.group,
-                slot_ms = task.slot_ms,
-                late_ms,
-                "the evaluation is too late and is left out"
-            );
-            return Ok(());
-        }
-        // Slots before the first one are not missed, whatever was left out since the last one is.
-        let missed = last_slot_ms
-            .map_or(0, |last| (task.slot_ms - last) / interval_ms.max(1) - 1)
-            .max(0)
-            .cast_unsigned();
-        stored.missed_slots += missed;
-        metrics::counter!("parapet_rule_group_iterations_missed_total").increment(missed);
-
-        let outcome = self
-            .step(groups.clone(), task, std::mem::take(&mut stored.state))
-            .await?;
-        metrics::counter!("parapet_rule_group_iterations_total").increment(1);
-        metrics::histogram!("parapet_rule_group_duration_seconds").record(outcome.state.evaluation_seconds);
-        stored.state = outcome.state.clone();
-        self.send(format!("rule/{}/{}/{}", task.file, task.group, task.slot_ms), outcome)
-            .await?;
-        state::save(&self.ports, &self.settings, key, &stored, condition).await
-    }
-
-    fn context(&self, groups: &Groups) -> Context {
-        Context {
-            external_labels: groups.external_labels.clone(),
-            external_url: self.settings.external_url.clone(),
-            default_interval_ms: groups.evaluation_interval_ms,
-            default_query_offset_ms: groups.query_offset_ms,
-            stopwatch: steady_seconds,
-            ..Context::default()
-        }
-    }
-
-    /// Runs the pure step on a thread that may block: its queries fetch from the store.
-    async fn step(&self, groups: Arc<Groups>, task: &RuleTask, state: GroupState) -> Result<StepOutcome, Error> {
-        let query = Query {
-            reader: self.reader.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            tenant: self.settings.tenant.clone(),
-            options: Options {
-                max_samples: self.settings.max_samples,
-                lookback_delta_ms: self.settings.lookback_delta_ms,
-                ..Options::default()
-            },
+        let rest = RuleTask {
+            groups: waiting,
+            ..task
         };
-        let (context, task) = (self.context(&groups), task.clone());
-        let run = tokio::task::spawn_blocking(move || {
-            let group = groups.find(&task.file, &task.group)?;
-            Some(step(group, state, task.slot_ms, &context, &mut |asked| {
-                query.instant(asked)
-            }))
-        });
-        let panicked = |error| Error::new(Kind::Internal, "the evaluation panicked").with_source(error);
-        run.await
-            .map_err(panicked)?
-            .ok_or_else(|| Error::new(Kind::Internal, "the group is gone"))
-    }
-
-    /// Sends samples to the store and alerts to the notifier.
-    async fn send(&self, id: String, outcome: StepOutcome) -> Result<(), Error> {
-        if !outcome.samples.is_empty() {
-            let batch = SampleBatch {
-                id,
-                tenant: self.settings.tenant.clone(),
-                series: outcome.samples,
-            };
-            outbox::send_samples(&self.ports, vec![batch]).await?;
-        }
-        let messages = alert_messages(&outcome.alerts)?;
-        if !messages.is_empty() {
-            self.ports.queues.send_batch(Queue::Alerts, messages).await?;
-        }
-        Ok(())
+        let again = message(&rest, WAIT_SECONDS)?;
+        ports.queues.send_batch(Queue::RuleTasks, vec![again]).await
     }
 }
 
-/// Seconds of a clock that never goes back, since some moment.
-fn steady_seconds() -> f64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_secs_f64()
-}
-
-/// As many alerts in a message as fit.
-fn alert_messages(alerts: &[Alert]) -> Result<Vec<Outgoing>, Error> {
-    let mut messages = Vec::new();
-    let mut body = String::new();
-    for alert in alerts {
-        let text = serde_json::to_string(alert)
-            .map_err(|error| Error::new(Kind::Internal, "an alert does not encode").with_source(error))?;
-        if !body.is_empty() && body.len() + text.len() + 2 > MAX_BODY_BYTES / 4 {
-            messages.push(Outgoing::now(format!("[{body}]")));
-            body.clear();
-        }
-        if !body.is_empty() {
-            body.push(',');
-        }
-        body.push_str(&text);
-    }
-    if !body.is_empty() {
-        messages.push(Outgoing::now(format!("[{body}]")));
-    }
-    Ok(messages)
+fn message(task: &RuleTask, delay_seconds: u32) -> Result<Outgoing, Error> {
+    let body = serde_json::to_string(task)
+        .map_err(|error| Error::new(Kind::Internal, "a rule task does not encode").with_source(error))?;
+    Ok(Outgoing { body, delay_seconds })
 }
 
 #[async_trait::async_trait]
@@ -261,7 +163,7 @@ impl Function for RuleEvaluation {
         }
         // Collected, for the compiler cannot see that a future over a lazy `map` of references is `Send`.
         stream::iter(messages.iter().map(|message| self.handle(message)).collect::<Vec<_>>())
-            .buffered(self.settings.concurrency)
+            .buffered(self.evaluator.settings.concurrency)
             .collect()
             .await
     }

@@ -3,7 +3,7 @@
 use parapet_ports::{Error, VarReader, Vars};
 
 /// What the function can be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Where people reach this server: the base of links in alerts, without a slash at its end.
     pub external_url: String,
@@ -15,8 +15,20 @@ pub struct Settings {
     pub lookback_delta_ms: i64,
     /// How large a group's state may be to lie in the table itself, bytes; larger ones go to the object store.
     pub inline_limit_bytes: usize,
-    /// How many groups are evaluated at once in one call.
+    /// How many tasks are worked on at once in one call.
     pub concurrency: usize,
+    /// Groups are packed into a task up to this much measured cost, seconds.
+    pub task_seconds: f64,
+    /// How far back slots that were missed are evaluated after all, milliseconds; 0 leaves them out, as Prometheus.
+    pub catch_up_ms: i64,
+    /// How long an evaluation waits at most until what other groups have recorded before can be read, milliseconds.
+    pub recorded_wait_ms: i64,
+    /// How often an alert that goes on firing is sent again, milliseconds.
+    pub resend_delay_ms: i64,
+    /// After an outage longer than this, milliseconds, pending alerts begin anew.
+    pub for_outage_tolerance_ms: i64,
+    /// After an outage an alert waits at least this long before it fires, milliseconds.
+    pub for_grace_period_ms: i64,
 }
 
 impl Default for Settings {
@@ -28,13 +40,21 @@ impl Default for Settings {
             lookback_delta_ms: 300_000,
             inline_limit_bytes: 300 * 1024,
             concurrency: 8,
+            task_seconds: 5.0,
+            catch_up_ms: 0,
+            recorded_wait_ms: 10_000,
+            resend_delay_ms: 60_000,
+            for_outage_tolerance_ms: 3_600_000,
+            for_grace_period_ms: 600_000,
         }
     }
 }
 
 impl Settings {
     /// Reads the settings from variables: `PARAPET_EXTERNAL_URL`, `PARAPET_QUERY_MAX_SAMPLES`,
-    /// `PARAPET_QUERY_LOOKBACK_DELTA_MS`, `PARAPET_RULE_CONCURRENCY`.
+    /// `PARAPET_QUERY_LOOKBACK_DELTA_MS`, `PARAPET_RULE_CONCURRENCY`, `PARAPET_RULE_TASK_SECONDS`,
+    /// `PARAPET_RULE_CATCH_UP_MS`, `PARAPET_RULE_RECORDED_WAIT_MS`, `PARAPET_RULE_RESEND_DELAY_MS`,
+    /// `PARAPET_RULE_FOR_OUTAGE_TOLERANCE_MS`, `PARAPET_RULE_FOR_GRACE_PERIOD_MS`.
     ///
     /// # Errors
     /// [`parapet_ports::Kind::Invalid`] with every fault.
@@ -47,6 +67,13 @@ impl Settings {
             max_samples: reader.parsed("PARAPET_QUERY_MAX_SAMPLES", default.max_samples),
             lookback_delta_ms: reader.parsed("PARAPET_QUERY_LOOKBACK_DELTA_MS", default.lookback_delta_ms),
             concurrency: reader.parsed("PARAPET_RULE_CONCURRENCY", default.concurrency).max(1),
+            task_seconds: reader.parsed("PARAPET_RULE_TASK_SECONDS", default.task_seconds),
+            catch_up_ms: reader.parsed("PARAPET_RULE_CATCH_UP_MS", default.catch_up_ms),
+            recorded_wait_ms: reader.parsed("PARAPET_RULE_RECORDED_WAIT_MS", default.recorded_wait_ms),
+            resend_delay_ms: reader.parsed("PARAPET_RULE_RESEND_DELAY_MS", default.resend_delay_ms),
+            for_outage_tolerance_ms: reader
+                .parsed("PARAPET_RULE_FOR_OUTAGE_TOLERANCE_MS", default.for_outage_tolerance_ms),
+            for_grace_period_ms: reader.parsed("PARAPET_RULE_FOR_GRACE_PERIOD_MS", default.for_grace_period_ms),
             ..default
         };
         reader.finish(settings)

@@ -1,11 +1,13 @@
 //! The stored state of a rule group.
 
 use crate::Settings;
+use crate::plan::GroupName;
 use object_store::{ObjectStoreExt as _, path::Path};
-use parapet_ports::{Condition, Error, Item, Key, Kind, Ports};
+use parapet_ports::{Condition, Error, Item, Key, Kind, Ports, SkRange, Write};
 use parapet_rules::GroupState;
 use parapet_store::keys;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// A group's state after its last evaluation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,13 +28,52 @@ pub struct StoredState {
 
 impl StoredState {
     /// The state of a group that was never evaluated.
-    pub(crate) fn new(file: &str, group: &str) -> Self {
+    pub(crate) fn new(name: &GroupName) -> Self {
         Self {
-            file: file.to_owned(),
-            group: group.to_owned(),
+            file: name.file.clone(),
+            group: name.name.clone(),
             ..Self::default()
         }
     }
+
+    fn name(&self) -> GroupName {
+        GroupName {
+            file: self.file.clone(),
+            name: self.group.clone(),
+        }
+    }
+}
+
+/// The last evaluation of a group, without its state: what scheduling and other groups ask for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    /// The batch of samples that it recorded; `None` where it recorded nothing.
+    #[serde(default)]
+    pub(crate) batch: Option<String>,
+    /// How long it took.
+    #[serde(default)]
+    pub(crate) seconds: f64,
+}
+
+/// The summaries of every group that has state, by sort key.
+pub(crate) async fn summaries(ports: &Ports, tenant: &str) -> Result<HashMap<String, Summary>, Error> {
+    let family = keys::rule_summary(tenant, "").pk;
+    let items = ports.table.query(&family, SkRange::all()).await?;
+    Ok(items
+        .into_iter()
+        .map(|item| (item.key.sk.clone(), summary_of(&item)))
+        .collect())
+}
+
+/// The summary of one group.
+pub(crate) async fn summary(ports: &Ports, tenant: &str, name: &GroupName) -> Result<Option<Summary>, Error> {
+    let item = ports.table.get(&keys::rule_summary(tenant, &sort_key(name))).await?;
+    Ok(item.as_ref().map(summary_of))
+}
+
+/// One that does not read is taken for one that says nothing: it only helps to schedule.
+fn summary_of(item: &Item) -> Summary {
+    serde_json::from_str(&item.value).unwrap_or_default()
 }
 
 /// In place of a state that lies in the object store.
@@ -42,8 +83,13 @@ struct Pointer {
     object: String,
 }
 
-pub(crate) fn key(tenant: &str, file: &str, group: &str) -> Key {
-    keys::rule_state(tenant, &format!("{file};{group}"))
+/// What tells a group's items from those of others.
+pub(crate) fn sort_key(name: &GroupName) -> String {
+    format!("{};{}", name.file, name.name)
+}
+
+pub(crate) fn key(tenant: &str, name: &GroupName) -> Key {
+    keys::rule_state(tenant, &sort_key(name))
 }
 
 /// Reads a group's state and its version.
@@ -81,17 +127,17 @@ pub(crate) async fn decode(ports: &Ports, item: &Item) -> Result<StoredState, Er
     }
 }
 
-/// Writes a group's state over the version that was read.
+/// Writes a group's state over the version that was read, and its summary with it. Gives the new version.
 ///
 /// # Errors
 /// [`Kind::Conflict`] where another evaluation was faster.
 pub(crate) async fn save(
     ports: &Ports,
     settings: &Settings,
-    key: Key,
-    state: &StoredState,
+    state: &mut StoredState,
+    summary: &Summary,
     condition: Condition,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let encode = |error| Error::new(Kind::Internal, "a rule group's state does not encode").with_source(error);
     let mut value = serde_json::to_string(state).map_err(encode)?;
     let mut new_object = None;
@@ -102,21 +148,44 @@ pub(crate) async fn save(
         value = serde_json::to_string(&Pointer { object: object.clone() }).map_err(encode)?;
         new_object = Some(object);
     }
-    ports.table.put(key, value, None, condition).await?;
-    forget_object(
-        ports,
-        state.object.as_deref().filter(|old| new_object.as_deref() != Some(old)),
-    )
-    .await;
-    Ok(())
+    let name = state.name();
+    let put = |key, value, condition| Write::Put {
+        key,
+        value,
+        expires_at: None,
+        condition,
+    };
+    let summary_value = serde_json::to_string(summary).map_err(encode)?;
+    let versions = ports
+        .table
+        .transact(vec![
+            put(key(&settings.tenant, &name), value, condition),
+            put(
+                keys::rule_summary(&settings.tenant, &sort_key(&name)),
+                summary_value,
+                Condition::Any,
+            ),
+        ])
+        .await?;
+    let old = std::mem::replace(&mut state.object, new_object);
+    forget_object(ports, old.as_deref().filter(|old| state.object.as_deref() != Some(old))).await;
+    Ok(versions.first().copied().unwrap_or_default())
 }
 
-/// Forgets a group's state.
+/// Forgets a group's state and summary.
 ///
 /// # Errors
 /// [`Kind::Conflict`] where the group was evaluated in between.
-pub(crate) async fn forget(ports: &Ports, item: Item, state: &StoredState) -> Result<(), Error> {
-    ports.table.delete(item.key, Condition::Version(item.version)).await?;
+pub(crate) async fn forget(ports: &Ports, tenant: &str, state: &StoredState, version: u64) -> Result<(), Error> {
+    let name = state.name();
+    let delete = |key, condition| Write::Delete { key, condition };
+    ports
+        .table
+        .transact(vec![
+            delete(key(tenant, &name), Condition::Version(version)),
+            delete(keys::rule_summary(tenant, &sort_key(&name)), Condition::Any),
+        ])
+        .await?;
     forget_object(ports, state.object.as_deref()).await;
     Ok(())
 }

@@ -1,44 +1,50 @@
 //! Reads rule files (`model/rulefmt` of Prometheus).
 
-use crate::error::{Fault, RulesError};
+use crate::error::{Fault, RulesError, read_yaml};
 use crate::group::{Alerting, Rule, RuleGroup};
+use crate::mapping::{mapping, unknown_field};
 use parapet_gotemplate::Dialect;
 use parapet_model::{Labels, METRIC_NAME, parse_duration_ms, quote};
-use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A text with its place.
 type Text = Spanned<String>;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileFields {
-    groups: Option<Vec<Spanned<GroupFields>>>,
+mapping! {
+    struct FileFields {
+        groups: Vec<Spanned<GroupFields>> = "groups",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GroupFields {
-    name: Option<Text>,
-    interval: Option<Text>,
-    query_offset: Option<Text>,
-    limit: Option<Spanned<i64>>,
-    labels: Option<BTreeMap<String, Text>>,
-    rules: Option<Vec<Spanned<RuleFields>>>,
+mapping! {
+    struct GroupFields {
+        name: Text = "name",
+        interval: Text = "interval",
+        query_offset: Text = "query_offset",
+        limit: Spanned<i64> = "limit",
+        labels: BTreeMap<String, Text> = "labels",
+        rules: Vec<Spanned<RuleFields>> = "rules",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleFields {
-    record: Option<Text>,
-    alert: Option<Text>,
-    expr: Option<Text>,
-    #[serde(rename = "for")]
-    hold: Option<Text>,
-    keep_firing_for: Option<Text>,
-    labels: Option<BTreeMap<String, Text>>,
-    annotations: Option<BTreeMap<String, Text>>,
+mapping! {
+    struct RuleFields {
+        record: Text = "record",
+        alert: Text = "alert",
+        expr: Text = "expr",
+        hold: Text = "for",
+        keep_firing_for: Text = "keep_firing_for",
+        labels: BTreeMap<String, Text> = "labels",
+        annotations: BTreeMap<String, Text> = "annotations",
+    }
+}
+
+/// How a rule file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ParseOptions {
+    /// Take fields that are not known for somebody else's notes, rather than for mistakes.
+    pub ignore_unknown_fields: bool,
 }
 
 /// The variables that an alert's templates begin with.
@@ -50,104 +56,73 @@ pub(crate) fn template_name(alert: &str) -> String {
     format!("__alert_{alert}")
 }
 
-/// Reads a rule file. `path` is for messages and the groups' `file`.
+/// Reads a rule file, or an SLO file ([`crate::slo`]) for the rule file that it stands for. `path` is for messages and
+/// the groups' `file`.
 ///
 /// # Errors
 /// Every fault of the file with its place: unknown fields, repeated groups, rules that do not parse, bad names,
 /// templates that do not parse.
 pub fn parse(path: &str, text: &str) -> Result<Vec<RuleGroup>, RulesError> {
+    parse_with(path, text, ParseOptions::default())
+}
+
+/// [`parse`] with options.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_with(path: &str, text: &str, options: ParseOptions) -> Result<Vec<RuleGroup>, RulesError> {
     let fail = |faults| {
         Err(RulesError {
             path: path.to_owned(),
             faults,
         })
     };
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: 48, },
-    };
-    let document = match serde_saphyr::from_str_with_options::<Option<FileFields>>(text, options) {
-        Ok(document) => document,
-        Err(error) => return fail(vec![syntax_fault(&error)]),
+    let expanded = crate::slo::expand(path, text)?;
+    let text = expanded.as_deref().unwrap_or(text);
+    let document = match read_yaml::<Option<FileFields>>(text) {
+        Ok(document) => document.unwrap_or_default(),
+        Err(fault) => return fail(vec![fault]),
     };
     let mut reader = FileReader {
         path,
+        options,
+        unknown: Vec::new(),
         faults: Vec::new(),
         names: BTreeSet::new(),
     };
-    let groups = document.and_then(|document| document.groups).unwrap_or_default();
+    reader.unknown(&document.unknown, FileFields::FIELDS);
+    let groups = document.groups.unwrap_or_default();
     let groups: Vec<RuleGroup> = groups
         .into_iter()
         .map(|group| reader.group(group))
         .map_while(|group| group)
         .collect();
-    if reader.faults.is_empty() {
-        Ok(groups)
-    } else {
-        fail(reader.faults)
+    // A field that is misspelt is missing too: that is not told twice.
+    match (reader.unknown.is_empty(), reader.faults.is_empty()) {
+        (false, _) => fail(reader.unknown),
+        (true, false) => fail(reader.faults),
+        (true, true) => Ok(groups),
     }
-}
-
-/// A document that is not YAML, or not of the right form.
-fn syntax_fault(error: &serde_saphyr::Error) -> Fault {
-    let error = error.without_snippet();
-    let (line, column) = error
-        .location()
-        .map_or((1, 1), |location| (location.line(), location.column()));
-    let message = match error {
-        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => unknown_field(field, expected),
-        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("field {key} already set; remove one of the two")
-        }
-        other => {
-            let rendered = other.render_with_options(serde_saphyr::render_options! {
-                snippets: serde_saphyr::SnippetMode::Off,
-            });
-            let message = rendered.trim_start_matches("error: ");
-            let end = message.rfind(" at line ").unwrap_or(message.len());
-            message[..end].trim_end_matches(',').to_owned()
-        }
-    };
-    Fault { line, column, message }
-}
-
-/// Prometheus' words, and what was probably meant.
-fn unknown_field(name: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|field| (distance(name, field), *field)).min();
-    let hint = match nearest {
-        Some((distance, field)) if distance <= 1 + name.len() / 4 => format!("did you mean {}?", quote(field)),
-        _ => format!("fields here are {}", known.join(", ")),
-    };
-    format!("field {name} not found; {hint}")
-}
-
-/// Levenshtein's distance.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in right.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(a != *b)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[right.len()]
 }
 
 struct FileReader<'a> {
     path: &'a str,
+    options: ParseOptions,
+    unknown: Vec<Fault>,
     faults: Vec<Fault>,
     names: BTreeSet<String>,
 }
 
 impl FileReader<'_> {
     fn fault(&mut self, at: Location, message: String) {
-        self.faults.push(Fault {
-            line: at.line().max(1),
-            column: at.column().max(1),
-            message,
-        });
+        self.faults.push(Fault::at(at, message));
+    }
+
+    fn unknown(&mut self, keys: &[Text], known: &[&str]) {
+        for key in keys.iter().filter(|_| !self.options.ignore_unknown_fields) {
+            self.unknown
+                .push(Fault::at(key.defined, unknown_field(&key.value, known)));
+        }
     }
 
     /// A duration in milliseconds.
@@ -165,6 +140,7 @@ impl FileReader<'_> {
     /// Faults do not stop the reading, so that all are reported; what is returned is used only if there is none.
     fn group(&mut self, group: Spanned<GroupFields>) -> Option<RuleGroup> {
         let (at, fields) = (group.defined, group.value);
+        self.unknown(&fields.unknown, GroupFields::FIELDS);
         let (name_at, name) = fields
             .name
             .map_or((at, String::new()), |name| (name.defined, name.value));
@@ -217,6 +193,7 @@ impl FileReader<'_> {
         group_labels: &BTreeMap<String, Text>,
     ) -> Option<Rule> {
         let (at, fields) = (rule.defined, rule.value);
+        self.unknown(&fields.unknown, RuleFields::FIELDS);
         let is_set = |text: &Option<Text>| text.as_ref().is_some_and(|text| !text.value.is_empty());
         let is_alert = is_set(&fields.alert);
         let chosen = if is_alert { &fields.alert } else { &fields.record };

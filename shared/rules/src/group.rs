@@ -53,14 +53,30 @@ impl RuleGroup {
         format!("{};{}", self.file, self.name)
     }
 
-    /// Where in each interval the group is evaluated, milliseconds: whole seconds where the interval has them, so
-    /// that groups spread over the interval and each stays at its place, as in Prometheus.
+    /// Where in each interval the group is evaluated, milliseconds: where Prometheus has it, down to the whole second
+    /// (`Group.EvalTimestamp`), so that groups spread over the interval and each stays at its place.
     #[must_use]
     pub fn slot_offset_ms(&self, interval_ms: i64) -> i64 {
-        let unit_ms = if interval_ms >= 1000 { 1000 } else { 1 };
-        let places = (interval_ms / unit_ms).max(1).unsigned_abs();
-        let hash = xxhash_rust::xxh64::xxh64(self.key().as_bytes(), 0);
-        i64::try_from(hash % places).unwrap_or(0) * unit_ms
+        let interval_ns = interval_ms.max(1).unsigned_abs() * 1_000_000;
+        let unit_ns = if interval_ms >= 1000 { 1_000_000_000 } else { 1_000_000 };
+        let offset_ns = self.hash() % interval_ns / unit_ns * unit_ns;
+        i64::try_from(offset_ns / 1_000_000).unwrap_or(0)
+    }
+
+    /// `Labels.Hash` of Prometheus over file and name: texts with their lengths before them.
+    fn hash(&self) -> u64 {
+        let mut bytes = Vec::new();
+        for text in ["file", &self.file, "name", &self.name] {
+            match u8::try_from(text.len()) {
+                Ok(length) if length < u8::MAX => bytes.push(length),
+                _ => {
+                    bytes.push(u8::MAX);
+                    bytes.extend(&(text.len() as u64).to_le_bytes()[..3]);
+                }
+            }
+            bytes.extend(text.as_bytes());
+        }
+        xxhash_rust::xxh64::xxh64(&bytes, 0)
     }
 
     /// The evaluation times in `from_ms..to_ms`.
@@ -76,6 +92,22 @@ impl RuleGroup {
         std::iter::successors(Some(first), move |slot| slot.checked_add(interval_ms))
             .take_while(move |slot| *slot < to_ms)
     }
+}
+
+/// The rules that another rule has the same name and labels as, each once, in order of name and labels: what
+/// promtool's lint `duplicate-rules` complains about.
+#[must_use]
+pub fn duplicates(groups: &[RuleGroup]) -> Vec<&Rule> {
+    let mut rules: Vec<&Rule> = groups.iter().flat_map(|group| &group.rules).collect();
+    let key = |rule: &Rule| (rule.name.clone(), rule.labels.clone());
+    rules.sort_by_cached_key(|rule| key(rule));
+    let mut repeated: Vec<&Rule> = rules
+        .windows(2)
+        .filter(|pair| key(pair[0]) == key(pair[1]))
+        .map(|pair| pair[1])
+        .collect();
+    repeated.dedup_by_key(|rule| key(rule));
+    repeated
 }
 
 impl Rule {

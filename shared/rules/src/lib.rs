@@ -33,14 +33,22 @@
 //! again after a crash says the same again. No clock, no I/O.
 #![warn(missing_docs)]
 
+mod answer;
 mod error;
 mod file;
 mod group;
+mod mapping;
+mod memory;
+pub mod replay;
+pub mod slo;
 mod state;
 mod step;
+pub mod unit_test;
 
+pub use answer::{Answerer, Source};
 pub use error::{Fault, RulesError};
-pub use file::parse;
-pub use group::{Alerting, Rule, RuleGroup};
+pub use file::{ParseOptions, parse, parse_with};
+pub use group::{Alerting, Rule, RuleGroup, duplicates};
+pub use memory::MemorySeries;
 pub use state::{ActiveAlert, AlertState, GroupState, Health, RuleState};
 pub use step::{Context, Query, RESOLVED_RETENTION_MS, RuleQuery, StepOutcome, retire, step};

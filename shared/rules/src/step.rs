@@ -35,6 +35,8 @@ pub struct Context {
     /// After an outage an alert waits at least this long before it fires, milliseconds; one with a shorter `for`
     /// begins anew (`rules.alert.for-grace-period`).
     pub for_grace_period_ms: i64,
+    /// Whether the evaluation makes up for one that was missed: then nothing is sent, for a later one will.
+    pub is_catching_up: bool,
     /// Answers seconds of a steady clock, to time evaluations; answers 0 unless set.
     pub stopwatch: fn() -> f64,
 }
@@ -51,6 +53,7 @@ impl Default for Context {
             interruption_ms: 300_000,
             outage_tolerance_ms: 3_600_000,
             for_grace_period_ms: 600_000,
+            is_catching_up: false,
             stopwatch: || 0.0,
         }
     }

@@ -9,6 +9,7 @@
 //! | deletions | `deletions` | `<due, ms>#<name>` | objects to delete when due |
 //! | scrape state | `scrape-state#<tenant>` | `<interval, ms>/<shards>/<shard>` | what the last scrapes of a shard's targets saw |
 //! | rule state | `rule-state#<tenant>` | `<group>` | a rule group's state |
+//! | rule summaries | `rule-summary#<tenant>` | `<group>` | when a rule group was last evaluated, what it recorded, what it cost |
 //! | alert groups | `alert-group#<tenant>` | `<group>` | a notification group's state |
 //! | deliveries | `delivery#<tenant>` | `<dedup key>` | claim and outcome of a delivery |
 //! | silences | `silence#<tenant>` | `<silence id>` | a silence |
@@ -64,6 +65,12 @@ pub fn scrape_state(tenant: &str, shard: &str) -> Key {
 #[must_use]
 pub fn rule_state(tenant: &str, group: &str) -> Key {
     Key::new(format!("rule-state#{tenant}"), group)
+}
+
+/// The summary of a rule group's last evaluation: small, where its state may be large.
+#[must_use]
+pub fn rule_summary(tenant: &str, group: &str) -> Key {
+    Key::new(format!("rule-summary#{tenant}"), group)
 }
 
 /// The state of a notification group.

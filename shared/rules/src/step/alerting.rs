@@ -244,6 +244,9 @@ impl Evaluation<'_, '_> {
 
     /// Chooses the alerts to send now, and notes that they are sent.
     pub(super) fn send(&mut self, rule: &Rule, state: &mut RuleState) {
+        if self.context.is_catching_up {
+            return;
+        }
         let mut link = None;
         for alert in &mut state.alerts {
             if !self.needs_sending(alert) {

@@ -1,0 +1,6 @@
+//! The function on ports in memory: deaths, repeats, lateness, and what the slots of a group see.
+#![allow(clippy::unwrap_used)]
+
+mod crashes;
+mod slots;
+mod world;

@@ -1,0 +1,267 @@
+//! [`Answerer`]: answers rules' queries from series that are fetched once for all rules that ask for them.
+
+use crate::step::RuleQuery;
+use parapet_model::{BatchSeries, Matcher, Series, Value};
+use parapet_promql::{Answer, Expr, Options, QueryRange};
+use std::collections::HashMap;
+
+/// Where stored series come from.
+pub trait Source {
+    /// The series that pass every matcher, with their samples in `start_ms..=end_ms`, sorted by labels; staleness
+    /// markers included.
+    ///
+    /// # Errors
+    /// What went wrong, fit for a rule's last error.
+    fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String>;
+}
+
+/// Answers the queries of rules over a [`Source`] and what an evaluation has recorded beside it.
+///
+/// What is announced by [`Answerer::plan`] is fetched once for all that ask for the same series, over the whole time
+/// that any of them needs, and let go after the last announced use.
+#[derive(Debug)]
+pub struct Answerer<S> {
+    source: S,
+    options: Options,
+    planned: HashMap<String, Planned>,
+}
+
+/// A fetch that several selectors share.
+#[derive(Debug)]
+struct Planned {
+    start_ms: i64,
+    end_ms: i64,
+    uses: usize,
+    series: Option<Vec<Series>>,
+}
+
+impl<S: Source> Answerer<S> {
+    /// An answerer that knows of no plans.
+    pub fn new(source: S, options: Options) -> Self {
+        Self {
+            source,
+            options,
+            planned: HashMap::new(),
+        }
+    }
+
+    /// The source.
+    pub fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Announces that an expression will be asked for at a time, once for each announcement.
+    pub fn plan(&mut self, expr: &Expr, range: QueryRange) {
+        let times = match range.step_ms {
+            0 => 1,
+            step_ms => usize::try_from((range.end_ms - range.start_ms) / step_ms).map_or(1, |steps| steps + 1),
+        };
+        for selector in parapet_promql::selectors(expr, &range, &self.options) {
+            let planned = self.planned.entry(key(&selector.matchers)).or_insert(Planned {
+                start_ms: selector.start_ms,
+                end_ms: selector.end_ms,
+                uses: 0,
+                series: None,
+            });
+            planned.start_ms = planned.start_ms.min(selector.start_ms);
+            planned.end_ms = planned.end_ms.max(selector.end_ms);
+            planned.uses += times;
+        }
+    }
+
+    /// Forgets plans and what was fetched for them.
+    pub fn clear(&mut self) {
+        self.planned.clear();
+    }
+
+    /// Answers an instant query. What was recorded is laid over what is stored.
+    ///
+    /// # Errors
+    /// Those of the source and of the evaluation, as text.
+    pub fn answer(&mut self, query: RuleQuery<'_>) -> Result<Answer, String> {
+        let RuleQuery { expr, at_ms, recorded } = query;
+        let range = QueryRange::instant(at_ms);
+        let mut fetched = Vec::new();
+        for selector in parapet_promql::selectors(expr, &range, &self.options) {
+            let (start_ms, end_ms) = (selector.start_ms, selector.end_ms);
+            let mut series = self.select(&selector.matchers, start_ms, end_ms)?;
+            lay_over(&mut series, recorded, &selector.matchers, start_ms, end_ms);
+            fetched.push(series);
+        }
+        parapet_promql::evaluate(expr, &range, &self.options, &fetched).map_err(|error| error.to_string())
+    }
+
+    fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
+        let key = key(matchers);
+        let planned = self
+            .planned
+            .get_mut(&key)
+            .filter(|planned| planned.uses > 0 && planned.start_ms <= start_ms && end_ms <= planned.end_ms);
+        let Some(planned) = planned else {
+            return self.source.select(matchers, start_ms, end_ms);
+        };
+        planned.uses -= 1;
+        let all = match planned.series.take() {
+            Some(series) => series,
+            None => self.source.select(matchers, planned.start_ms, planned.end_ms)?,
+        };
+        let is_whole = (planned.start_ms, planned.end_ms) == (start_ms, end_ms);
+        if planned.uses == 0 {
+            self.planned.remove(&key);
+            if is_whole {
+                return Ok(all);
+            }
+            return Ok(all.iter().filter_map(|series| cut(series, start_ms, end_ms)).collect());
+        }
+        let answer = if is_whole {
+            all.clone()
+        } else {
+            all.iter().filter_map(|series| cut(series, start_ms, end_ms)).collect()
+        };
+        planned.series = Some(all);
+        Ok(answer)
+    }
+}
+
+/// What tells one set of matchers from another.
+pub(crate) fn key(matchers: &[Matcher]) -> String {
+    matchers.iter().map(|matcher| format!("{matcher},")).collect()
+}
+
+/// The samples of a series in `start_ms..=end_ms`; `None` where there are none.
+pub(crate) fn cut(series: &Series, start_ms: i64, end_ms: i64) -> Option<Series> {
+    let from = series.timestamps.partition_point(|at| *at < start_ms);
+    let to = series.timestamps.partition_point(|at| *at <= end_ms).max(from);
+    let first = series.histograms.partition_point(|(at, _)| *at < start_ms);
+    let last = series.histograms.partition_point(|(at, _)| *at <= end_ms).max(first);
+    (from < to || first < last).then(|| Series {
+        labels: series.labels.clone(),
+        timestamps: series.timestamps[from..to].to_vec(),
+        values: series.values[from..to].to_vec(),
+        histograms: series.histograms[first..last].to_vec(),
+    })
+}
+
+/// Adds the recorded samples that a selector asks for. A sample that the store has too (from an earlier run of the
+/// same evaluation) gives way.
+fn lay_over(series: &mut Vec<Series>, recorded: &[BatchSeries], matchers: &[Matcher], start_ms: i64, end_ms: i64) {
+    let stored = series.len();
+    for new in recorded
+        .iter()
+        .filter(|new| matchers.iter().all(|matcher| matcher.matches_labels(&new.labels)))
+    {
+        let place = series[..stored].binary_search_by(|old| old.labels.cmp(&new.labels));
+        let mut fresh = Series::default();
+        let old = match place {
+            Ok(at) => &mut series[at],
+            Err(_) => &mut fresh,
+        };
+        let mut newest = old.timestamps.last().copied().unwrap_or(i64::MIN);
+        newest = newest.max(old.histograms.last().map_or(i64::MIN, |(at_ms, _)| *at_ms));
+        for sample in &new.samples {
+            if sample.timestamp_ms <= newest || !(start_ms..=end_ms).contains(&sample.timestamp_ms) {
+                continue;
+            }
+            match &sample.value {
+                Value::Float(value) => {
+                    old.timestamps.push(sample.timestamp_ms);
+                    old.values.push(*value);
+                }
+                Value::Histogram(histogram) => old.histograms.push((sample.timestamp_ms, histogram.clone())),
+            }
+        }
+        if place.is_err() && (!fresh.timestamps.is_empty() || !fresh.histograms.is_empty()) {
+            fresh.labels = new.labels.clone();
+            series.push(fresh);
+        }
+    }
+    if series.len() > stored {
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_model::{Labels, MetricType, Sample};
+
+    fn series(name: &str, samples: &[(i64, f64)]) -> Series {
+        let labels = Labels::from_pairs([("__name__", name)]);
+        let (timestamps, values) = samples.iter().copied().unzip();
+        Series {
+            labels,
+            timestamps,
+            values,
+            histograms: Vec::new(),
+        }
+    }
+
+    fn recorded(name: &str, at_ms: i64, value: f64) -> BatchSeries {
+        let labels = Labels::from_pairs([("__name__", name)]);
+        BatchSeries {
+            labels,
+            kind: MetricType::Gauge,
+            samples: vec![Sample::float(at_ms, value)],
+        }
+    }
+
+    #[test]
+    fn recorded_samples_extend_and_never_replace_the_store() {
+        let mut fetched = vec![series("b", &[(10, 1.0)])];
+        let all = [Matcher::new("__name__", parapet_model::MatchOp::Regex, "a|b").unwrap()];
+        let new = [
+            recorded("a", 20, 5.0),
+            recorded("b", 20, 2.0),
+            recorded("b", 10, 9.0),
+            recorded("c", 20, 7.0),
+            recorded("a", 99, 6.0),
+        ];
+        lay_over(&mut fetched, &new, &all, 0, 50);
+        assert_eq!(
+            fetched,
+            [series("a", &[(20, 5.0)]), series("b", &[(10, 1.0), (20, 2.0)])]
+        );
+    }
+
+    /// Counts fetches.
+    struct Counting(Vec<(i64, i64)>);
+
+    impl Source for Counting {
+        fn select(&mut self, _: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
+            self.0.push((start_ms, end_ms));
+            let all = series("m", &[(100_000, 1.0), (590_000, 3.0)]);
+            Ok(cut(&all, start_ms, end_ms).into_iter().collect())
+        }
+    }
+
+    #[test]
+    fn what_is_planned_is_fetched_once_and_answers_are_the_same() {
+        let exprs = ["m + 1", "sum_over_time(m[10m])", "m * 2"].map(|text| parapet_promql::parse(text).unwrap());
+        let at_ms = 600_000;
+        let ask = |answerer: &mut Answerer<Counting>| {
+            exprs.each_ref().map(|expr| {
+                let query = RuleQuery {
+                    expr,
+                    at_ms,
+                    recorded: &[],
+                };
+                format!("{:?}", answerer.answer(query).unwrap().value)
+            })
+        };
+        let mut plain = Answerer::new(Counting(Vec::new()), Options::default());
+        let mut planned = Answerer::new(Counting(Vec::new()), Options::default());
+        for expr in &exprs {
+            planned.plan(expr, QueryRange::instant(at_ms));
+        }
+        assert_eq!(ask(&mut plain), ask(&mut planned));
+        assert_eq!(plain.source().0.len(), 3);
+        assert_eq!(planned.source().0, [(1, 600_000)]);
+        assert!(planned.planned.is_empty(), "let go after the last use");
+        ask(&mut planned);
+        assert_eq!(
+            planned.source().0.len(),
+            4,
+            "what is not planned is fetched as it is asked for"
+        );
+    }
+}
