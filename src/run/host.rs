@@ -7,9 +7,9 @@ use crate::run::{pump, ticker};
 use parapet_adapter_aws::{Aws, AwsSettings};
 use parapet_adapter_local::{Local, LocalSettings};
 use parapet_compactor::Compactor;
-use parapet_function_kit::{ProcessVars, ReqwestHttp, SystemClock, SystemEntropy};
+use parapet_function_kit::{MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy};
 use parapet_ingest::Ingest;
-use parapet_notifier::Notifier;
+use parapet_notifier::{Notifier, Outlets};
 use parapet_ports::{Clock, Function, Ports, Queue, QueueReader};
 use parapet_rule_evaluation::RuleEvaluation;
 use parapet_scraper::Scraper;
@@ -82,13 +82,18 @@ impl Host {
         rules.external_url.clone_from(&external_url);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
+        let outlets = Outlets {
+            mailer: Arc::new(SmtpMailer),
+            secrets: Arc::new(MachineSecrets(ProcessVars)),
+            aws: Outlets::aws_from_vars(vars),
+        };
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         compactor.compaction.retention_ms = options.retention_ms;
         Ok(Self {
             scraper: Arc::new(Scraper::new(ports.clone(), parapet_scraper::Settings::from_vars(vars)?)),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
-            notifier: Arc::new(Notifier::new(ports.clone(), notifier)),
+            notifier: Arc::new(Notifier::new(ports.clone(), notifier).with_outlets(outlets)),
             compactor: Arc::new(Compactor::new(&ports, compactor)),
             ports,
             reader,

@@ -21,6 +21,7 @@ pub struct Api {
     pub(crate) reader: Arc<Reader>,
     pub(crate) settings: Settings,
     pub(crate) configuration: Configuration,
+    pub(crate) started_at_ms: i64,
     /// A permit for each query under evaluation.
     pub(crate) evaluations: Arc<Semaphore>,
 }
@@ -32,6 +33,7 @@ impl Api {
         Self {
             configuration: Configuration::default(),
             evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
+            started_at_ms: ports.clock.now_ms(),
             ports,
             reader,
             settings,
@@ -73,6 +75,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/-/healthy", get(|| async { "Parapet is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Parapet is Ready.\n" }))
         .nest("/api/v1", v1)
+        .nest("/api/v2", crate::v2::router())
         .fallback(not_found)
         // Each reader of a body has a limit of its own, from the settings.
         .layer(DefaultBodyLimit::disable())

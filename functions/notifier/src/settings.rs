@@ -17,6 +17,10 @@ pub struct Settings {
     pub first_backoff_ms: i64,
     /// The longest wait between tries, milliseconds.
     pub max_backoff_ms: i64,
+    /// The proxy for receivers that ask for the environment's (`proxy_from_environment`).
+    pub proxy_url: Option<String>,
+    /// Hosts that are reached without it, separated by commas.
+    pub no_proxy: String,
     /// How much of a receiver's answer is read, bytes.
     pub answer_limit_bytes: u64,
     /// How large an item may be that is stored in the table itself, bytes; larger ones go to the object store.
@@ -38,6 +42,8 @@ impl Default for Settings {
             lease_margin_ms: 15_000,
             first_backoff_ms: 1_000,
             max_backoff_ms: 60_000,
+            proxy_url: None,
+            no_proxy: String::new(),
             answer_limit_bytes: 1024 * 1024,
             inline_limit_bytes: 300 * 1024,
             max_conflicts: 32,
@@ -58,6 +64,12 @@ impl Settings {
         if let Some(url) = reader.optional("PARAPET_EXTERNAL_URL") {
             settings.external_url = url.trim_end_matches('/').to_owned();
         }
+        let proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+        settings.proxy_url = proxy.iter().find_map(|name| reader.optional(name));
+        settings.no_proxy = ["NO_PROXY", "no_proxy"]
+            .iter()
+            .find_map(|name| reader.optional(name))
+            .unwrap_or_default();
         let timeout = reader.parsed("PARAPET_NOTIFY_TIMEOUT_SECONDS", settings.request_timeout_ms / 1000);
         if !(1..=300).contains(&timeout) {
             reader.fault("PARAPET_NOTIFY_TIMEOUT_SECONDS is not between 1 and 300");
