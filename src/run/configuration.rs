@@ -13,8 +13,8 @@ pub(crate) enum Origin {
     Demo(SocketAddr),
     /// Files on disk.
     Disk {
-        /// `prometheus.yml`.
-        prometheus: PathBuf,
+        /// `prometheus.yml`; without one nothing is scraped, and no rule evaluated.
+        prometheus: Option<PathBuf>,
         /// `alertmanager.yml`.
         alertmanager: Option<PathBuf>,
     },
@@ -58,7 +58,7 @@ fn read(origin: &Origin) -> anyhow::Result<ConfigFiles> {
         Origin::Disk {
             prometheus,
             alertmanager,
-        } => from_disk(prometheus, alertmanager.as_deref())?,
+        } => from_disk(prometheus.as_deref(), alertmanager.as_deref())?,
     };
     check(&files)?;
     files.version = parapet_store::configuration::version_of(&files);
@@ -86,8 +86,15 @@ fn demo(address: SocketAddr) -> ConfigFiles {
 }
 
 /// Reads `prometheus.yml`, the rule files that it names (relative to its own directory) and `alertmanager.yml`.
-pub(crate) fn from_disk(prometheus: &Path, alertmanager: Option<&Path>) -> anyhow::Result<ConfigFiles> {
-    let prometheus_file = source(prometheus)?;
+pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) -> anyhow::Result<ConfigFiles> {
+    let prometheus_file = match prometheus {
+        Some(path) => source(path)?,
+        None => SourceFile {
+            path: "(no --config.file)".to_owned(),
+            text: "global: {}\n".to_owned(),
+        },
+    };
+    let prometheus = Path::new(&prometheus_file.path);
     let config = parapet_config::parse(&prometheus_file.path, &prometheus_file.text)?;
     let directory = prometheus.parent().unwrap_or(Path::new(""));
     let mut rules = Vec::new();

@@ -27,7 +27,7 @@ pub(crate) struct Host {
     scraper: Arc<dyn Function>,
     ingest: Arc<dyn Function>,
     rule_evaluation: Arc<dyn Function>,
-    notifier: Arc<dyn Function>,
+    notifier: Arc<Notifier>,
     compactor: Arc<dyn Function>,
 }
 
@@ -102,10 +102,17 @@ impl Host {
         })
     }
 
+    /// Tells the notifier that the configuration may be another: it moves alerts at once instead of with the next tick.
+    pub(crate) async fn notice_reload(&self) {
+        if let Err(error) = self.notifier.notice_reload().await {
+            tracing::warn!(error = error.chain(), "the next tick looks at the alert groups again");
+        }
+    }
+
     /// Starts the ticks, a pump for each queue and the watch over the queues' depth.
     pub(crate) fn start(&self, stop: &watch::Receiver<bool>, metrics: &SelfMetrics) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let ticked = vec![
+        let ticked: Vec<(&str, Arc<dyn Function>)> = vec![
             ("scraper", self.scraper.clone()),
             ("rule-evaluation", self.rule_evaluation.clone()),
             ("notifier", self.notifier.clone()),

@@ -21,7 +21,6 @@ pub struct Api {
     pub(crate) reader: Arc<Reader>,
     pub(crate) settings: Settings,
     pub(crate) configuration: Configuration,
-    pub(crate) started_at_ms: i64,
     /// A permit for each query under evaluation.
     pub(crate) evaluations: Arc<Semaphore>,
 }
@@ -33,7 +32,6 @@ impl Api {
         Self {
             configuration: Configuration::default(),
             evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
-            started_at_ms: ports.clock.now_ms(),
             ports,
             reader,
             settings,

@@ -103,7 +103,7 @@ fn ok<T: Serialize>(value: &T) -> Answer {
 async fn body<T: DeserializeOwned>(api: &Api, request: Request, what: &str) -> Result<T, Failure> {
     request::tenant(request.headers()).map_err(|error| Failure::bad(error.to_string()))?;
     let limit = api.settings.max_write_bytes;
-    let bytes = axum::body::to_bytes(request.into_body(), usize::try_from(limit).unwrap_or(usize::MAX))
+    let bytes = axum::body::to_bytes(request.into_body(), limit)
         .await
         .map_err(|_| Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is over {limit} bytes")))?;
     serde_json::from_slice(&bytes).map_err(|error| {

@@ -14,7 +14,7 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Answer {
     ok(&serde_json::json!({
         "cluster": {"peers": [], "status": "disabled"},
         "config": {"original": original},
-        "uptime": time(api.started_at_ms),
+        "uptime": time(api.settings.started_at_ms.unwrap_or_default()),
         "versionInfo": {
             "branch": "",
             "buildDate": "",
