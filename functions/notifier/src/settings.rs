@@ -29,6 +29,8 @@ pub struct Settings {
     pub max_conflicts: u32,
     /// How long a delivery is remembered, seconds: longer than a queue keeps a message.
     pub delivery_memory_seconds: i64,
+    /// Whether a notification that is given up raises the alert `ParapetNotificationFailed`. Hosts say yes.
+    pub raise_failures: bool,
     /// How many groups or deliveries are worked on at once.
     pub concurrency: usize,
 }
@@ -48,6 +50,7 @@ impl Default for Settings {
             inline_limit_bytes: 300 * 1024,
             max_conflicts: 32,
             delivery_memory_seconds: 15 * 24 * 3600,
+            raise_failures: false,
             concurrency: 16,
         }
     }
@@ -64,6 +67,7 @@ impl Settings {
         if let Some(url) = reader.optional("PARAPET_EXTERNAL_URL") {
             settings.external_url = url.trim_end_matches('/').to_owned();
         }
+        settings.raise_failures = reader.parsed("PARAPET_NOTIFY_RAISE_FAILURES", true);
         let proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
         settings.proxy_url = proxy.iter().find_map(|name| reader.optional(name));
         settings.no_proxy = ["NO_PROXY", "no_proxy"]
