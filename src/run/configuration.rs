@@ -151,7 +151,10 @@ pub(crate) fn check(files: &ConfigFiles) -> anyhow::Result<()> {
     if let Some(file) = &files.alertmanager {
         parapet_routing::parse(&file.path, &file.text)?;
     }
-    let templates = files.templates.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+    let templates = files
+        .templates
+        .iter()
+        .map(|file| (file.path.as_str(), file.text.as_str()));
     parapet_receivers::Templates::parse(templates)?;
     Ok(())
 }

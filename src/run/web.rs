@@ -31,7 +31,10 @@ pub(crate) fn router(
     let reloaded = host.clone();
     let own = Router::new()
         .route("/metrics", get(move || async move { exposition(&metrics) }))
-        .route("/-/reload", post(move || async move { reload(&configuration, &reloaded).await }));
+        .route(
+            "/-/reload",
+            post(move || async move { reload(&configuration, &reloaded).await }),
+        );
     let own = if is_demo {
         own.route("/-/demo/webhook", post(receive_page))
     } else {

@@ -35,7 +35,10 @@ impl Configuration {
             *cached = Some((files.version.clone(), None));
             return Ok(None);
         };
-        let templates = files.templates.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+        let templates = files
+            .templates
+            .iter()
+            .map(|file| (file.path.as_str(), file.text.as_str()));
         let parsed = parse(&file.path, &file.text).map_err(|error| error.to_string());
         let parsed = parsed.and_then(|config| {
             let templates = Templates::parse(templates).map_err(|error| error.to_string())?;
@@ -52,7 +55,10 @@ impl Configuration {
                 Ok(Some(current))
             }
             (Err(error), Some((_, Some(last)))) => {
-                tracing::error!(error, "the Alertmanager configuration does not read: the last good one stays in use");
+                tracing::error!(
+                    error,
+                    "the Alertmanager configuration does not read: the last good one stays in use"
+                );
                 Ok(Some(last.clone()))
             }
             (Err(error), _) => Err(Error::new(Kind::Invalid, error)),

@@ -177,12 +177,7 @@ impl Notifier {
 
     /// One conversation with the receiver, in the time of one request. A verdict, and what the integration asks to
     /// remember.
-    async fn attempt(
-        &self,
-        current: &Current,
-        key: &str,
-        delivery: &Delivery,
-    ) -> (Verdict, BTreeMap<String, String>) {
+    async fn attempt(&self, current: &Current, key: &str, delivery: &Delivery) -> (Verdict, BTreeMap<String, String>) {
         let notification = &delivery.notification;
         let receiver = current.config.receiver(&notification.receiver);
         let Some(integration) = receiver.and_then(|receiver| receiver.integration(&notification.integration)) else {
@@ -252,9 +247,11 @@ impl Notifier {
 
     async fn call(&self, request: Request, ends_at_ms: i64) -> Result<Answer, Verdict> {
         let url = request.url.expose().to_owned();
-        let request = self.http_request(request, ends_at_ms).map_err(|error| Verdict::Permanent {
-            error: error.to_string(),
-        })?;
+        let request = self
+            .http_request(request, ends_at_ms)
+            .map_err(|error| Verdict::Permanent {
+                error: error.to_string(),
+            })?;
         match self.ports.http.call(request).await {
             Ok(answer) => {
                 let header = |name: http::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
@@ -282,7 +279,9 @@ impl Notifier {
             require_tls: mail.require_tls,
             server_name: mail.connection.server_name.clone(),
             options: self.options(mail.connection),
-            credentials: mail.credentials.map(|(user, password)| (user, password.expose().to_owned())),
+            credentials: mail
+                .credentials
+                .map(|(user, password)| (user, password.expose().to_owned())),
             from: mail.from,
             to: mail.to,
             message: mail.message,
@@ -297,10 +296,16 @@ impl Notifier {
     fn options(&self, connection: Connection) -> HttpOptions {
         let text = |secret: Secret| secret.expose().to_owned();
         let own_proxy = connection.proxy_url.map(text);
-        let environment = self.settings.proxy_url.clone().filter(|_| connection.proxy_from_environment);
+        let environment = self
+            .settings
+            .proxy_url
+            .clone()
+            .filter(|_| connection.proxy_from_environment);
         HttpOptions {
             ca: connection.ca.map(text),
-            identity: connection.identity.map(|(certificate, key)| (text(certificate), text(key))),
+            identity: connection
+                .identity
+                .map(|(certificate, key)| (text(certificate), text(key))),
             insecure_skip_verify: connection.insecure_skip_verify,
             tls_min_version: connection.min_version,
             tls_max_version: connection.max_version,
@@ -310,7 +315,11 @@ impl Notifier {
             } else {
                 connection.no_proxy
             },
-            proxy_headers: connection.proxy_headers.into_iter().map(|(name, value)| (name, text(value))).collect(),
+            proxy_headers: connection
+                .proxy_headers
+                .into_iter()
+                .map(|(name, value)| (name, text(value)))
+                .collect(),
             keep_redirects: !connection.follow_redirects,
             http1_only: !connection.enable_http2,
         }
@@ -370,7 +379,12 @@ impl Notifier {
     /// States an alert about a notification that was given up: it goes its own way through the routes, to whoever may
     /// still be reached. One about such an alert itself is not raised, or a dead receiver would tell itself for ever.
     async fn raise_failure(&self, delivery: &Delivery, now_ms: i64) -> Result<(), Error> {
-        let Delivery { notification, attempts, error, .. } = delivery;
+        let Delivery {
+            notification,
+            attempts,
+            error,
+            ..
+        } = delivery;
         let is_own = |labels: &Labels| labels.get("alertname") == Some(FAILURE_ALERT);
         if !self.settings.raise_failures || notification.alerts.iter().all(|alert| is_own(&alert.labels)) {
             return Ok(());

@@ -1,8 +1,8 @@
 //! Messages and ticks to the work they ask for.
 
-use crate::{Outlets, Settings};
 use crate::configuration::Configuration;
 use crate::store::Store;
+use crate::{Outlets, Settings};
 use futures::StreamExt as _;
 use parapet_ports::{Disposition, Error, Function, Kind, Message, Ports, Queue};
 use std::future::Future;

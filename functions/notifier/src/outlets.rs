@@ -56,7 +56,9 @@ impl Outlets {
             access_key: get("AWS_ACCESS_KEY_ID")?,
             secret_key: Secret::new(get("AWS_SECRET_ACCESS_KEY")?),
             session_token: get("AWS_SESSION_TOKEN").map(Secret::new),
-            region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")).unwrap_or_default(),
+            region: get("AWS_REGION")
+                .or_else(|| get("AWS_DEFAULT_REGION"))
+                .unwrap_or_default(),
         })
     }
 }

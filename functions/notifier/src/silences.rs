@@ -106,7 +106,11 @@ pub async fn expire_silence(ports: &Ports, id: &str) -> Result<bool, Error> {
         let Some(expired) = silence.expired(ports.clock.now_ms()) else {
             return Ok(true);
         };
-        match ports.table.transact(vec![put(&expired, Condition::Version(version))?]).await {
+        match ports
+            .table
+            .transact(vec![put(&expired, Condition::Version(version))?])
+            .await
+        {
             Ok(_) => return Ok(true),
             Err(error) if error.kind() == Kind::Conflict && conflicts < MAX_CONFLICTS => conflicts += 1,
             Err(error) => return Err(error),

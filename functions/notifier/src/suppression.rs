@@ -63,7 +63,12 @@ impl<'a> Suppressor<'a> {
         alerts
             .into_iter()
             .map(|labels| Suppression {
-                silenced_by: self.silencer.silenced_by(labels).into_iter().map(str::to_owned).collect(),
+                silenced_by: self
+                    .silencer
+                    .silenced_by(labels)
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect(),
                 inhibited_by: inhibitor.inhibited_by(labels),
             })
             .collect()

@@ -37,7 +37,11 @@ impl Mailer for SmtpMailer {
         match sent {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
-                let kind = if error.is_permanent() { Kind::Invalid } else { Kind::Unavailable };
+                let kind = if error.is_permanent() {
+                    Kind::Invalid
+                } else {
+                    Kind::Unavailable
+                };
                 Err(Error::new(kind, "the mail server did not take the message").with_source(error))
             }
             Err(_) => Err(Error::new(
@@ -52,8 +56,14 @@ fn tls(mail: &MailRequest) -> Result<Tls, Error> {
     if !mail.implicit_tls && !mail.require_tls {
         return Ok(Tls::None);
     }
-    let invalid = |what: &'static str| move |error: lettre::transport::smtp::Error| Error::new(Kind::Invalid, what).with_source(error);
-    let name = if mail.server_name.is_empty() { &mail.host } else { &mail.server_name };
+    let invalid = |what: &'static str| {
+        move |error: lettre::transport::smtp::Error| Error::new(Kind::Invalid, what).with_source(error)
+    };
+    let name = if mail.server_name.is_empty() {
+        &mail.host
+    } else {
+        &mail.server_name
+    };
     let mut parameters = TlsParameters::builder(name.clone());
     if let Some(ca) = &mail.options.ca {
         let certificate = Certificate::from_pem(ca.as_bytes()).map_err(invalid("ca is not PEM"))?;
@@ -70,5 +80,9 @@ fn tls(mail: &MailRequest) -> Result<Tls, Error> {
         .dangerous_accept_invalid_certs(mail.options.insecure_skip_verify)
         .build()
         .map_err(invalid("cannot set up TLS"))?;
-    Ok(if mail.implicit_tls { Tls::Wrapper(parameters) } else { Tls::Required(parameters) })
+    Ok(if mail.implicit_tls {
+        Tls::Wrapper(parameters)
+    } else {
+        Tls::Required(parameters)
+    })
 }

@@ -28,7 +28,8 @@ impl<V: Vars + std::fmt::Debug> Secrets for MachineSecrets<V> {
         }
         let variable = variable(name);
         self.0.get(&variable).ok_or_else(|| {
-            let message = format!("secret://{name} is unknown; set {variable}, or PARAPET_SECRETS_DIR to a directory of secrets");
+            let message =
+                format!("secret://{name} is unknown; set {variable}, or PARAPET_SECRETS_DIR to a directory of secrets");
             Error::new(Kind::Unavailable, message)
         })
     }
@@ -53,13 +54,19 @@ impl<V: Vars + std::fmt::Debug> Secrets for BucketSecrets<V> {
 
     async fn named(&self, name: &str) -> Result<String, Error> {
         let variable = variable(name);
-        self.vars.get(&variable).ok_or_else(|| {
-            Error::new(Kind::Unavailable, format!("secret://{name} is unknown; set {variable}"))
-        })
+        self.vars
+            .get(&variable)
+            .ok_or_else(|| Error::new(Kind::Unavailable, format!("secret://{name} is unknown; set {variable}")))
     }
 }
 
 fn variable(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
     format!("PARAPET_SECRET_{}", name.chars().map(plain).collect::<String>())
 }

@@ -23,6 +23,9 @@ impl Secrets for NoSecrets {
     }
 
     async fn named(&self, name: &str) -> Result<String, Error> {
-        Err(Error::new(Kind::Invalid, format!("secret://{name} cannot be read here")))
+        Err(Error::new(
+            Kind::Invalid,
+            format!("secret://{name} cannot be read here"),
+        ))
     }
 }

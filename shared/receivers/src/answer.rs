@@ -111,20 +111,33 @@ mod tests {
     fn classifies() {
         let now = 784_111_777_000;
         let verdict = |status, after: Option<&str>| {
-            let answer = Answer { status, retry_after: after.map(str::to_owned), ..Answer::default() };
+            let answer = Answer {
+                status,
+                retry_after: after.map(str::to_owned),
+                ..Answer::default()
+            };
             generic(&answer, now)
         };
-        let retry = |status, after_ms| Verdict::Retry { error: format!("unexpected status code {status}"), after_ms };
+        let retry = |status, after_ms| Verdict::Retry {
+            error: format!("unexpected status code {status}"),
+            after_ms,
+        };
         for status in [200, 204] {
             assert_eq!(verdict(status, None), Verdict::Sent);
         }
         for status in [302, 400, 404] {
-            assert_eq!(verdict(status, None), permanent(format!("unexpected status code {status}")));
+            assert_eq!(
+                verdict(status, None),
+                permanent(format!("unexpected status code {status}"))
+            );
         }
         assert_eq!(verdict(429, Some("7")), retry(429, Some(7000)));
         assert_eq!(verdict(429, Some("-7")), retry(429, Some(0)));
         assert_eq!(verdict(429, Some("999999999")), retry(429, Some(MAX_RETRY_AFTER_MS)));
-        assert_eq!(verdict(503, Some("Sun, 06 Nov 1994 08:49:40 GMT")), retry(503, Some(3000)));
+        assert_eq!(
+            verdict(503, Some("Sun, 06 Nov 1994 08:49:40 GMT")),
+            retry(503, Some(3000))
+        );
         assert_eq!(verdict(503, Some("soon")), retry(503, None));
         assert_eq!(verdict(500, None), retry(500, None));
     }

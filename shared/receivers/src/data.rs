@@ -71,9 +71,8 @@ impl Data {
     fn render_route_labels(&mut self, now_ms: i64, context: &Context<'_>) {
         if !self.route_labels.is_empty() {
             let engine = Engine::new(context.templates, self, now_ms);
-            let expand = |(name, text): (&String, &String)| {
-                engine.text("labels", text).ok().map(|value| (name.clone(), value))
-            };
+            let expand =
+                |(name, text): (&String, &String)| engine.text("labels", text).ok().map(|value| (name.clone(), value));
             self.route_labels = self.route_labels.iter().filter_map(expand).collect();
         }
         self.route_labels_rendered = true;

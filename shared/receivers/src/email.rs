@@ -30,7 +30,10 @@ pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, Re
         let password = exchange.secret(&settings.auth_password)?;
         Some((settings.auth_username.clone(), Secret::new(password)))
     };
-    let transport = Transport { tls: settings.tls.clone(), ..Transport::default() };
+    let transport = Transport {
+        tls: settings.tls.clone(),
+        ..Transport::default()
+    };
     Ok(Mail {
         host: settings.smarthost.host.clone(),
         port: settings.smarthost.port.clone(),
@@ -50,23 +53,37 @@ fn message(settings: &Email, exchange: &Exchange<'_>) -> Result<String, RenderEr
     let identity = hex(&Sha256::digest(exchange.context.dedup_key.as_bytes()));
     let mut out = String::new();
     for (name, text) in &settings.headers {
-        out.push_str(&format!("{name}: {}\r\n", encode_header(&exchange.text("headers", text)?)));
+        out.push_str(&format!(
+            "{name}: {}\r\n",
+            encode_header(&exchange.text("headers", text)?)
+        ));
     }
     if !settings.headers.contains_key("Message-Id") {
         let url = exchange.context.external_url;
-        let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
+        let host = url
+            .split_once("://")
+            .map_or(url, |(_, rest)| rest)
+            .split(['/', ':'])
+            .next()
+            .unwrap_or_default();
         let host = if host.is_empty() { "localhost" } else { host };
         // Of the delivery, so that a repeated one is known as such.
         out.push_str(&format!("Message-Id: <{}@{host}>\r\n", &identity[..32]));
     }
     if settings.threading.enabled {
-        let day = if settings.threading.thread_by_date == "none" { String::new() } else { go_time::format(at_ms)[..10].to_owned() };
+        let day = if settings.threading.thread_by_date == "none" {
+            String::new()
+        } else {
+            go_time::format(at_ms)[..10].to_owned()
+        };
         let root = format!("<alert-{}-{day}@alertmanager>", &exchange.key_hash()[..16]);
         out.push_str(&format!("References: {root}\r\nIn-Reply-To: {root}\r\n"));
     }
     let boundary = &identity[..60];
     out.push_str(&format!("Date: {}\r\n", go_time::rfc1123(at_ms)));
-    out.push_str(&format!("Content-Type: multipart/alternative;  boundary={boundary}\r\nMIME-Version: 1.0\r\n\r\n"));
+    out.push_str(&format!(
+        "Content-Type: multipart/alternative;  boundary={boundary}\r\nMIME-Version: 1.0\r\n\r\n"
+    ));
     let mut separator = format!("--{boundary}\r\n");
     let mut part = |kind: &str, body: &str| {
         out.push_str(&separator);
@@ -112,9 +129,18 @@ fn addresses(list: &str) -> Result<Vec<String>, RenderError> {
             Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default().trim(),
             None => part,
         };
-        let good = address.rsplit_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
-        if !good || address.chars().any(|c| c.is_whitespace() || c.is_control() || c == '<' || c == '>') {
-            return Err(RenderError::Invalid(format!("{} is not an email address", parapet_model::quote(part))));
+        let good = address
+            .rsplit_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+        if !good
+            || address
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || c == '<' || c == '>')
+        {
+            return Err(RenderError::Invalid(format!(
+                "{} is not an email address",
+                parapet_model::quote(part)
+            )));
         }
         Ok(address.to_owned())
     };
@@ -131,7 +157,11 @@ fn encode_header(text: &str) -> String {
         let encoded = match c {
             ' ' => "_".to_owned(),
             '!'..='~' if !"=?_".contains(c) => c.to_string(),
-            _ => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("={byte:02X}")).collect(),
+            _ => c
+                .encode_utf8(&mut [0; 4])
+                .bytes()
+                .map(|byte| format!("={byte:02X}"))
+                .collect(),
         };
         if length + encoded.len() > MAX_WORD {
             out.push_str("?= =?utf-8?q?");
@@ -182,7 +212,14 @@ mod tests {
     fn reads_addresses() {
         let list = addresses("ops@example.org, \"Night, Shift\" <night@example.org>").unwrap();
         assert_eq!(list, ["ops@example.org", "night@example.org"]);
-        for bad in ["", "ops", "ops@", "a b@example.org", "Ops <ops@example.org", "a@b\r\nRCPT TO:<x@y>"] {
+        for bad in [
+            "",
+            "ops",
+            "ops@",
+            "a b@example.org",
+            "Ops <ops@example.org",
+            "a@b\r\nRCPT TO:<x@y>",
+        ] {
             assert!(addresses(bad).is_err(), "{bad}");
         }
     }

@@ -125,7 +125,11 @@ pub(crate) enum Want {
 }
 
 impl Draft {
-    pub(crate) fn json<T: Serialize>(method: &'static str, url: impl Into<String>, body: &T) -> Result<Self, RenderError> {
+    pub(crate) fn json<T: Serialize>(
+        method: &'static str,
+        url: impl Into<String>,
+        body: &T,
+    ) -> Result<Self, RenderError> {
         Ok(Self {
             method,
             url: Secret::new(url),
@@ -207,17 +211,25 @@ pub fn next(
 ) -> Result<Step, RenderError> {
     let data = Data::of(notification, context);
     let engine = Engine::new(context.templates, &data, notification.flush_id);
-    let mut exchange = Exchange { notification, context, data: &data, engine, answers };
+    let mut exchange = Exchange {
+        notification,
+        context,
+        data: &data,
+        engine,
+        answers,
+    };
     let mut token = None;
     if let Some(settings) = &integration.http.oauth2 {
         match answers.split_first() {
-            None => return oauth2::request(settings, &exchange, integration.timeout_ms).map(|r| Step::Call(Box::new(r))),
+            None => {
+                return oauth2::request(settings, &exchange, integration.timeout_ms).map(|r| Step::Call(Box::new(r)));
+            }
             Some((answer, rest)) => match oauth2::token(answer, context.now_ms) {
                 Ok(found) => (token, exchange.answers) = (Some(found), rest),
                 Err(verdict) => return Ok(Step::Done(verdict)),
             },
         }
-            }
+    }
     let draft = match want(&integration.kind, &exchange)? {
         Want::Call(draft) => draft,
         Want::Mail(mail) => return Ok(Step::Mail(mail)),
@@ -280,9 +292,10 @@ fn want(kind: &IntegrationKind, exchange: &Exchange<'_>) -> Result<Want, RenderE
         ),
         IntegrationKind::OpsGenie(settings) => opsgenie::want(settings, exchange),
         IntegrationKind::WeChat(settings) => wechat::want(settings, exchange),
-        IntegrationKind::Slack(settings) => {
-            exchange.once(|| slack::draft(settings, exchange), |answer| slack::verdict(exchange, answer))
-        }
+        IntegrationKind::Slack(settings) => exchange.once(
+            || slack::draft(settings, exchange),
+            |answer| slack::verdict(exchange, answer),
+        ),
         IntegrationKind::VictorOps(settings) => exchange.once(|| victorops::draft(settings, exchange), generic),
         IntegrationKind::Pushover(settings) => exchange.once(|| pushover::draft(settings, exchange), generic),
         IntegrationKind::Sns(settings) => exchange.once(|| sns::draft(settings, exchange), generic),

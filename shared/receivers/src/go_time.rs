@@ -21,7 +21,8 @@ pub(crate) fn format(at_ms: i64) -> String {
 pub(crate) fn rfc1123(at_ms: i64) -> String {
     let (days, second) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000) / 1000);
     let (year, month, day) = civil(days);
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][usize::try_from(days.rem_euclid(7)).unwrap_or_default()];
+    let weekday =
+        ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][usize::try_from(days.rem_euclid(7)).unwrap_or_default()];
     let month = MONTHS[usize::try_from(month - 1).unwrap_or_default()];
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")

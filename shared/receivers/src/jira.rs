@@ -33,15 +33,19 @@ pub(crate) fn want(settings: &Jira, exchange: &Exchange<'_>) -> Result<Want, Ren
     };
     let existing = found["issues"][0]["key"].as_str().map(|key| Existing {
         key: key.to_owned(),
-        category: found["issues"][0]["fields"]["status"]["statusCategory"]["key"].as_str().map(str::to_owned),
+        category: found["issues"][0]["fields"]["status"]["statusCategory"]["key"]
+            .as_str()
+            .map(str::to_owned),
     });
     let draft = match (&existing, &exchange.answers[1..]) {
         // No new issue for what is over already.
         (None, []) if !exchange.firing() => return done(Verdict::Sent),
         (None, []) => Draft::json("POST", format!("{base}/issue"), &issue(settings, exchange, base, true)?)?,
-        (Some(Existing { key, .. }), []) => {
-            Draft::json("PUT", format!("{base}/issue/{key}"), &issue(settings, exchange, base, false)?)?
-        }
+        (Some(Existing { key, .. }), []) => Draft::json(
+            "PUT",
+            format!("{base}/issue/{key}"),
+            &issue(settings, exchange, base, false)?,
+        )?,
         (None, _) => return done(Verdict::Sent),
         (Some(existing), [_, moves @ ..]) => {
             let Some(transition) = transition(settings, exchange, existing) else {
@@ -49,7 +53,11 @@ pub(crate) fn want(settings: &Jira, exchange: &Exchange<'_>) -> Result<Want, Ren
             };
             let url = format!("{base}/issue/{}/transitions", existing.key);
             match moves {
-                [] => Draft { method: "GET", body: Vec::new(), ..Draft::json("GET", url, &())? },
+                [] => Draft {
+                    method: "GET",
+                    body: Vec::new(),
+                    ..Draft::json("GET", url, &())?
+                },
                 [list] => {
                     let list: Value = serde_json::from_slice(&list.body).unwrap_or_default();
                     let mut all = list["transitions"].as_array().into_iter().flatten();
@@ -71,7 +79,11 @@ pub(crate) fn want(settings: &Jira, exchange: &Exchange<'_>) -> Result<Want, Ren
 /// The transition that brings an issue where it belongs; `None` where it is there, or none is configured.
 fn transition<'a>(settings: &'a Jira, exchange: &Exchange<'_>, existing: &Existing) -> Option<&'a str> {
     let is_done = existing.category.as_deref()? == "done";
-    let transition = if exchange.firing() { &settings.reopen_transition } else { &settings.resolve_transition };
+    let transition = if exchange.firing() {
+        &settings.reopen_transition
+    } else {
+        &settings.resolve_transition
+    };
     (is_done == exchange.firing() && !transition.is_empty()).then_some(transition)
 }
 
@@ -83,13 +95,17 @@ fn search(settings: &Jira, exchange: &Exchange<'_>, base: &str) -> Result<Draft,
     }
     let reopen_minutes = settings.reopen_duration.0 / 60_000;
     if exchange.firing() && !settings.reopen_transition.is_empty() && reopen_minutes > 0 {
-        jql.push_str(&format!("(resolutiondate is EMPTY OR resolutiondate >= -{reopen_minutes}m) and "));
+        jql.push_str(&format!(
+            "(resolutiondate is EMPTY OR resolutiondate >= -{reopen_minutes}m) and "
+        ));
     } else {
         jql.push_str("statusCategory != Done and ");
     }
     let project = parapet_model::quote(&exchange.text("project", &settings.project)?);
     let label = parapet_model::quote(&format!("ALERT{{{}}}", exchange.key_hash()));
-    jql.push_str(&format!("project={project} and labels={label} order by status ASC,resolutiondate DESC"));
+    jql.push_str(&format!(
+        "project={project} and labels={label} order by status ASC,resolutiondate DESC"
+    ));
     let host = base.split_once("://").map_or(base, |(_, rest)| rest);
     let host = host.split(['/', ':']).next().unwrap_or_default();
     let is_cloud = settings.api_type == "cloud" || settings.api_type == "auto" && host.ends_with("atlassian.net");
@@ -106,7 +122,10 @@ fn issue(settings: &Jira, exchange: &Exchange<'_>, base: &str, is_new: bool) -> 
     let mut fields = Map::new();
     let summary = exchange.text("summary", &settings.summary.template)?;
     if is_new || settings.summary.enable_update {
-        fields.insert("summary".to_owned(), Value::from(characters(summary, MAX_SUMMARY_CHARS)));
+        fields.insert(
+            "summary".to_owned(),
+            Value::from(characters(summary, MAX_SUMMARY_CHARS)),
+        );
     }
     let description = exchange.text("description", &settings.description.template)?;
     let description = characters(description, MAX_DESCRIPTION_CHARS);
@@ -114,9 +133,10 @@ fn issue(settings: &Jira, exchange: &Exchange<'_>, base: &str, is_new: bool) -> 
         // Version 3 takes a document, version 2 a text.
         let value = match (base.ends_with("/3"), description.trim()) {
             (true, "") => None,
-            (true, document) => Some(serde_json::from_str(document).map_err(|_| {
-                RenderError::Invalid("description template: invalid JSON for API v3".to_owned())
-            })?),
+            (true, document) => Some(
+                serde_json::from_str(document)
+                    .map_err(|_| RenderError::Invalid("description template: invalid JSON for API v3".to_owned()))?,
+            ),
             (false, _) => Some(Value::from(description.as_str())).filter(|_| !description.is_empty()),
         };
         fields.extend(value.map(|value| ("description".to_owned(), value)));

@@ -98,7 +98,9 @@ pub(crate) fn draft(settings: &Mattermost, exchange: &Exchange<'_>) -> Result<Dr
         }
     }
     let props = match settings.props.as_ref().filter(|props| !props.card.is_empty()) {
-        Some(props) => Some(Props { card: exchange.text("props.card", &props.card)? }),
+        Some(props) => Some(Props {
+            card: exchange.text("props.card", &props.card)?,
+        }),
         None => None,
     };
     let message = Message {
@@ -165,10 +167,18 @@ fn attachment(written: &MattermostAttachment, exchange: &Exchange<'_>) -> Result
 /// What Mattermost does not take together is left out: an acknowledgement of what is not important, persistence of
 /// what is not urgent.
 fn priority(settings: &Mattermost, exchange: &Exchange<'_>) -> Result<Option<Priority>, RenderError> {
-    let Some(written) = settings.priority.as_ref().filter(|priority| !priority.priority.is_empty()) else {
+    let Some(written) = settings
+        .priority
+        .as_ref()
+        .filter(|priority| !priority.priority.is_empty())
+    else {
         return Ok(None);
     };
-    let priority = match exchange.text("priority.priority", &written.priority)?.to_lowercase().as_str() {
+    let priority = match exchange
+        .text("priority.priority", &written.priority)?
+        .to_lowercase()
+        .as_str()
+    {
         "urgent" => "urgent",
         "important" => "important",
         _ => "standard",

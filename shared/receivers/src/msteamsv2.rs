@@ -2,8 +2,8 @@
 
 use crate::exchange::{Draft, Exchange, RenderError};
 use parapet_routing::config::MsTeamsV2;
-use serde_json::Value;
 use serde::Serialize;
+use serde_json::Value;
 
 #[derive(Debug, Serialize)]
 struct Message {
@@ -80,6 +80,9 @@ pub(crate) fn draft(settings: &MsTeamsV2, exchange: &Exchange<'_>) -> Result<Dra
         content_url: Value::Null,
         content,
     };
-    let message = Message { kind: "message", attachments: [attachment] };
+    let message = Message {
+        kind: "message",
+        attachments: [attachment],
+    };
     Draft::json("POST", exchange.secret(&settings.webhook_url.0)?, &message)
 }

@@ -15,14 +15,26 @@ pub(crate) fn request(settings: &OAuth2, exchange: &Exchange<'_>, timeout_ms: i6
     if !settings.scopes.is_empty() {
         parameters.push(("scope", settings.scopes.join(" ")));
     }
-    parameters.extend(settings.endpoint_params.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    let pair = format!("{}:{}", crate::query::escape(&settings.client_id), crate::query::escape(&secret));
+    parameters.extend(
+        settings
+            .endpoint_params
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone())),
+    );
+    let pair = format!(
+        "{}:{}",
+        crate::query::escape(&settings.client_id),
+        crate::query::escape(&secret)
+    );
     let pair = base64::engine::general_purpose::STANDARD.encode(pair);
     Ok(Request {
         method: "POST",
         url: Secret::new(settings.token_url.clone()),
         headers: vec![
-            ("Content-Type".to_owned(), Secret::new("application/x-www-form-urlencoded")),
+            (
+                "Content-Type".to_owned(),
+                Secret::new("application/x-www-form-urlencoded"),
+            ),
             ("Authorization".to_owned(), Secret::new(format!("Basic {pair}"))),
         ],
         body: encode(parameters).into_bytes(),
@@ -36,7 +48,10 @@ pub(crate) fn token(answer: &Answer, now_ms: i64) -> Result<Secret, Verdict> {
     match generic(answer, now_ms) {
         Verdict::Sent => {}
         Verdict::Retry { error, after_ms } => {
-            return Err(Verdict::Retry { error: format!("oauth2: cannot fetch token: {error}"), after_ms });
+            return Err(Verdict::Retry {
+                error: format!("oauth2: cannot fetch token: {error}"),
+                after_ms,
+            });
         }
         Verdict::Permanent { error } => return Err(permanent(format!("oauth2: cannot fetch token: {error}"))),
     }

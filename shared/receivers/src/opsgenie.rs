@@ -119,7 +119,11 @@ fn drafts(settings: &OpsGenie, exchange: &Exchange<'_>) -> Result<Vec<Draft>, Re
     if settings.update_alerts {
         drafts.push(Draft::json("PUT", of_alias("message"), &UpdateMessage { message })?);
         let description = create.description;
-        drafts.push(Draft::json("PUT", of_alias("description"), &UpdateDescription { description })?);
+        drafts.push(Draft::json(
+            "PUT",
+            of_alias("description"),
+            &UpdateDescription { description },
+        )?);
     }
     Ok(drafts)
 }
@@ -141,12 +145,20 @@ fn add_responder(responder: &Responder, exchange: &Exchange<'_>, all: &mut Vec<R
     }
     for team in split(&recipient.name) {
         let name = exchange.text("responders.name", &team)?;
-        all.push(Recipient { name, kind: "team".to_owned(), ..Recipient::default() });
+        all.push(Recipient {
+            name,
+            kind: "team".to_owned(),
+            ..Recipient::default()
+        });
     }
     Ok(())
 }
 
 /// The parts between commas that are not empty.
 fn split(text: &str) -> Vec<String> {
-    text.trim().split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    text.trim()
+        .split(',')
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
 }

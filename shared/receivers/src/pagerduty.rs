@@ -102,7 +102,10 @@ fn event_type(exchange: &Exchange<'_>) -> &'static str {
 }
 
 fn summary(settings: &PagerDuty, exchange: &Exchange<'_>) -> Result<String, RenderError> {
-    Ok(characters(exchange.text("description", &settings.description)?, MAX_SUMMARY_CHARS))
+    Ok(characters(
+        exchange.text("description", &settings.description)?,
+        MAX_SUMMARY_CHARS,
+    ))
 }
 
 fn version_1(settings: &PagerDuty, exchange: &Exchange<'_>) -> Result<Event, RenderError> {
@@ -126,7 +129,11 @@ fn version_1(settings: &PagerDuty, exchange: &Exchange<'_>) -> Result<Event, Ren
 }
 
 fn version_2(settings: &PagerDuty, exchange: &Exchange<'_>) -> Result<Event, RenderError> {
-    let severity = if settings.severity.is_empty() { "error" } else { &settings.severity };
+    let severity = if settings.severity.is_empty() {
+        "error"
+    } else {
+        &settings.severity
+    };
     let payload = Payload {
         summary: summary(settings, exchange)?,
         source: exchange.text("source", &settings.source)?,

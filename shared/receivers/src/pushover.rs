@@ -27,7 +27,10 @@ pub(crate) fn draft(settings: &Pushover, exchange: &Exchange<'_>) -> Result<Draf
     let mut parameters = vec![
         ("token", exchange.text("token", &token)?),
         ("user", exchange.text("user_key", &user)?),
-        ("title", characters(exchange.text("title", &settings.title)?, MAX_TITLE_CHARS)),
+        (
+            "title",
+            characters(exchange.text("title", &settings.title)?, MAX_TITLE_CHARS),
+        ),
         ("message", message),
         ("url", characters(exchange.text("url", &settings.url)?, MAX_URL_CHARS)),
         ("url_title", exchange.text("url_title", &settings.url_title)?),

@@ -100,7 +100,9 @@ pub(crate) fn draft(settings: &RocketChat, exchange: &Exchange<'_>) -> Result<Dr
     let url = exchange.secret(&settings.api_url.0)?;
     let url = format!("{}/api/v1/chat.postMessage", url.trim_end_matches('/'));
     let (token, id) = (exchange.secret(&settings.token)?, exchange.secret(&settings.token_id)?);
-    Ok(Draft::json("POST", url, &message)?.header("X-Auth-Token", token).header("X-User-Id", id))
+    Ok(Draft::json("POST", url, &message)?
+        .header("X-Auth-Token", token)
+        .header("X-User-Id", id))
 }
 
 /// Rocket.Chat answers some errors with status 200.
@@ -112,8 +114,14 @@ pub(crate) fn verdict(exchange: &Exchange<'_>, answer: &Answer) -> Verdict {
     match serde_json::from_slice::<serde_json::Value>(&answer.body) {
         Ok(body) if body["success"] == true => Verdict::Sent,
         Ok(body) => Verdict::Permanent {
-            error: format!("error response from Rocketchat: {}", body["error"].as_str().unwrap_or_default()),
+            error: format!(
+                "error response from Rocketchat: {}",
+                body["error"].as_str().unwrap_or_default()
+            ),
         },
-        Err(_) => Verdict::Retry { error: "could not read the JSON response".to_owned(), after_ms: None },
+        Err(_) => Verdict::Retry {
+            error: "could not read the JSON response".to_owned(),
+            after_ms: None,
+        },
     }
 }

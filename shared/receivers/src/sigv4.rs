@@ -23,16 +23,26 @@ pub fn sign(
     // 2026-01-02T03:04:05Z without what separates.
     let time: String = go_time::format(now_ms - now_ms.rem_euclid(1000)).replace(['-', ':'], "");
     let date = &time[..8];
-    let mut headers = vec![("content-type", content_type), ("host", host), ("x-amz-date", time.as_str())];
+    let mut headers = vec![
+        ("content-type", content_type),
+        ("host", host),
+        ("x-amz-date", time.as_str()),
+    ];
     if let Some(token) = &credentials.session_token {
         headers.push(("x-amz-security-token", token.expose()));
     }
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}\n"))
+        .collect();
     let canonical = format!("POST\n{path}\n\n{lines}\n{names}\n{}", hex(&Sha256::digest(body)));
     let scope = format!("{date}/{region}/{service}/aws4_request");
-    let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
+        hex(&Sha256::digest(canonical.as_bytes()))
+    );
     let mut key = format!("AWS4{}", credentials.secret_key.expose()).into_bytes();
     for part in [date, region, service, "aws4_request", &to_sign] {
         key = hmac(&key, part)?;
@@ -71,11 +81,22 @@ mod tests {
         };
         let content_type = "application/x-www-form-urlencoded";
         let url = "https://example.amazonaws.com/";
-        let signed = sign(&credentials, "us-east-1", "service", url, content_type, b"Param1=value1", 1_440_938_160_000);
+        let signed = sign(
+            &credentials,
+            "us-east-1",
+            "service",
+            url,
+            content_type,
+            b"Param1=value1",
+            1_440_938_160_000,
+        );
         let signed = signed.unwrap();
         assert_eq!(signed[0].1.expose(), "20150830T123600Z");
         assert!(
-            signed[1].1.expose().ends_with("Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
+            signed[1]
+                .1
+                .expose()
+                .ends_with("Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
             "{}",
             signed[1].1.expose()
         );

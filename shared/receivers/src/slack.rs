@@ -181,7 +181,11 @@ pub(crate) fn verdict(exchange: &Exchange<'_>, answer: &Answer) -> Verdict {
         return verdict;
     }
     let shown = shown(&answer.body);
-    if !answer.content_type.as_deref().is_some_and(|kind| kind.starts_with("application/json")) {
+    if !answer
+        .content_type
+        .as_deref()
+        .is_some_and(|kind| kind.starts_with("application/json"))
+    {
         return if answer.body == b"ok" {
             Verdict::Sent
         } else {
@@ -206,7 +210,10 @@ pub(crate) fn remember(answer: &Answer) -> Vec<(String, String)> {
     let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match (body["channel"].as_str(), body["ts"].as_str()) {
         (Some(channel), Some(timestamp)) if !channel.is_empty() && !timestamp.is_empty() => {
-            vec![(CHANNEL.to_owned(), channel.to_owned()), (TIMESTAMP.to_owned(), timestamp.to_owned())]
+            vec![
+                (CHANNEL.to_owned(), channel.to_owned()),
+                (TIMESTAMP.to_owned(), timestamp.to_owned()),
+            ]
         }
         _ => Vec::new(),
     }

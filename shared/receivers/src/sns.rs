@@ -23,16 +23,38 @@ pub(crate) fn draft(settings: &Sns, exchange: &Exchange<'_>) -> Result<Draft, Re
             region: exchange.context.aws.map(|aws| aws.region.clone()).unwrap_or_default(),
         }
     };
-    let region = if settings.sigv4.region.is_empty() { &credentials.region } else { &settings.sigv4.region };
+    let region = if settings.sigv4.region.is_empty() {
+        &credentials.region
+    } else {
+        &settings.sigv4.region
+    };
     if region.is_empty() {
-        return Err(invalid("region not configured in sns.sigv4.region or in default credentials chain"));
+        return Err(invalid(
+            "region not configured in sns.sigv4.region or in default credentials chain",
+        ));
     }
     let url = exchange.text("api_url", &settings.api_url)?;
-    let url = if url.is_empty() { format!("https://sns.{region}.amazonaws.com/") } else { url };
-    let body = encode(parameters(settings, exchange)?.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let url = if url.is_empty() {
+        format!("https://sns.{region}.amazonaws.com/")
+    } else {
+        url
+    };
+    let body = encode(
+        parameters(settings, exchange)?
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone())),
+    );
     let content_type = "application/x-www-form-urlencoded";
-    let signed = sigv4::sign(&credentials, region, "sns", &url, content_type, body.as_bytes(), exchange.context.now_ms)
-        .ok_or_else(|| invalid("api_url is not a URL"))?;
+    let signed = sigv4::sign(
+        &credentials,
+        region,
+        "sns",
+        &url,
+        content_type,
+        body.as_bytes(),
+        exchange.context.now_ms,
+    )
+    .ok_or_else(|| invalid("api_url is not a URL"))?;
     Ok(Draft {
         method: "POST",
         url: Secret::new(url),
@@ -69,7 +91,10 @@ fn parameters(settings: &Sns, exchange: &Exchange<'_>) -> Result<Vec<(String, St
         attributes.push((exchange.text("attributes", name)?, exchange.text("attributes", text)?));
     }
     if message.len() > limit {
-        let end = (0..=limit).rev().find(|at| message.is_char_boundary(*at)).unwrap_or_default();
+        let end = (0..=limit)
+            .rev()
+            .find(|at| message.is_char_boundary(*at))
+            .unwrap_or_default();
         message.truncate(end);
         attributes.push(("truncated".to_owned(), "true".to_owned()));
     }

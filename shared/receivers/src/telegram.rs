@@ -41,7 +41,10 @@ pub(crate) fn draft(settings: &Telegram, exchange: &Exchange<'_>) -> Result<Draf
     if settings.message_thread_id != 0 {
         parameters.insert("message_thread_id", settings.message_thread_id.to_string());
     }
-    let (url, token) = (exchange.secret(&settings.api_url.0)?, exchange.secret(&settings.bot_token)?);
+    let (url, token) = (
+        exchange.secret(&settings.api_url.0)?,
+        exchange.secret(&settings.bot_token)?,
+    );
     Draft::json("POST", format!("{url}/bot{token}/sendMessage"), &parameters)
 }
 
@@ -52,7 +55,10 @@ pub(crate) fn verdict(exchange: &Exchange<'_>, answer: &Answer) -> Verdict {
         Verdict::Sent => Verdict::Sent,
         Verdict::Retry { error, after_ms } => Verdict::Retry {
             error,
-            after_ms: body["parameters"]["retry_after"].as_i64().map(|seconds| seconds.saturating_mul(1000)).or(after_ms),
+            after_ms: body["parameters"]["retry_after"]
+                .as_i64()
+                .map(|seconds| seconds.saturating_mul(1000))
+                .or(after_ms),
         },
         Verdict::Permanent { error } => Verdict::Retry { error, after_ms: None },
     }

@@ -8,11 +8,17 @@ use serde_json::Value as Json;
 
 /// What stands for repeated pieces of the HTML of `email.tmpl`.
 const EMAIL_PIECES: [(&str, &str); 5] = [
-    ("@cell@", "<td class=\"content-block\" style=\"@base@ vertical-align: top; padding: 0 0 20px;\" valign=\"top\">"),
+    (
+        "@cell@",
+        "<td class=\"content-block\" style=\"@base@ vertical-align: top; padding: 0 0 20px;\" valign=\"top\">",
+    ),
     ("@row@", "<tr style=\"@base@\">"),
     ("@br@", "<br style=\"@base@\">"),
     ("@base@", "margin: 0; @font@ font-size: 14px;"),
-    ("@font@", "font-family: 'Helvetica Neue', Helvetica, Arial, sans-serif; box-sizing: border-box;"),
+    (
+        "@font@",
+        "font-family: 'Helvetica Neue', Helvetica, Arial, sans-serif; box-sizing: border-box;",
+    ),
 ];
 
 /// The templates that a configuration can refer to without defining them, as names and texts of files. What they
@@ -21,8 +27,13 @@ const EMAIL_PIECES: [(&str, &str); 5] = [
 pub fn default_templates() -> [(&'static str, String); 2] {
     let email = EMAIL_PIECES
         .iter()
-        .fold(include_str!("email.tmpl").to_owned(), |text, (mark, piece)| text.replace(mark, piece));
-    [("default.tmpl", include_str!("default.tmpl").to_owned()), ("email.tmpl", email)]
+        .fold(include_str!("email.tmpl").to_owned(), |text, (mark, piece)| {
+            text.replace(mark, piece)
+        });
+    [
+        ("default.tmpl", include_str!("default.tmpl").to_owned()),
+        ("email.tmpl", email),
+    ]
 }
 
 /// The templates that a configuration can use: its own files over the default ones.
@@ -114,9 +125,12 @@ impl<'a> Engine<'a> {
                     Ok(other) => other,
                 }
             }
-            Json::Array(items) => {
-                Json::Array(items.iter().map(|item| self.value(field, item)).collect::<Result<_, _>>()?)
-            }
+            Json::Array(items) => Json::Array(
+                items
+                    .iter()
+                    .map(|item| self.value(field, item))
+                    .collect::<Result<_, _>>()?,
+            ),
             Json::Object(pairs) => {
                 let mut out = serde_json::Map::new();
                 for (name, value) in pairs {

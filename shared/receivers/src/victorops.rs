@@ -24,9 +24,15 @@ pub(crate) fn draft(settings: &VictorOps, exchange: &Exchange<'_>) -> Result<Dra
     let mut message = BTreeMap::from([
         ("message_type", kind),
         ("entity_id", exchange.key_hash()),
-        ("entity_display_name", exchange.text("entity_display_name", &settings.entity_display_name)?),
+        (
+            "entity_display_name",
+            exchange.text("entity_display_name", &settings.entity_display_name)?,
+        ),
         ("state_message", characters(state, MAX_STATE_MESSAGE_CHARS)),
-        ("monitoring_tool", exchange.text("monitoring_tool", &settings.monitoring_tool)?),
+        (
+            "monitoring_tool",
+            exchange.text("monitoring_tool", &settings.monitoring_tool)?,
+        ),
     ]);
     for (name, text) in &settings.custom_fields {
         message.insert(name, exchange.text("custom_fields", text)?);

@@ -43,7 +43,10 @@ pub(crate) fn want(settings: &WeChat, exchange: &Exchange<'_>) -> Result<Want, R
             let id = exchange.text("corp_id", &settings.corp_id)?;
             Ok(Want::Call(Draft {
                 method: "GET",
-                url: Secret::new(format!("{base}gettoken?{}", encode([("corpsecret", secret), ("corpid", id)]))),
+                url: Secret::new(format!(
+                    "{base}gettoken?{}",
+                    encode([("corpsecret", secret), ("corpid", id)])
+                )),
                 content_type: "",
                 headers: Vec::new(),
                 body: Vec::new(),
@@ -68,7 +71,9 @@ pub(crate) fn want(settings: &WeChat, exchange: &Exchange<'_>) -> Result<Want, R
 }
 
 fn message(settings: &WeChat, exchange: &Exchange<'_>) -> Result<Message, RenderError> {
-    let content = Content { content: exchange.text("message", &settings.message)? };
+    let content = Content {
+        content: exchange.text("message", &settings.message)?,
+    };
     let (text, markdown) = if settings.message_type == "markdown" {
         (Content::default(), content)
     } else {
@@ -95,7 +100,10 @@ fn verdict(exchange: &Exchange<'_>, answer: &Answer) -> Verdict {
         };
     }
     let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
-        return Verdict::Retry { error: "the answer is not JSON".to_owned(), after_ms: None };
+        return Verdict::Retry {
+            error: "the answer is not JSON".to_owned(),
+            after_ms: None,
+        };
     };
     let error = body["errmsg"].as_str().unwrap_or_default().to_owned();
     match body["errcode"].as_i64().unwrap_or_default() {

@@ -152,9 +152,8 @@ impl Silence {
             if matchers.0.is_empty() {
                 return fail(&format!("matcher set {index} is empty"));
             }
-            let matches_empty = |matcher: &Matcher| {
-                matches!(matcher.op, MatchOp::Equal | MatchOp::Regex) && matcher.matches("")
-            };
+            let matches_empty =
+                |matcher: &Matcher| matches!(matcher.op, MatchOp::Equal | MatchOp::Regex) && matcher.matches("");
             if matchers.0.iter().all(matches_empty) {
                 return fail(&format!(
                     "matcher set {index}: at least one matcher must not match the empty string"
@@ -183,7 +182,8 @@ impl Silence {
         }
         match self.state(now_ms) {
             SilenceState::Active => {
-                second(self.starts_at_ms) == second(new.starts_at_ms) && new.ends_at_ms.is_some_and(|ends| ends >= now_ms)
+                second(self.starts_at_ms) == second(new.starts_at_ms)
+                    && new.ends_at_ms.is_some_and(|ends| ends >= now_ms)
             }
             SilenceState::Pending => new.starts_at_ms.is_some_and(|starts| starts >= now_ms),
             SilenceState::Expired => false,
@@ -199,7 +199,10 @@ impl Silence {
         self.validate()?;
         self.updated_at_ms = now_ms;
         match known {
-            Some(known) if known.can_become(&self, now_ms) => Ok(SilenceChange { set: self, expire: None }),
+            Some(known) if known.can_become(&self, now_ms) => Ok(SilenceChange {
+                set: self,
+                expire: None,
+            }),
             known => {
                 self.id.clear();
                 self.starts_at_ms = self.starts_at_ms.max(Some(now_ms));

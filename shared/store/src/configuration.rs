@@ -134,7 +134,9 @@ async fn list(objects: &Objects) -> Result<Vec<ObjectMeta>, Error> {
 
 fn is_text(meta: &ObjectMeta) -> bool {
     let path = meta.location.as_ref();
-    [".yml", ".yaml", ".rules", ".tmpl"].iter().any(|ending| path.ends_with(ending))
+    [".yml", ".yaml", ".rules", ".tmpl"]
+        .iter()
+        .any(|ending| path.ends_with(ending))
 }
 
 fn text(path: &Path, bytes: &[u8]) -> Result<String, Error> {

@@ -19,7 +19,10 @@ pub(super) struct Filter {
 
 impl Filter {
     pub(super) fn of(query: &Query) -> Result<Self, Failure> {
-        let receiver = query.all("receiver").last().map(|pattern| regex::Regex::new(&format!("^(?:{pattern})$")));
+        let receiver = query
+            .all("receiver")
+            .last()
+            .map(|pattern| regex::Regex::new(&format!("^(?:{pattern})$")));
         let receiver = receiver
             .transpose()
             .map_err(|error| Failure::bad(format!("failed to parse receiver param: {error}")))?;

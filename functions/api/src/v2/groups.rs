@@ -24,7 +24,11 @@ pub(super) async fn groups(State(api): State<Arc<Api>>, request: Request) -> Ans
         let Some(route) = of_group.filter(|_| filter.wants_receiver(&config, &group.receiver)) else {
             continue;
         };
-        let muted_by: Vec<String> = config.muted_by_time(route, now_ms).into_iter().map(str::to_owned).collect();
+        let muted_by: Vec<String> = config
+            .muted_by_time(route, now_ms)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         if !muted && !muted_by.is_empty() {
             continue;
         }

@@ -42,9 +42,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answe
     ];
     let now_ms = api.ports.clock.now_ms();
     let mut silences = read_silences(&api.ports).await?;
-    silences.retain(|silence| {
-        wanted.contains(&(silence.state(now_ms), true)) && has_matchers(silence, &matchers)
-    });
+    silences.retain(|silence| wanted.contains(&(silence.state(now_ms), true)) && has_matchers(silence, &matchers));
     // Active ones: the next to end first. Pending ones: the next to begin. Expired ones: the last that ended.
     silences.sort_by_key(|silence| {
         let state = silence.state(now_ms);
@@ -55,14 +53,18 @@ pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answe
         };
         (state, order, silence.id.clone())
     });
-    let shown: Vec<ShownSilence<'_>> = silences.iter().map(|silence| ShownSilence::of(silence, now_ms)).collect();
+    let shown: Vec<ShownSilence<'_>> = silences
+        .iter()
+        .map(|silence| ShownSilence::of(silence, now_ms))
+        .collect();
     ok(&shown)
 }
 
 /// Whether each of some matchers is one of the silence's own.
 fn has_matchers(silence: &Silence, wanted: &[Matcher]) -> bool {
     let sets = silence.compile().unwrap_or_default();
-    sets.iter().any(|set| wanted.iter().all(|matcher| set.0.contains(matcher)))
+    sets.iter()
+        .any(|set| wanted.iter().all(|matcher| set.0.contains(matcher)))
 }
 
 pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Answer {
@@ -86,9 +88,14 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Answe
         annotations: posted.annotations.unwrap_or_default(),
     };
     // Go's zero time comes before every other.
-    let (starts, ends) = (silence.starts_at_ms.unwrap_or(i64::MIN), silence.ends_at_ms.unwrap_or(i64::MIN));
+    let (starts, ends) = (
+        silence.starts_at_ms.unwrap_or(i64::MIN),
+        silence.ends_at_ms.unwrap_or(i64::MIN),
+    );
     if starts >= ends {
-        return Err(Failure::bad("Failed to create silence: start time must be before end time"));
+        return Err(Failure::bad(
+            "Failed to create silence: start time must be before end time",
+        ));
     }
     if ends < api.ports.clock.now_ms() {
         return Err(Failure::bad("Failed to create silence: end time can't be in the past"));

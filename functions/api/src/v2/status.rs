@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Answer {
     let files = api.ports.config.current().await?;
-    let text = files.alertmanager.as_ref().map(|file| file.text.as_str()).unwrap_or_default();
+    let text = files
+        .alertmanager
+        .as_ref()
+        .map(|file| file.text.as_str())
+        .unwrap_or_default();
     let original = parapet_routing::config::masked(text)
         .map_err(|error| Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, error))?;
     ok(&serde_json::json!({

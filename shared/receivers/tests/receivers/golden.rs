@@ -88,7 +88,11 @@ fn default_templates_render_as_alertmanagers() {
         // The golden file lacks a newline at the end.
         let got = render(&set, template, kind, data);
         let output = case["output"].as_str().unwrap();
-        assert!(got == output || got.strip_suffix('\n') == Some(output), "{template} {}:\n{got:?}\n{output:?}", case["data"]);
+        assert!(
+            got == output || got.strip_suffix('\n') == Some(output),
+            "{template} {}:\n{got:?}\n{output:?}",
+            case["data"]
+        );
         ran += 1;
     }
     println!("golden renderings: {ran}");
@@ -106,14 +110,23 @@ fn ours_and_alertmanagers_files_give_the_same() {
     }
     let text = std::fs::read_to_string(folder().join("default.tmpl")).unwrap()
         + &std::fs::read_to_string(folder().join("email.tmpl")).unwrap();
-    let names = text.split("define \"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let names: Vec<&str> = names.filter(|name| !name.starts_with("__text") && *name != "pagerduty.default.instances").collect();
+    let names = text
+        .split("define \"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap());
+    let names: Vec<&str> = names
+        .filter(|name| !name.starts_with("__text") && *name != "pagerduty.default.instances")
+        .collect();
     let ours = ours();
     let mut ran = 0;
     for name in names {
         for (key, data) in golden["data"].as_object().unwrap() {
             for kind in ["text", "html"] {
-                assert_eq!(render(&ours, name, kind, data), render(&theirs, name, kind, data), "{name} {kind} {key}");
+                assert_eq!(
+                    render(&ours, name, kind, data),
+                    render(&theirs, name, kind, data),
+                    "{name} {kind} {key}"
+                );
                 ran += 1;
             }
         }

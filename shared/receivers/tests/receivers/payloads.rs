@@ -215,10 +215,16 @@ fn slack_edits_its_message() {
     };
     let config = crate::world::config(integration);
     let integration_settings = &config.receivers[0].integrations[0];
-    assert_eq!(next_step(integration, &notification, &[answer.clone()]), Step::Done(Verdict::Sent));
+    assert_eq!(
+        next_step(integration, &notification, &[answer.clone()]),
+        Step::Done(Verdict::Sent)
+    );
     notification.receiver_data = parapet_receivers::remember(integration_settings, &[answer]);
     let request = rendered(integration, &notification).unwrap();
     assert_eq!(request.url.expose(), "https://slack.com/api/chat.update");
     let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
-    assert_eq!((body["channel"].as_str(), body["ts"].as_str()), (Some("C1"), Some("17.2")));
+    assert_eq!(
+        (body["channel"].as_str(), body["ts"].as_str()),
+        (Some("C1"), Some("17.2"))
+    );
 }

@@ -43,19 +43,45 @@ fn pagerduty_version_2() {
         )),
         "{text}"
     );
-    assert!(text.contains(r#""note":7,"num_firing":1,"num_resolved":0,"resolved":[],"team":"team\\\\.x"}}"#) || text.contains(r#""num_firing":1"#), "{text}");
-    assert!(text.ends_with("\"links\":[{\"href\":\"http://l/\",\"text\":\"t\"}]}\n"), "{text}");
+    assert!(
+        text.contains(r#""note":7,"num_firing":1,"num_resolved":0,"resolved":[],"team":"team\\\\.x"}}"#)
+            || text.contains(r#""num_firing":1"#),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("\"links\":[{\"href\":\"http://l/\",\"text\":\"t\"}]}\n"),
+        "{text}"
+    );
     let over = rendered(integration, &notification(vec![alert("a", Some(1))])).unwrap();
-    assert_eq!((hash(&over, "event_action"), hash(&over, "dedup_key")), ("resolve".to_owned(), key));
+    assert_eq!(
+        (hash(&over, "event_action"), hash(&over, "dedup_key")),
+        ("resolve".to_owned(), key)
+    );
     // The documented error, and the rate limit.
-    let refused = r#"{"status":"invalid event","message":"Event object is invalid","errors":["'payload.severity' is invalid"]}"#;
+    let refused =
+        r#"{"status":"invalid event","message":"Event object is invalid","errors":["'payload.severity' is invalid"]}"#;
     let step = next_step(integration, &notification(vec![]), &[answer(400, refused)]);
     let error = "unexpected status code 400: Event object is invalid: 'payload.severity' is invalid".to_owned();
     assert_eq!(step, Step::Done(Verdict::Permanent { error }));
-    let limited = Answer { retry_after: Some("30".into()), ..answer(429, "") };
+    let limited = Answer {
+        retry_after: Some("30".into()),
+        ..answer(429, "")
+    };
     let step = next_step(integration, &notification(vec![]), &[limited]);
-    assert!(matches!(step, Step::Done(Verdict::Retry { after_ms: Some(30_000), .. })), "{step:?}");
-    assert_eq!(next_step(integration, &notification(vec![]), &[answer(202, "{}")]), Step::Done(Verdict::Sent));
+    assert!(
+        matches!(
+            step,
+            Step::Done(Verdict::Retry {
+                after_ms: Some(30_000),
+                ..
+            })
+        ),
+        "{step:?}"
+    );
+    assert_eq!(
+        next_step(integration, &notification(vec![]), &[answer(202, "{}")]),
+        Step::Done(Verdict::Sent)
+    );
 }
 
 #[test]
@@ -63,8 +89,16 @@ fn pagerduty_version_1_and_events_that_are_too_large() {
     let integration = "  pagerduty_configs: [{service_key: k}]";
     let request = rendered(integration, &notification(vec![alert("a", None)])).unwrap();
     assert!(request.url.expose().ends_with("/generic/2010-04-15/create_event.json"));
-    assert!(body(&request).contains(r#""event_type":"trigger","description":"#), "{}", body(&request));
-    assert!(body(&request).contains(r#""event_action":"","payload":null"#), "{}", body(&request));
+    assert!(
+        body(&request).contains(r#""event_type":"trigger","description":"#),
+        "{}",
+        body(&request)
+    );
+    assert!(
+        body(&request).contains(r#""event_action":"","payload":null"#),
+        "{}",
+        body(&request)
+    );
     let step = next_step(integration, &notification(vec![]), &[answer(403, "")]);
     assert!(matches!(step, Step::Done(Verdict::Retry { .. })), "{step:?}");
     let mut large = notification(vec![alert("a", None); 3000]);
@@ -85,21 +119,46 @@ fn opsgenie() {
     assert_eq!(header(&create, "Authorization"), "GenieKey from-store");
     assert!(!format!("{create:?}").contains("from-store"));
     let created = document(&create);
-    assert_eq!(created["responders"], json!([{"name": "x", "type": "team"}, {"name": "y", "type": "team"}]));
+    assert_eq!(
+        created["responders"],
+        json!([{"name": "x", "type": "team"}, {"name": "y", "type": "team"}])
+    );
     assert_eq!(created["tags"], json!(["a", "b"]));
-    assert_eq!(created["details"], json!({"alertname": "Down", "instance": "a", "severity": "page"}));
+    assert_eq!(
+        created["details"],
+        json!({"alertname": "Down", "instance": "a", "severity": "page"})
+    );
     let accepted = answer(202, r#"{"result":"Request will be processed"}"#);
     let update = call(next_step(integration, &firing, &[accepted.clone()]));
     assert_eq!(update.method, "PUT");
-    assert_eq!(update.url.expose(), format!("http://o/v2/alerts/{alias}/message?identifierType=alias"));
+    assert_eq!(
+        update.url.expose(),
+        format!("http://o/v2/alerts/{alias}/message?identifierType=alias")
+    );
     let describe = call(next_step(integration, &firing, &[accepted.clone(), accepted.clone()]));
     assert!(describe.url.expose().contains("/description?"));
-    assert_eq!(next_step(integration, &firing, &vec![accepted.clone(); 3]), Step::Done(Verdict::Sent));
-    let limited = next_step(integration, &firing, &[accepted, answer(429, r#"{"message":"You are making too many requests!"}"#)]);
+    assert_eq!(
+        next_step(integration, &firing, &vec![accepted.clone(); 3]),
+        Step::Done(Verdict::Sent)
+    );
+    let limited = next_step(
+        integration,
+        &firing,
+        &[
+            accepted,
+            answer(429, r#"{"message":"You are making too many requests!"}"#),
+        ],
+    );
     assert!(matches!(limited, Step::Done(Verdict::Retry { .. })), "{limited:?}");
     let close = call(next_step(integration, &notification(vec![alert("a", Some(1))]), &[]));
-    assert_eq!(close.url.expose(), format!("http://o/v2/alerts/{alias}/close?identifierType=alias"));
-    assert_eq!(body(&close), "{\"source\":\"http://parapet:9090/#/alerts?receiver=team%5C.x\"}\n");
+    assert_eq!(
+        close.url.expose(),
+        format!("http://o/v2/alerts/{alias}/close?identifierType=alias")
+    );
+    assert_eq!(
+        body(&close),
+        "{\"source\":\"http://parapet:9090/#/alerts?receiver=team%5C.x\"}\n"
+    );
 }
 
 #[test]
@@ -111,24 +170,45 @@ fn jira_creates_updates_and_moves() {
     let search = call(next_step(integration, &firing, &[]));
     assert_eq!(search.url.expose(), "https://jira.example/rest/api/2/search");
     let jql = hash(&search, "jql");
-    assert!(jql.starts_with("statusCategory != Done and project=\"OPS\" and labels=\"ALERT{"), "{jql}");
+    assert!(
+        jql.starts_with("statusCategory != Done and project=\"OPS\" and labels=\"ALERT{"),
+        "{jql}"
+    );
     let none = answer(200, r#"{"issues":[]}"#);
     let create = call(next_step(integration, &firing, &[none.clone()]));
-    assert_eq!((create.method, create.url.expose()), ("POST", "https://jira.example/rest/api/2/issue"));
+    assert_eq!(
+        (create.method, create.url.expose()),
+        ("POST", "https://jira.example/rest/api/2/issue")
+    );
     let fields = &document(&create)["fields"];
-    assert_eq!((&fields["summary"], &fields["project"]), (&json!("[FIRING:1] Down (a page)"), &json!({"key": "OPS"})));
+    assert_eq!(
+        (&fields["summary"], &fields["project"]),
+        (&json!("[FIRING:1] Down (a page)"), &json!({"key": "OPS"}))
+    );
     assert_eq!(fields["customfield_1"], json!({"value": "firing"}));
-    assert_eq!(next_step(integration, &firing, &[none.clone(), answer(201, "{}")]), Step::Done(Verdict::Sent));
+    assert_eq!(
+        next_step(integration, &firing, &[none.clone(), answer(201, "{}")]),
+        Step::Done(Verdict::Sent)
+    );
     // Over: no issue, nothing to do; an open one is moved on.
     let over = notification(vec![alert("a", Some(1))]);
     assert_eq!(next_step(integration, &over, &[none]), Step::Done(Verdict::Sent));
-    let open = answer(200, r#"{"issues":[{"key":"OPS-7","fields":{"status":{"name":"Open","statusCategory":{"key":"new"}}}}]}"#);
+    let open = answer(
+        200,
+        r#"{"issues":[{"key":"OPS-7","fields":{"status":{"name":"Open","statusCategory":{"key":"new"}}}}]}"#,
+    );
     let mut answers = vec![open];
     assert_eq!(call(next_step(integration, &over, &answers)).method, "PUT");
     answers.push(answer(204, ""));
     let list = call(next_step(integration, &over, &answers));
-    assert_eq!((list.method, list.url.expose()), ("GET", "https://jira.example/rest/api/2/issue/OPS-7/transitions"));
-    answers.push(answer(200, r#"{"transitions":[{"id":"11","name":"Start"},{"id":"31","name":"Done"}]}"#));
+    assert_eq!(
+        (list.method, list.url.expose()),
+        ("GET", "https://jira.example/rest/api/2/issue/OPS-7/transitions")
+    );
+    answers.push(answer(
+        200,
+        r#"{"transitions":[{"id":"11","name":"Start"},{"id":"31","name":"Done"}]}"#,
+    ));
     let step = call(next_step(integration, &over, &answers));
     assert_eq!(document(&step), json!({"transition": {"id": "31"}}));
     answers.push(answer(204, ""));
@@ -137,43 +217,94 @@ fn jira_creates_updates_and_moves() {
 
 #[test]
 fn wechat_fetches_a_token_first() {
-    let integration = "  wechat_configs: [{api_secret: 's&', corp_id: c, api_url: 'http://w/cgi-bin', to_user: '@all'}]";
+    let integration =
+        "  wechat_configs: [{api_secret: 's&', corp_id: c, api_url: 'http://w/cgi-bin', to_user: '@all'}]";
     let firing = notification(vec![alert("a", None)]);
     let token = call(next_step(integration, &firing, &[]));
-    assert_eq!((token.method, token.url.expose()), ("GET", "http://w/cgi-bin/gettoken?corpid=c&corpsecret=s%26"));
+    assert_eq!(
+        (token.method, token.url.expose()),
+        ("GET", "http://w/cgi-bin/gettoken?corpid=c&corpsecret=s%26")
+    );
     let granted = answer(200, r#"{"errcode":0,"access_token":"t"}"#);
     let send = call(next_step(integration, &firing, &[granted.clone()]));
     assert_eq!(send.url.expose(), "http://w/cgi-bin/message/send?access_token=t");
-    assert!(body(&send).contains(r#""touser":"@all","safe":"0","msgtype":"text","markdown":{"content":""}}"#), "{}", body(&send));
+    assert!(
+        body(&send).contains(r#""touser":"@all","safe":"0","msgtype":"text","markdown":{"content":""}}"#),
+        "{}",
+        body(&send)
+    );
     let done = |body: &str| next_step(integration, &firing, &[granted.clone(), answer(200, body)]);
     assert_eq!(done(r#"{"errcode":0,"errmsg":"ok"}"#), Step::Done(Verdict::Sent));
-    assert!(matches!(done(r#"{"errcode":42001,"errmsg":"expired"}"#), Step::Done(Verdict::Retry { .. })));
-    assert!(matches!(done(r#"{"errcode":40013,"errmsg":"invalid corpid"}"#), Step::Done(Verdict::Permanent { .. })));
+    assert!(matches!(
+        done(r#"{"errcode":42001,"errmsg":"expired"}"#),
+        Step::Done(Verdict::Retry { .. })
+    ));
+    assert!(matches!(
+        done(r#"{"errcode":40013,"errmsg":"invalid corpid"}"#),
+        Step::Done(Verdict::Permanent { .. })
+    ));
 }
 
 #[test]
 fn chat_receivers() {
     let firing = notification(vec![alert("a", None)]);
     let discord = rendered("  discord_configs: [{webhook_url: 'http://d/'}]", &firing).unwrap();
-    assert!(body(&discord).starts_with(r#"{"content":"","embeds":[{"title":"[FIRING:1] Down (a page)","description":"\n\nAlerts Firing:"#), "{}", body(&discord));
-    assert!(body(&discord).ends_with("\"color\":10038562}]}\n"), "{}", body(&discord));
+    assert!(
+        body(&discord).starts_with(
+            r#"{"content":"","embeds":[{"title":"[FIRING:1] Down (a page)","description":"\n\nAlerts Firing:"#
+        ),
+        "{}",
+        body(&discord)
+    );
+    assert!(
+        body(&discord).ends_with("\"color\":10038562}]}\n"),
+        "{}",
+        body(&discord)
+    );
     let teams = rendered("  msteams_configs: [{webhook_url: 'http://t/'}]", &firing).unwrap();
     assert!(body(&teams).starts_with(r#"{"@context":"http://schema.org/extensions","type":"MessageCard","title":"#));
     let cards = rendered("  msteamsv2_configs: [{webhook_url: 'http://t/'}]", &firing).unwrap();
     assert!(body(&cards).contains(r#""contentUrl":null,"content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","type":"AdaptiveCard","version":"1.2","body":[{"type":"TextBlock","text":"[FIRING:1] Down (a page)","weight":"Bolder","size":"Medium","wrap":true,"style":"heading","color":"Attention"},"#), "{}", body(&cards));
-    let webex = rendered("  webex_configs: [{room_id: r1, http_config: {authorization: {credentials: t}}}]", &firing).unwrap();
+    let webex = rendered(
+        "  webex_configs: [{room_id: r1, http_config: {authorization: {credentials: t}}}]",
+        &firing,
+    )
+    .unwrap();
     assert_eq!(header(&webex, "Authorization"), "Bearer t");
     assert!(body(&webex).ends_with("\"roomId\":\"r1\"}\n"));
-    let rocket = rendered("  rocketchat_configs: [{token: t, token_id: i, channel: '#x', api_url: 'http://r/'}]", &firing).unwrap();
+    let rocket = rendered(
+        "  rocketchat_configs: [{token: t, token_id: i, channel: '#x', api_url: 'http://r/'}]",
+        &firing,
+    )
+    .unwrap();
     assert_eq!(rocket.url.expose(), "http://r/api/v1/chat.postMessage");
-    assert_eq!((header(&rocket, "X-Auth-Token"), header(&rocket, "X-User-Id")), ("t", "i"));
-    let mattermost = rendered("  mattermost_configs: [{webhook_url: 'http://m/', priority: {priority: high, requested_ack: true}}]", &firing).unwrap();
+    assert_eq!(
+        (header(&rocket, "X-Auth-Token"), header(&rocket, "X-User-Id")),
+        ("t", "i")
+    );
+    let mattermost = rendered(
+        "  mattermost_configs: [{webhook_url: 'http://m/', priority: {priority: high, requested_ack: true}}]",
+        &firing,
+    )
+    .unwrap();
     assert_eq!(document(&mattermost)["priority"], json!({"priority": "standard"}));
-    assert!(body(&mattermost).starts_with(r#"{"username":"Alertmanager","attachments":[{"fallback":"#), "{}", body(&mattermost));
-    let incident = rendered("  incidentio_configs: [{url: 'http://i/', alert_source_token: t}]", &firing).unwrap();
+    assert!(
+        body(&mattermost).starts_with(r#"{"username":"Alertmanager","attachments":[{"fallback":"#),
+        "{}",
+        body(&mattermost)
+    );
+    let incident = rendered(
+        "  incidentio_configs: [{url: 'http://i/', alert_source_token: t}]",
+        &firing,
+    )
+    .unwrap();
     assert!(body(&incident).contains(r#""version":"1","groupKey":"#));
     assert_eq!(header(&incident, "Authorization"), "Bearer t");
-    let victor = rendered("  victorops_configs: [{api_key: k, routing_key: ops, api_url: 'http://v/a'}]", &firing).unwrap();
+    let victor = rendered(
+        "  victorops_configs: [{api_key: k, routing_key: ops, api_url: 'http://v/a'}]",
+        &firing,
+    )
+    .unwrap();
     assert_eq!(victor.url.expose(), "http://v/a/k/ops");
     assert_eq!(document(&victor)["message_type"], "CRITICAL");
 }
@@ -189,13 +320,26 @@ fn telegram() {
     );
     let flood = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 7","parameters":{"retry_after":7}}"#;
     let step = next_step(integration, &notification(vec![]), &[answer(429, flood)]);
-    assert!(matches!(step, Step::Done(Verdict::Retry { after_ms: Some(7000), .. })), "{step:?}");
+    assert!(
+        matches!(
+            step,
+            Step::Done(Verdict::Retry {
+                after_ms: Some(7000),
+                ..
+            })
+        ),
+        "{step:?}"
+    );
 }
 
 #[test]
 fn pushover_and_sns() {
     let firing = notification(vec![alert("a", None)]);
-    let pushover = rendered("  pushover_configs: [{token: t, user_key: u, message: 'm', ttl: 1h}]", &firing).unwrap();
+    let pushover = rendered(
+        "  pushover_configs: [{token: t, user_key: u, message: 'm', ttl: 1h}]",
+        &firing,
+    )
+    .unwrap();
     assert_eq!(
         pushover.url.expose(),
         "https://api.pushover.net/1/messages.json?device=&expire=3600&message=m&priority=2&retry=60&sound=&\
@@ -205,8 +349,16 @@ fn pushover_and_sns() {
     let sns = rendered("  sns_configs: [{topic_arn: 'arn:t.fifo', sigv4: {region: eu-central-1, access_key: A, secret_key: s}, attributes: {k: v}}]", &firing).unwrap();
     assert_eq!(sns.url.expose(), "https://sns.eu-central-1.amazonaws.com/");
     let text = body(&sns);
-    assert!(text.starts_with("Action=Publish&Message=") && text.contains("&MessageGroupId=") && text.contains("&TopicArn=arn%3At.fifo"), "{text}");
-    assert!(header(&sns, "Authorization").starts_with("AWS4-HMAC-SHA256 Credential=A/20260102/eu-central-1/sns/aws4_request"));
+    assert!(
+        text.starts_with("Action=Publish&Message=")
+            && text.contains("&MessageGroupId=")
+            && text.contains("&TopicArn=arn%3At.fifo"),
+        "{text}"
+    );
+    assert!(
+        header(&sns, "Authorization")
+            .starts_with("AWS4-HMAC-SHA256 Credential=A/20260102/eu-central-1/sns/aws4_request")
+    );
     let error = rendered("  sns_configs: [{topic_arn: t}]", &firing).unwrap_err();
     assert!(error.to_string().starts_with("no AWS credentials"), "{error}");
 }
@@ -228,12 +380,21 @@ fn oauth2_fetches_a_token_first() {
                        token_url: 'http://t/', scopes: [a, b]}}}]";
     let firing = notification(vec![alert("a", None)]);
     let token = call(next_step(integration, &firing, &[]));
-    assert_eq!((token.url.expose(), body(&token)), ("http://t/", "grant_type=client_credentials&scope=a+b"));
+    assert_eq!(
+        (token.url.expose(), body(&token)),
+        ("http://t/", "grant_type=client_credentials&scope=a+b")
+    );
     assert_eq!(header(&token, "Authorization"), "Basic Yzpz");
     let granted = answer(200, r#"{"access_token":"tok","token_type":"Bearer"}"#);
     let request = call(next_step(integration, &firing, &[granted.clone()]));
-    assert_eq!((request.url.expose(), header(&request, "Authorization")), ("http://h/", "Bearer tok"));
-    assert_eq!(next_step(integration, &firing, &[granted, answer(200, "")]), Step::Done(Verdict::Sent));
+    assert_eq!(
+        (request.url.expose(), header(&request, "Authorization")),
+        ("http://h/", "Bearer tok")
+    );
+    assert_eq!(
+        next_step(integration, &firing, &[granted, answer(200, "")]),
+        Step::Done(Verdict::Sent)
+    );
     let refused = next_step(integration, &firing, &[answer(401, "no")]);
     assert!(matches!(refused, Step::Done(Verdict::Permanent { .. })), "{refused:?}");
 }
@@ -244,7 +405,10 @@ fn email() {
                        auth_username: u, auth_password_file: secret.txt, headers: {subject: 'Größe {{ .Status }}', X-Team: ops}, \
                        text: 'a={{ len .Alerts }}', threading: {enabled: true, thread_by_date: daily}}]";
     let mail = mail(integration, &notification(vec![alert("a", None)]));
-    assert_eq!((mail.host.as_str(), mail.port.as_str(), mail.hello.as_str()), ("mail", "587", "localhost"));
+    assert_eq!(
+        (mail.host.as_str(), mail.port.as_str(), mail.hello.as_str()),
+        ("mail", "587", "localhost")
+    );
     assert!(mail.require_tls && !mail.implicit_tls);
     assert_eq!((mail.from.as_str(), mail.to.len()), ("a@example.org", 2));
     assert_eq!(mail.credentials.as_ref().unwrap().1.expose(), "from-file");
@@ -259,5 +423,8 @@ fn email() {
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
-    assert!(text.split("\r\n").all(|line| line.len() <= 200 && !line.contains('\n')), "{text}");
+    assert!(
+        text.split("\r\n").all(|line| line.len() <= 200 && !line.contains('\n')),
+        "{text}"
+    );
 }

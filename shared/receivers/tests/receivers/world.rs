@@ -24,7 +24,12 @@ fn step(integrations: &str, notification: &Notification, answers: &[Answer]) -> 
         aws: None,
         now_ms: 1_767_323_075_120,
     };
-    next(notification, &config(integrations).receivers[0].integrations[0], &context, answers)
+    next(
+        notification,
+        &config(integrations).receivers[0].integrations[0],
+        &context,
+        answers,
+    )
 }
 
 pub(crate) fn next_step(integrations: &str, notification: &Notification, answers: &[Answer]) -> Step {

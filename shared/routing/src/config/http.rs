@@ -220,7 +220,10 @@ impl Scope<'_> {
         let bearer = self.at(token_place.unwrap_or(self.place)).one_of(
             "bearer_token",
             raw.bearer_token.clone().map(|token| token.value).unwrap_or_default(),
-            raw.bearer_token_file.as_ref().map(|file| file.value.as_str()).unwrap_or_default(),
+            raw.bearer_token_file
+                .as_ref()
+                .map(|file| file.value.as_str())
+                .unwrap_or_default(),
         )?;
         if let Some(token) = bearer {
             let place = self.at(token_place.unwrap_or(self.place));
@@ -233,22 +236,39 @@ impl Scope<'_> {
             }
             client.authorization = Some(("Bearer".to_owned(), token));
         }
-        if let Some(Spanned { value: authorization, referenced, .. }) = raw.authorization.clone() {
+        if let Some(Spanned {
+            value: authorization,
+            referenced,
+            ..
+        }) = raw.authorization.clone()
+        {
             let place = self.at(referenced);
             if raw.basic_auth.is_some() || raw.oauth2.is_some() {
                 return place.fail("at most one of basic_auth, oauth2 & authorization must be configured; remove one");
             }
             self.no_reference("credentials", authorization.credentials_ref.as_ref())?;
-            let credentials =
-                place.one_of("authorization credentials", authorization.credentials, &authorization.credentials_file)?;
+            let credentials = place.one_of(
+                "authorization credentials",
+                authorization.credentials,
+                &authorization.credentials_file,
+            )?;
             let scheme = authorization.scheme.unwrap_or_else(|| "Bearer".to_owned());
-            let scheme = if scheme.trim().is_empty() { "Bearer" } else { scheme.trim() };
+            let scheme = if scheme.trim().is_empty() {
+                "Bearer"
+            } else {
+                scheme.trim()
+            };
             if scheme.eq_ignore_ascii_case("basic") {
                 return place.fail("authorization type cannot be set to \"basic\", use \"basic_auth\" instead");
             }
             client.authorization = Some((scheme.to_owned(), credentials.unwrap_or_default()));
         }
-        if let Some(Spanned { value: basic, referenced, .. }) = raw.basic_auth.clone() {
+        if let Some(Spanned {
+            value: basic,
+            referenced,
+            ..
+        }) = raw.basic_auth.clone()
+        {
             let place = self.at(referenced);
             if raw.oauth2.is_some() {
                 return place.fail("at most one of basic_auth, oauth2 & authorization must be configured; remove one");
@@ -273,8 +293,13 @@ impl Scope<'_> {
         let Some(Url(SecretSource::Text(token_url))) = raw.token_url else {
             return place.fail("oauth2 token_url must be configured; write token_url: URL");
         };
-        if let Some(grant) = raw.grant_type.filter(|grant| !matches!(grant.value.as_str(), "" | "client_credentials")) {
-            return self.at(grant.referenced).unsupported("a grant_type other than client_credentials");
+        if let Some(grant) = raw
+            .grant_type
+            .filter(|grant| !matches!(grant.value.as_str(), "" | "client_credentials"))
+        {
+            return self
+                .at(grant.referenced)
+                .unsupported("a grant_type other than client_credentials");
         }
         self.no_reference("client_secret", raw.client_secret_ref.as_ref())?;
         let secret = place.one_of("oauth2 client_secret", raw.client_secret, &raw.client_secret_file)?;
@@ -297,7 +322,10 @@ impl Scope<'_> {
 
     /// Reads a `tls_config`.
     pub(super) fn tls(&self, raw: Option<Spanned<TlsConfig>>) -> Checked<Tls> {
-        let Some(Spanned { value: raw, referenced, .. }) = raw else {
+        let Some(Spanned {
+            value: raw, referenced, ..
+        }) = raw
+        else {
             return Ok(Tls::default());
         };
         let place = self.at(referenced);
@@ -311,7 +339,8 @@ impl Scope<'_> {
             (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
             (Some(_), None) => {
-                let message = "exactly one of key or key_file must be configured when a client certificate is configured";
+                let message =
+                    "exactly one of key or key_file must be configured when a client certificate is configured";
                 return place.fail(message);
             }
             (None, Some(_)) => {
@@ -321,7 +350,9 @@ impl Scope<'_> {
         };
         let version = |written: Option<Spanned<String>>| match written {
             None => Ok(String::new()),
-            Some(version) if matches!(version.value.as_str(), "TLS10" | "TLS11" | "TLS12" | "TLS13") => Ok(version.value),
+            Some(version) if matches!(version.value.as_str(), "TLS10" | "TLS11" | "TLS12" | "TLS13") => {
+                Ok(version.value)
+            }
             Some(version) => self
                 .at(version.referenced)
                 .fail(format!("unknown TLS version: {}; write TLS12 or TLS13", version.value)),
@@ -388,5 +419,8 @@ impl From<Secret> for SecretSource {
 }
 
 fn is_header_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

@@ -1,9 +1,9 @@
 //! The file as it is written. Unknown fields are refused by `deny_unknown_fields`; [`super::fault`] tells those that
 //! Alertmanager knows from those that nobody knows.
 
+use super::SecretSource;
 use super::http::{HttpConfig, TlsConfig};
 use super::receiver::RawReceiver;
-use super::SecretSource;
 use crate::{Matchers, parse_matchers};
 use parapet_model::parse_duration_ms;
 use serde::Deserialize;

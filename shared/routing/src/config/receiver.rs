@@ -145,9 +145,20 @@ impl Scope<'_> {
         self.http(own.or_else(|| self.global.http_config.clone()).unwrap_or_default())
     }
 
-    fn done<S>(&self, settings: S, send_resolved: bool, http: Option<HttpConfig>, timeout_ms: i64) -> Checked<Finished<S>> {
+    fn done<S>(
+        &self,
+        settings: S,
+        send_resolved: bool,
+        http: Option<HttpConfig>,
+        timeout_ms: i64,
+    ) -> Checked<Finished<S>> {
         let http = self.client(http)?;
-        Ok(Finished { send_resolved, http, timeout_ms, settings })
+        Ok(Finished {
+            send_resolved,
+            http,
+            timeout_ms,
+            settings,
+        })
     }
 
     /// Reads a receiver.
@@ -167,7 +178,11 @@ impl Scope<'_> {
             labels.insert(label.value, value);
         }
         let integrations = integrations(raw, self)?;
-        Ok(Receiver { name, labels, integrations })
+        Ok(Receiver {
+            name,
+            labels,
+            integrations,
+        })
     }
 }
 

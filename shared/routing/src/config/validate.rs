@@ -53,7 +53,9 @@ impl Scope<'_> {
             (true, false) => Ok(Some(self.file(file))),
             (false, false) => {
                 let short = name.rsplit(' ').next().unwrap_or(name);
-                self.fail(format!("at most one of {name} & {short}_file must be configured; remove one"))
+                self.fail(format!(
+                    "at most one of {name} & {short}_file must be configured; remove one"
+                ))
             }
         }
     }
@@ -64,7 +66,9 @@ impl Scope<'_> {
             Some(source) => Ok(source),
             None => {
                 let what = if name.ends_with("url") { "URL" } else { "VALUE" };
-                self.fail(format!("one of {name} or {name}_file must be configured; write {name}: {what}"))
+                self.fail(format!(
+                    "one of {name} or {name}_file must be configured; write {name}: {what}"
+                ))
             }
         }
     }
@@ -92,17 +96,57 @@ impl Scope<'_> {
         let global = self.global;
         let url = |url: &Option<raw::Url>| url.clone().map(|url| url.0);
         for (name, value, file) in [
-            ("slack_app_token", global.slack_app_token.clone(), &global.slack_app_token_file),
+            (
+                "slack_app_token",
+                global.slack_app_token.clone(),
+                &global.slack_app_token_file,
+            ),
             ("slack_api_url", url(&global.slack_api_url), &global.slack_api_url_file),
-            ("opsgenie_api_key", global.opsgenie_api_key.clone(), &global.opsgenie_api_key_file),
-            ("victorops_api_key", global.victorops_api_key.clone(), &global.victorops_api_key_file),
-            ("telegram_bot_token", global.telegram_bot_token.clone(), &global.telegram_bot_token_file),
-            ("smtp_auth_password", global.smtp_auth_password.clone(), &global.smtp_auth_password_file),
-            ("rocketchat_token", global.rocketchat_token.clone(), &global.rocketchat_token_file),
-            ("rocketchat_token_id", global.rocketchat_token_id.clone(), &global.rocketchat_token_id_file),
-            ("smtp_auth_secret", global.smtp_auth_secret.clone(), &global.smtp_auth_secret_file),
-            ("wechat_api_secret", global.wechat_api_secret.clone(), &global.wechat_api_secret_file),
-            ("mattermost_webhook_url", url(&global.mattermost_webhook_url), &global.mattermost_webhook_url_file),
+            (
+                "opsgenie_api_key",
+                global.opsgenie_api_key.clone(),
+                &global.opsgenie_api_key_file,
+            ),
+            (
+                "victorops_api_key",
+                global.victorops_api_key.clone(),
+                &global.victorops_api_key_file,
+            ),
+            (
+                "telegram_bot_token",
+                global.telegram_bot_token.clone(),
+                &global.telegram_bot_token_file,
+            ),
+            (
+                "smtp_auth_password",
+                global.smtp_auth_password.clone(),
+                &global.smtp_auth_password_file,
+            ),
+            (
+                "rocketchat_token",
+                global.rocketchat_token.clone(),
+                &global.rocketchat_token_file,
+            ),
+            (
+                "rocketchat_token_id",
+                global.rocketchat_token_id.clone(),
+                &global.rocketchat_token_id_file,
+            ),
+            (
+                "smtp_auth_secret",
+                global.smtp_auth_secret.clone(),
+                &global.smtp_auth_secret_file,
+            ),
+            (
+                "wechat_api_secret",
+                global.wechat_api_secret.clone(),
+                &global.wechat_api_secret_file,
+            ),
+            (
+                "mattermost_webhook_url",
+                url(&global.mattermost_webhook_url),
+                &global.mattermost_webhook_url_file,
+            ),
         ] {
             self.one_of(name, value.unwrap_or_default(), file.as_deref().unwrap_or_default())?;
         }
@@ -135,9 +179,9 @@ pub(super) fn validate(path: &str, raw: raw::Config) -> Checked<Config> {
         let receiver = check.at(place).receiver(receiver.value)?;
         if receivers.iter().any(|other| other.name == receiver.name) {
             let name = quote(&receiver.name);
-            return check.at(place).fail(
-format!("notification config name {name} is not unique; rename or remove one"),
-            );
+            return check.at(place).fail(format!(
+                "notification config name {name} is not unique; rename or remove one"
+            ));
         }
         receivers.push(receiver);
     }
@@ -147,13 +191,14 @@ format!("notification config name {name} is not unique; rename or remove one"),
     };
     let place = root.referenced;
     if root.value.receiver.as_ref().is_none_or(|name| name.value.is_empty()) {
-        return check.at(place).fail(
-"root route must specify a default receiver; write receiver: NAME",
-        );
+        return check
+            .at(place)
+            .fail("root route must specify a default receiver; write receiver: NAME");
     }
     if let Some(proceed) = root.value.proceed.as_ref().filter(|proceed| proceed.value) {
-        return check.at(proceed.referenced).fail(
-"cannot have continue in root route; remove it");
+        return check
+            .at(proceed.referenced)
+            .fail("cannot have continue in root route; remove it");
     }
     let interval_names = interval_names_of(&root.value);
     for (kind, intervals) in [
@@ -162,15 +207,14 @@ format!("notification config name {name} is not unique; rename or remove one"),
     ] {
         if let Some(first) = intervals.iter().flatten().next() {
             let message = format!("root route must not have any {kind} time intervals; move them to a child route");
-            return check.at(first.referenced).fail(
-message);
+            return check.at(first.referenced).fail(message);
         }
     }
     let route = check.route(root.value, None, &names)?;
     if !route.matchers.0.is_empty() {
-        return check.at(place).fail(
-"root route must not have any matchers; move them to a child route",
-        );
+        return check
+            .at(place)
+            .fail("root route must not have any matchers; move them to a child route");
     }
     let resolve_timeout_ms = global
         .resolve_timeout
@@ -221,13 +265,12 @@ impl Scope<'_> {
         for named in written.unwrap_or_default() {
             let (place, raw) = (named.referenced, named.value);
             let Some(name) = raw.name.filter(|name| !name.is_empty()) else {
-                return self.at(place).fail(
-format!("missing name in {kind}; write name: NAME"));
+                return self.at(place).fail(format!("missing name in {kind}; write name: NAME"));
             };
             if known.contains_key(&name) {
-                return self.at(place).fail(
-format!("{kind} {} is not unique; rename or remove one", quote(&name)),
-                );
+                return self
+                    .at(place)
+                    .fail(format!("{kind} {} is not unique; rename or remove one", quote(&name)));
             }
             known.insert(name, raw.time_intervals.unwrap_or_default());
         }
@@ -241,8 +284,7 @@ format!("{kind} {} is not unique; rename or remove one", quote(&name)),
                     "undefined time interval {} used in route; define it under time_intervals",
                     quote(&name.value)
                 );
-                self.at(name.referenced).fail(
-message)
+                self.at(name.referenced).fail(message)
             }
             None => Ok(()),
         }
@@ -259,8 +301,7 @@ message)
             if !names.contains(receiver.value.as_str()) {
                 let name = quote(&receiver.value);
                 let message = format!("undefined receiver {name} used in route; define it under receivers");
-                return self.at(receiver.referenced).fail(
-message);
+                return self.at(receiver.referenced).fail(message);
             }
             options.receiver = receiver.value;
         }
@@ -280,9 +321,9 @@ message);
                     referenced,
                     ..
                 }) => {
-                    return self.at(referenced).fail(
-format!("{name} cannot be zero; write a duration such as 5m"),
-                    );
+                    return self
+                        .at(referenced)
+                        .fail(format!("{name} cannot be zero; write a duration such as 5m"));
                 }
                 Some(duration) => *option = duration.value.0,
                 None => {}
@@ -290,8 +331,9 @@ format!("{name} cannot be zero; write a duration such as 5m"),
         }
         for (name, value) in raw.labels.map(|pairs| pairs.0).unwrap_or_default() {
             if name.value.is_empty() {
-                return self.at(name.referenced).fail(
-"invalid label name \"\" in route labels; write a name");
+                return self
+                    .at(name.referenced)
+                    .fail("invalid label name \"\" in route labels; write a name");
             }
             options.labels.insert(name.value, value);
         }
@@ -325,18 +367,19 @@ format!("{name} cannot be zero; write a duration such as 5m"),
             if name.value == "..." {
                 all = true;
             } else if name.value.is_empty() {
-                return self.at(at).fail(
-"invalid label name \"\" in group_by list; write a label name");
+                return self
+                    .at(at)
+                    .fail("invalid label name \"\" in group_by list; write a label name");
             } else if !listed.insert(name.value.clone()) {
-                return self.at(at).fail(
-format!("duplicated label {} in group_by; remove one", quote(&name.value)),
-                );
+                return self.at(at).fail(format!(
+                    "duplicated label {} in group_by; remove one",
+                    quote(&name.value)
+                ));
             }
         }
         if let Some(first) = names.first().filter(|_| all && !listed.is_empty()) {
             let message = "cannot have wildcard group_by (`...`) and other labels at the same time; write either";
-            return self.at(first.referenced).fail(
-message);
+            return self.at(first.referenced).fail(message);
         }
         options.group_by_all = all;
         if !all {
@@ -348,9 +391,9 @@ message);
     fn inhibit_rule(&self, raw: raw::InhibitRule) -> Checked<InhibitRule> {
         let equal = raw.equal.unwrap_or_default();
         if let Some(empty) = equal.iter().find(|name| name.value.is_empty()) {
-            return self.at(empty.referenced).fail(
-"invalid label name \"\" in equal list; write a label name",
-            );
+            return self
+                .at(empty.referenced)
+                .fail("invalid label name \"\" in equal list; write a label name");
         }
         Ok(InhibitRule {
             name: raw.name,
@@ -385,23 +428,21 @@ message);
                     "invalid label name {}; write it in matchers, in quotes",
                     quote(&name.value)
                 );
-                return self.at(at).fail(
-message);
+                return self.at(at).fail(message);
             }
             let value = match (value, op) {
                 (Some(value), MatchOp::Regex) => format!("^(?:{value})$"),
                 (None, MatchOp::Regex) => {
                     let name = quote(&name.value);
-                    return self.at(at).fail(
-format!("invalid regexp value for {name}; write a regular expression"),
-                    );
+                    return self
+                        .at(at)
+                        .fail(format!("invalid regexp value for {name}; write a regular expression"));
                 }
                 (value, _) => value.unwrap_or_default(),
             };
             match Matcher::new(name.value, op, value) {
                 Ok(matcher) => matchers.push(matcher),
-                Err(error) => return self.at(at).fail(
-error.to_string()),
+                Err(error) => return self.at(at).fail(error.to_string()),
             }
         }
         Ok(matchers)

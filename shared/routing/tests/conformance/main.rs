@@ -401,7 +401,9 @@ fn configurations() {
             (want, Err(error)) => {
                 bad += 1;
                 match want.as_str() {
-                    Some(want) if !error.message.contains(want) => other_words.push(format!("{test}: {error}, not {want}")),
+                    Some(want) if !error.message.contains(want) => {
+                        other_words.push(format!("{test}: {error}, not {want}"))
+                    }
                     _ => same_words += 1,
                 }
             }

@@ -32,7 +32,9 @@ fn silence(value: &Value) -> Silence {
 
 #[test]
 fn silences() {
-    let Some(data) = cases("silence_cases.json") else { return };
+    let Some(data) = cases("silence_cases.json") else {
+        return;
+    };
     let data = &data["cases"];
     let mut ran = 0;
     for case in data["state_filter"].as_array().unwrap() {
@@ -61,17 +63,25 @@ fn silences() {
             None => assert_eq!(verdict, Ok(()), "{case}"),
             // Only in Alertmanager's classic mode is a label's name wrong that begins with a digit.
             Some("invalid label matcher") => assert_eq!(verdict, Ok(()), "{case}"),
-            Some(want) => assert!(verdict.as_ref().is_err_and(|error| error.contains(want)), "{case}: {verdict:?}"),
+            Some(want) => assert!(
+                verdict.as_ref().is_err_and(|error| error.contains(want)),
+                "{case}: {verdict:?}"
+            ),
         }
         ran += 1;
     }
     for case in data["validate_utf8_matcher"].as_array().unwrap() {
         // Bytes that are no UTF-8 and operators that are none do not get past JSON.
-        let Some(matcher) = matcher(&case["matcher"]) else { continue };
+        let Some(matcher) = matcher(&case["matcher"]) else {
+            continue;
+        };
         let verdict = matcher.compile();
         match case["expect_error_contains"].as_str() {
             None => assert!(verdict.is_ok(), "{case}: {verdict:?}"),
-            Some(want) => assert!(verdict.as_ref().is_err_and(|error| error.contains(want)), "{case}: {verdict:?}"),
+            Some(want) => assert!(
+                verdict.as_ref().is_err_and(|error| error.contains(want)),
+                "{case}: {verdict:?}"
+            ),
         }
         ran += 1;
     }

@@ -1,10 +1,10 @@
 //! `email_configs`.
 
 use super::{Finished, Written, template};
+use crate::config::SecretSource;
 use crate::config::http::{Tls, TlsConfig};
 use crate::config::raw::HostPort;
 use crate::config::validate::{Checked, Scope};
-use crate::config::SecretSource;
 use parapet_model::quote;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -111,8 +111,8 @@ impl Written for Email {
         or_global(&mut self.auth_identity, &global.smtp_auth_identity);
         // Where a message gives both, the file holds, as in Alertmanager.
         let password = scope.file_or(self.auth_password, &self.auth_password_file);
-        let password = password
-            .or_else(|| scope.global_secret(&global.smtp_auth_password, &global.smtp_auth_password_file));
+        let password =
+            password.or_else(|| scope.global_secret(&global.smtp_auth_password, &global.smtp_auth_password_file));
         let secret = scope.file_or(self.auth_secret, &self.auth_secret_file);
         let secret = secret.or_else(|| scope.global_secret(&global.smtp_auth_secret, &global.smtp_auth_secret_file));
         self.auth_password = password.unwrap_or_default();
@@ -167,7 +167,11 @@ impl Email {
 fn canonical(name: &str) -> String {
     let mut upper = true;
     let canonical = |c: char| {
-        let out = if upper { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+        let out = if upper {
+            c.to_ascii_uppercase()
+        } else {
+            c.to_ascii_lowercase()
+        };
         upper = c == '-';
         out
     };

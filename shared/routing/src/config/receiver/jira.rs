@@ -52,8 +52,14 @@ enum WrittenField {
 impl From<WrittenField> for JiraField {
     fn from(written: WrittenField) -> Self {
         match written {
-            WrittenField::Text(template) => Self { template, enable_update: true },
-            WrittenField::Full { template, enable_update } => Self {
+            WrittenField::Text(template) => Self {
+                template,
+                enable_update: true,
+            },
+            WrittenField::Full {
+                template,
+                enable_update,
+            } => Self {
                 template,
                 enable_update: enable_update.unwrap_or(true),
             },
@@ -62,7 +68,10 @@ impl From<WrittenField> for JiraField {
 }
 
 fn field(name: &str) -> JiraField {
-    JiraField { template: template(name), enable_update: true }
+    JiraField {
+        template: template(name),
+        enable_update: true,
+    }
 }
 
 impl Default for Jira {

@@ -142,7 +142,10 @@ impl Written for Mattermost {
             }
         }
         let own = scope.one_of("webhook_url", self.webhook_url.0, &self.webhook_url_file)?;
-        let (url, file) = (&scope.global.mattermost_webhook_url, &scope.global.mattermost_webhook_url_file);
+        let (url, file) = (
+            &scope.global.mattermost_webhook_url,
+            &scope.global.mattermost_webhook_url_file,
+        );
         let Some(url) = own.or_else(|| scope.global_url(url, file)) else {
             return scope.fail("missing webhook_url or webhook_url_file on mattermost_config; write webhook_url: URL");
         };

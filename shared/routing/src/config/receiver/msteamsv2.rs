@@ -37,7 +37,11 @@ impl Written for MsTeamsV2 {
         let mut http = self.http_config.take();
         if let Some(own) = http.as_mut().filter(|own| own.proxy_url.is_none()) {
             // Of all kinds, this one alone takes the global proxy into an http_config of its own.
-            own.proxy_url = scope.global.http_config.as_ref().and_then(|global| global.proxy_url.clone());
+            own.proxy_url = scope
+                .global
+                .http_config
+                .as_ref()
+                .and_then(|global| global.proxy_url.clone());
         }
         let send_resolved = self.send_resolved;
         scope.done(self, send_resolved, http, 0)

@@ -78,11 +78,14 @@ impl Written for OpsGenie {
             return scope.fail("no global OpsGenie API Key set either inline or in a file; write api_key: KEY");
         };
         self.api_key = key;
-        self.api_url = self.api_url.or(&scope.global.opsgenie_api_url, "https://api.opsgenie.com/");
+        self.api_url = self
+            .api_url
+            .or(&scope.global.opsgenie_api_url, "https://api.opsgenie.com/");
         for responder in std::mem::take(&mut self.written_responders) {
             let (place, responder) = (scope.at(responder.referenced), responder.value);
             if responder.id.is_empty() && responder.name.is_empty() && responder.username.is_empty() {
-                let message = "opsGenieConfig responder has to have at least one of id, username or name specified; write one";
+                let message =
+                    "opsGenieConfig responder has to have at least one of id, username or name specified; write one";
                 return place.fail(message);
             }
             let kinds = ["team", "teams", "user", "escalation", "schedule"];

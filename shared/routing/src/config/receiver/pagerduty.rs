@@ -100,7 +100,9 @@ impl Written for PagerDuty {
         for (name, text) in DEFAULT_DETAILS {
             self.details.entry(name.to_owned()).or_insert_with(|| Value::from(text));
         }
-        self.url = self.url.or(&scope.global.pagerduty_url, "https://events.pagerduty.com/v2/enqueue");
+        self.url = self
+            .url
+            .or(&scope.global.pagerduty_url, "https://events.pagerduty.com/v2/enqueue");
         let http = self.http_config.take();
         let (send_resolved, timeout_ms) = (self.send_resolved, self.timeout.0);
         scope.done(self, send_resolved, http, timeout_ms)

@@ -152,7 +152,8 @@ impl Written for Slack {
         let own_url = scope.one_of("api_url", self.api_url.0, &self.api_url_file)?;
         let own_token = scope.one_of("app_token", std::mem::take(&mut self.app_token), &self.app_token_file)?;
         if own_url.is_some() && own_token.is_some() {
-            let message = "at most one of api_url/api_url_file & app_token/app_token_file must be configured; remove one";
+            let message =
+                "at most one of api_url/api_url_file & app_token/app_token_file must be configured; remove one";
             return scope.fail(message);
         }
         if self.update_message && own_url.as_ref().and_then(SecretSource::text) != Some(DEFAULT_APP_URL) {
@@ -186,7 +187,8 @@ impl Written for Slack {
             self.fields.push(field.value);
         }
         for action in std::mem::take(&mut self.written_actions) {
-            self.actions.push(finish_action(action.value, &scope.at(action.referenced))?);
+            self.actions
+                .push(finish_action(action.value, &scope.at(action.referenced))?);
         }
         let http = self.http_config.take();
         let (send_resolved, timeout_ms) = (self.send_resolved, self.timeout.0);

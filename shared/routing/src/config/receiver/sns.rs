@@ -65,7 +65,9 @@ impl Written for Sns {
             return scope.fail("must provide either a Target ARN, Topic ARN, or Phone Number for SNS config");
         }
         if self.sigv4.access_key.is_empty() != self.sigv4.secret_key.is_empty() {
-            return scope.fail("must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the SigV4 config");
+            return scope.fail(
+                "must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the SigV4 config",
+            );
         }
         for (name, written) in [("profile", &self.sigv4.profile), ("role_arn", &self.sigv4.role_arn)] {
             if let Some(written) = written.as_ref().filter(|written| !written.value.is_empty()) {

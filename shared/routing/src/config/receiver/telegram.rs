@@ -67,7 +67,9 @@ impl Written for Telegram {
             return scope.fail("missing bot_token or bot_token_file on telegram_config; write bot_token: TOKEN");
         };
         self.bot_token = token;
-        self.api_url = self.api_url.or(&scope.global.telegram_api_url, "https://api.telegram.org");
+        self.api_url = self
+            .api_url
+            .or(&scope.global.telegram_api_url, "https://api.telegram.org");
         let http = self.http_config.take();
         let send_resolved = self.send_resolved;
         scope.done(self, send_resolved, http, 0)

@@ -37,7 +37,9 @@ impl Written for Webex {
         if !self.http_config.as_ref().is_some_and(HttpConfig::has_authorization) {
             return scope.fail("missing webex_configs.http_config.authorization; write it with the bot's token");
         }
-        self.api_url = self.api_url.or(&scope.global.webex_api_url, "https://webexapis.com/v1/messages");
+        self.api_url = self
+            .api_url
+            .or(&scope.global.webex_api_url, "https://webexapis.com/v1/messages");
         let http = self.http_config.take();
         let send_resolved = self.send_resolved;
         scope.done(self, send_resolved, http, 0)

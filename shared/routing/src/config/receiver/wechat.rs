@@ -68,7 +68,9 @@ impl Written for WeChat {
         if self.corp_id.is_empty() {
             return scope.fail("no global Wechat CorpID set; write corp_id: ID");
         }
-        self.api_url = self.api_url.or(&scope.global.wechat_api_url, "https://qyapi.weixin.qq.com/cgi-bin/");
+        self.api_url = self
+            .api_url
+            .or(&scope.global.wechat_api_url, "https://qyapi.weixin.qq.com/cgi-bin/");
         let http = self.http_config.take();
         let send_resolved = self.send_resolved;
         scope.done(self, send_resolved, http, 0)
