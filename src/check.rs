@@ -6,7 +6,7 @@ use crate::run::configuration;
 /// Checks configuration files and prints what they hold.
 #[allow(clippy::print_stdout)]
 pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
-    let loaded = configuration::from_disk(&files.file, files.alertmanager.as_deref())?;
+    let loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
     configuration::check(&loaded)?;
     let config = parapet_config::parse(&loaded.prometheus.path, &loaded.prometheus.text)?;
     println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());

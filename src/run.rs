@@ -52,11 +52,11 @@ fn bound_arenas() {
 fn bound_arenas() {}
 
 async fn serve(options: RunOptions) -> anyhow::Result<()> {
-    let origin = match &options.config_file {
-        None => Origin::Demo(options.listen_address),
-        Some(prometheus) => Origin::Disk {
+    let origin = match (&options.config_file, &options.alertmanager_config_file) {
+        (None, None) => Origin::Demo(options.listen_address),
+        (prometheus, alertmanager) => Origin::Disk {
             prometheus: prometheus.clone(),
-            alertmanager: options.alertmanager_config_file.clone(),
+            alertmanager: alertmanager.clone(),
         },
     };
     let is_demo = matches!(origin, Origin::Demo(_));
@@ -71,10 +71,11 @@ async fn serve(options: RunOptions) -> anyhow::Result<()> {
                 options.listen_address
             )
         })?;
-    let host = host::Host::open(&options, configuration.clone()).await?;
+    let host = Arc::new(host::Host::open(&options, configuration.clone()).await?);
 
     let (stop_sender, stop) = watch::channel(false);
     let mut tasks = host.start(&stop, &metrics);
+    host.notice_reload().await;
     let router = web::router(&options, &host, configuration.clone(), metrics)?;
     let mut stopped = stop.clone();
     tasks.spawn(async move {
@@ -88,7 +89,7 @@ async fn serve(options: RunOptions) -> anyhow::Result<()> {
     greeting::print(&options, is_demo);
     tracing::info!(address = %options.listen_address, storage = %options.storage_path.display(), "ready");
 
-    wait_for_end(&configuration).await?;
+    wait_for_end(&configuration, &host).await?;
     tracing::info!("stopping: waiting for what is under way");
     let _ = stop_sender.send(true);
     while let Some(ended) = tasks.join_next().await {
@@ -99,7 +100,7 @@ async fn serve(options: RunOptions) -> anyhow::Result<()> {
 }
 
 /// Waits for SIGTERM or Ctrl-C; reads the configuration again at each SIGHUP.
-async fn wait_for_end(configuration: &Configuration) -> anyhow::Result<()> {
+async fn wait_for_end(configuration: &Configuration, host: &host::Host) -> anyhow::Result<()> {
     let listen = |kind: SignalKind| -> anyhow::Result<Signal> { signal(kind).context("cannot listen for signals") };
     let (mut hangup, mut terminate, mut interrupt) = (
         listen(SignalKind::hangup())?,
@@ -111,7 +112,10 @@ async fn wait_for_end(configuration: &Configuration) -> anyhow::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => match configuration.reload() {
-                Ok(()) => tracing::info!("the configuration was read again"),
+                Ok(()) => {
+                    tracing::info!("the configuration was read again");
+                    host.notice_reload().await;
+                }
                 Err(error) => tracing::error!("the old configuration stays in force: {error:#}"),
             },
         }

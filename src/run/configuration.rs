@@ -13,8 +13,8 @@ pub(crate) enum Origin {
     Demo(SocketAddr),
     /// Files on disk.
     Disk {
-        /// `prometheus.yml`.
-        prometheus: PathBuf,
+        /// `prometheus.yml`; without one nothing is scraped, and no rule evaluated.
+        prometheus: Option<PathBuf>,
         /// `alertmanager.yml`.
         alertmanager: Option<PathBuf>,
     },
@@ -58,7 +58,7 @@ fn read(origin: &Origin) -> anyhow::Result<ConfigFiles> {
         Origin::Disk {
             prometheus,
             alertmanager,
-        } => from_disk(prometheus, alertmanager.as_deref())?,
+        } => from_disk(prometheus.as_deref(), alertmanager.as_deref())?,
     };
     check(&files)?;
     files.version = parapet_store::configuration::version_of(&files);
@@ -80,13 +80,21 @@ fn demo(address: SocketAddr) -> ConfigFiles {
             "infra/demo/alertmanager.yml",
             include_str!("../../infra/demo/alertmanager.yml"),
         )),
+        templates: Vec::new(),
         version: String::new(),
     }
 }
 
 /// Reads `prometheus.yml`, the rule files that it names (relative to its own directory) and `alertmanager.yml`.
-pub(crate) fn from_disk(prometheus: &Path, alertmanager: Option<&Path>) -> anyhow::Result<ConfigFiles> {
-    let prometheus_file = source(prometheus)?;
+pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) -> anyhow::Result<ConfigFiles> {
+    let prometheus_file = match prometheus {
+        Some(path) => source(path)?,
+        None => SourceFile {
+            path: "(no --config.file)".to_owned(),
+            text: "global: {}\n".to_owned(),
+        },
+    };
+    let prometheus = Path::new(&prometheus_file.path);
     let config = parapet_config::parse(&prometheus_file.path, &prometheus_file.text)?;
     let directory = prometheus.parent().unwrap_or(Path::new(""));
     let mut rules = Vec::new();
@@ -107,12 +115,31 @@ pub(crate) fn from_disk(prometheus: &Path, alertmanager: Option<&Path>) -> anyho
     rules.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
     rules.dedup();
     let alertmanager = alertmanager.map(source).transpose()?;
+    let templates = match &alertmanager {
+        Some(file) => templates(file)?,
+        None => Vec::new(),
+    };
     Ok(ConfigFiles {
         prometheus: prometheus_file,
         rules,
         alertmanager,
+        templates,
         version: String::new(),
     })
+}
+
+/// Reads the template files that `alertmanager.yml` names.
+pub(crate) fn templates(alertmanager: &SourceFile) -> anyhow::Result<Vec<SourceFile>> {
+    let config = parapet_routing::parse(&alertmanager.path, &alertmanager.text)?;
+    let mut files: Vec<SourceFile> = Vec::new();
+    for pattern in &config.templates {
+        for path in glob::glob(pattern).with_context(|| format!("{}: templates: {pattern}", alertmanager.path))? {
+            files.push(source(&path?)?);
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.dedup();
+    Ok(files)
 }
 
 /// Checks every file; the first fault stops.
@@ -124,10 +151,15 @@ pub(crate) fn check(files: &ConfigFiles) -> anyhow::Result<()> {
     if let Some(file) = &files.alertmanager {
         parapet_routing::parse(&file.path, &file.text)?;
     }
+    let templates = files
+        .templates
+        .iter()
+        .map(|file| (file.path.as_str(), file.text.as_str()));
+    parapet_receivers::Templates::parse(templates)?;
     Ok(())
 }
 
-fn source(path: &Path) -> anyhow::Result<SourceFile> {
+pub(crate) fn source(path: &Path) -> anyhow::Result<SourceFile> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(SourceFile {
         path: path.display().to_string(),

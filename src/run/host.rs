@@ -7,9 +7,9 @@ use crate::run::{pump, ticker};
 use parapet_adapter_aws::{Aws, AwsSettings};
 use parapet_adapter_local::{Local, LocalSettings};
 use parapet_compactor::Compactor;
-use parapet_function_kit::{ProcessVars, ReqwestHttp, SystemClock, SystemEntropy};
+use parapet_function_kit::{MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy};
 use parapet_ingest::Ingest;
-use parapet_notifier::Notifier;
+use parapet_notifier::{Notifier, Outlets};
 use parapet_ports::{Clock, Function, Ports, Queue, QueueReader};
 use parapet_rule_evaluation::RuleEvaluation;
 use parapet_scraper::Scraper;
@@ -27,7 +27,7 @@ pub(crate) struct Host {
     scraper: Arc<dyn Function>,
     ingest: Arc<dyn Function>,
     rule_evaluation: Arc<dyn Function>,
-    notifier: Arc<dyn Function>,
+    notifier: Arc<Notifier>,
     compactor: Arc<dyn Function>,
 }
 
@@ -82,6 +82,11 @@ impl Host {
         rules.external_url.clone_from(&external_url);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
+        let outlets = Outlets {
+            mailer: Arc::new(SmtpMailer),
+            secrets: Arc::new(MachineSecrets(ProcessVars)),
+            aws: Outlets::aws_from_vars(vars),
+        };
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         compactor.compaction.retention_ms = options.retention_ms;
         if options.aws_endpoint_url.is_none() {
@@ -92,7 +97,7 @@ impl Host {
             scraper: Arc::new(Scraper::new(ports.clone(), parapet_scraper::Settings::from_vars(vars)?)),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
-            notifier: Arc::new(Notifier::new(ports.clone(), notifier)),
+            notifier: Arc::new(Notifier::new(ports.clone(), notifier).with_outlets(outlets)),
             compactor: Arc::new(Compactor::new(&ports, compactor)),
             ports,
             reader,
@@ -101,10 +106,17 @@ impl Host {
         })
     }
 
+    /// Tells the notifier that the configuration may be another: it moves alerts at once instead of with the next tick.
+    pub(crate) async fn notice_reload(&self) {
+        if let Err(error) = self.notifier.notice_reload().await {
+            tracing::warn!(error = error.chain(), "the next tick looks at the alert groups again");
+        }
+    }
+
     /// Starts the ticks, a pump for each queue and the watch over the queues' depth.
     pub(crate) fn start(&self, stop: &watch::Receiver<bool>, metrics: &SelfMetrics) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let ticked = vec![
+        let ticked: Vec<(&str, Arc<dyn Function>)> = vec![
             ("scraper", self.scraper.clone()),
             ("rule-evaluation", self.rule_evaluation.clone()),
             ("notifier", self.notifier.clone()),

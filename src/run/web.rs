@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The router of the whole process.
 pub(crate) fn router(
     options: &RunOptions,
-    host: &Host,
+    host: &Arc<Host>,
     configuration: Arc<Configuration>,
     metrics: SelfMetrics,
 ) -> Result<Router, parapet_ports::Error> {
@@ -28,9 +28,13 @@ pub(crate) fn router(
     };
     let api = Api::new(host.ports.clone(), host.reader.clone(), settings);
     let is_demo = options.config_file.is_none();
+    let reloaded = host.clone();
     let own = Router::new()
         .route("/metrics", get(move || async move { exposition(&metrics) }))
-        .route("/-/reload", post(move || async move { reload(&configuration) }));
+        .route(
+            "/-/reload",
+            post(move || async move { reload(&configuration, &reloaded).await }),
+        );
     let own = if is_demo {
         own.route("/-/demo/webhook", post(receive_page))
     } else {
@@ -46,9 +50,12 @@ fn exposition(metrics: &SelfMetrics) -> impl IntoResponse + use<> {
     )
 }
 
-fn reload(configuration: &Configuration) -> (StatusCode, String) {
+async fn reload(configuration: &Configuration, host: &Host) -> (StatusCode, String) {
     match configuration.reload() {
-        Ok(()) => (StatusCode::OK, String::new()),
+        Ok(()) => {
+            host.notice_reload().await;
+            (StatusCode::OK, String::new())
+        }
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("failed to reload config: {error:#}\n"),

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Configuration {
     prometheus: Parsed<Config>,
     rules: Parsed<Vec<RuleGroup>>,
+    alertmanager: Parsed<parapet_routing::Config>,
 }
 
 /// Something parsed, with the version of the files that it comes from.
@@ -47,6 +48,19 @@ impl Configuration {
         self.prometheus.of(&files, || {
             parapet_config::parse(&files.prometheus.path, &files.prometheus.text).map_err(fault)
         })
+    }
+
+    /// `alertmanager.yml` as it is now; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Configuration::current`].
+    pub(crate) async fn alertmanager(&self, ports: &Ports) -> Result<Option<Arc<parapet_routing::Config>>, ApiError> {
+        let files = ports.config.current().await?;
+        let Some(file) = &files.alertmanager else {
+            return Ok(None);
+        };
+        let parse = || parapet_routing::parse(&file.path, &file.text).map_err(fault);
+        self.alertmanager.of(&files, parse).map(Some)
     }
 
     /// The groups of all rule files, in order of file and name, as Prometheus lists them.

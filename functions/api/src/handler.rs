@@ -74,6 +74,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/-/healthy", get(|| async { "Parapet is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Parapet is Ready.\n" }))
         .nest("/api/v1", v1)
+        .nest("/api/v2", crate::v2::router())
         .fallback(not_found)
         // Each reader of a body has a limit of its own, from the settings.
         .layer(DefaultBodyLimit::disable())

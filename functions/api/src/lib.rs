@@ -21,6 +21,7 @@
 //!   none; `stats` counts the samples read from the store; `status/config` is what the user wrote, without
 //!   Prometheus' defaults; `status/runtimeinfo` leaves what is Go's empty; remote write stores what is sound of a
 //!   request that it answers with 400, in version 1.0 too.
+//! - `/api/v2` is Alertmanager's, over the groups and silences that the notifier keeps.
 //! - There are no admin, agent, remote read, notification and search endpoints.
 //! - A request reads the tenant that its `X-Scope-OrgID` names (`default` without one) and no other.
 //! - Bodies, samples and time of a request are bounded by [`Settings`]; a query stops when its time is up or its
@@ -39,6 +40,7 @@ mod request;
 mod respond;
 mod settings;
 mod stats;
+mod v2;
 
 pub use cors::Origins;
 pub use error::{ApiError, ErrorType};

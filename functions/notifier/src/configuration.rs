@@ -1,6 +1,7 @@
 //! The configuration in use: parsed once per version.
 
 use parapet_ports::{Error, Kind, Ports};
+use parapet_receivers::Templates;
 use parapet_routing::{Config, parse};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) config: Arc<Config>,
+    pub(crate) templates: Arc<Templates>,
     pub(crate) version: String,
 }
 
@@ -33,20 +35,33 @@ impl Configuration {
             *cached = Some((files.version.clone(), None));
             return Ok(None);
         };
-        match (parse(&file.path, &file.text), &*cached) {
-            (Ok(config), _) => {
+        let templates = files
+            .templates
+            .iter()
+            .map(|file| (file.path.as_str(), file.text.as_str()));
+        let parsed = parse(&file.path, &file.text).map_err(|error| error.to_string());
+        let parsed = parsed.and_then(|config| {
+            let templates = Templates::parse(templates).map_err(|error| error.to_string())?;
+            Ok((config, templates))
+        });
+        match (parsed, &*cached) {
+            (Ok((config, templates)), _) => {
                 let current = Current {
                     config: Arc::new(config),
+                    templates: Arc::new(templates),
                     version: files.version.clone(),
                 };
                 *cached = Some((files.version.clone(), Some(current.clone())));
                 Ok(Some(current))
             }
             (Err(error), Some((_, Some(last)))) => {
-                tracing::error!(%error, "the Alertmanager configuration does not read: the last good one stays in use");
+                tracing::error!(
+                    error,
+                    "the Alertmanager configuration does not read: the last good one stays in use"
+                );
                 Ok(Some(last.clone()))
             }
-            (Err(error), _) => Err(Error::new(Kind::Invalid, error.to_string())),
+            (Err(error), _) => Err(Error::new(Kind::Invalid, error)),
         }
     }
 }

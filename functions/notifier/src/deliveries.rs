@@ -1,14 +1,28 @@
 //! Notifications to their receivers.
 
 use crate::Notifier;
+use crate::configuration::Current;
 use crate::handler::disposition;
 use crate::store::{Delivery, State, encode};
 use bytes::Bytes;
-use parapet_ports::{Disposition, Error, HttpRequest, Kind, Message, Outgoing, Queue};
-use parapet_receivers::{Context, Request, Verdict, classify, redact, render};
-use parapet_routing::{Config, Integration, Outcome};
+use parapet_model::{Alert, Labels};
+use parapet_ports::{Disposition, Error, HttpOptions, HttpRequest, Kind, MailRequest, Message, Outgoing, Queue};
+use parapet_receivers::{
+    Answer, Connection, Context, Mail, RenderError, Request, Step, Verdict, next, redact, remember,
+};
+use parapet_routing::{Integration, Outcome, Secret};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// The alert about a notification that was given up.
+const FAILURE_ALERT: &str = "ParapetNotificationFailed";
+
+/// How long it fires unless the next notification is given up too, milliseconds.
+const FAILURE_ALERT_MS: i64 = 3_600_000;
+
+/// How many requests and secrets one notification may need.
+const MAX_STEPS: usize = 16;
 
 /// A delivery's message.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,8 +58,8 @@ impl Notifier {
                 };
             }
         };
-        let config = match self.configuration.current(&self.ports).await {
-            Ok(Some(current)) => current.config,
+        let current = match self.configuration.current(&self.ports).await {
+            Ok(Some(current)) => current,
             Ok(None) => {
                 return Disposition::Reject {
                     reason: "there is no Alertmanager configuration".to_owned(),
@@ -53,17 +67,17 @@ impl Notifier {
             }
             Err(error) => return disposition(Err(error)),
         };
-        disposition(self.deliver(&config, &key).await)
+        disposition(self.deliver(&current, &key).await)
     }
 
-    async fn deliver(&self, config: &Config, key: &str) -> Result<Disposition, Error> {
+    async fn deliver(&self, current: &Current, key: &str) -> Result<Disposition, Error> {
         let group_id = key.split('/').next().unwrap_or_default();
         let (mut delivery, version) = match self.until_agreed(|| self.claim(group_id, key)).await? {
             Claim::Ours(delivery, version) => (*delivery, version),
             Claim::Later(at_ms) => return self.look_again(key, at_ms).await,
             Claim::Settled(disposition) => return Ok(disposition),
         };
-        let verdict = self.attempt(config, key, &delivery).await;
+        let (verdict, receiver_data) = self.attempt(current, key, &delivery).await;
         let now_ms = self.ports.clock.now_ms();
         let attempts = delivery.attempts;
         let (integration, group_key) = (&delivery.notification.integration, &delivery.notification.group_key);
@@ -71,6 +85,7 @@ impl Notifier {
             Verdict::Sent => {
                 tracing::info!(group = group_key, integration, delivery = key, attempts, "notified");
                 delivery.state = State::Sent;
+                delivery.notification.receiver_data = receiver_data;
                 delivery.notification.alerts.clear();
                 self.record(key, &mut delivery, version).await?;
                 self.tell_group(group_id, &delivery, Outcome::Sent).await?;
@@ -102,6 +117,8 @@ impl Notifier {
                 self.look_again(key, next_ms).await
             }
             None => {
+                // Before it is recorded: who dies in between raises it again, which changes nothing.
+                self.raise_failure(&delivery, now_ms).await?;
                 delivery.state = State::GivenUp;
                 delivery.notification.alerts.clear();
                 self.record(key, &mut delivery, version).await?;
@@ -158,63 +175,157 @@ impl Notifier {
         Ok(Claim::Ours(Box::new(delivery), version))
     }
 
-    /// One request to the receiver.
-    async fn attempt(&self, config: &Config, key: &str, delivery: &Delivery) -> Verdict {
+    /// One conversation with the receiver, in the time of one request. A verdict, and what the integration asks to
+    /// remember.
+    async fn attempt(&self, current: &Current, key: &str, delivery: &Delivery) -> (Verdict, BTreeMap<String, String>) {
         let notification = &delivery.notification;
-        let receiver = config.receiver(&notification.receiver);
+        let receiver = current.config.receiver(&notification.receiver);
         let Some(integration) = receiver.and_then(|receiver| receiver.integration(&notification.integration)) else {
             let (receiver, integration) = (&notification.receiver, &notification.integration);
-            return Verdict::Permanent {
-                error: format!("{receiver} has no {integration} in the configuration any more"),
+            let error = format!("{receiver} has no {integration} in the configuration any more");
+            return (Verdict::Permanent { error }, BTreeMap::new());
+        };
+        let ends_at_ms = self.ports.clock.now_ms() + self.time_for(integration, notification.give_up_at_ms);
+        let (mut answers, mut secrets) = (Vec::new(), BTreeMap::new());
+        // No receiver takes more than a handful of requests, no request more than a handful of secrets.
+        for _ in 0..MAX_STEPS {
+            let context = Context {
+                external_url: &self.settings.external_url,
+                dedup_key: key,
+                templates: &current.templates,
+                secrets: &secrets,
+                aws: self.outlets.aws.as_ref(),
+                now_ms: self.ports.clock.now_ms(),
             };
+            let failed = match next(notification, integration, &context, &answers) {
+                Ok(Step::Call(request)) => match self.call(*request, ends_at_ms).await {
+                    Ok(answer) => {
+                        answers.push(answer);
+                        continue;
+                    }
+                    Err(failed) => failed,
+                },
+                Ok(Step::Mail(mail)) => self.mail(*mail, ends_at_ms).await,
+                Ok(Step::Done(Verdict::Sent)) => return (Verdict::Sent, remember(integration, &answers)),
+                Ok(Step::Done(failed)) => failed,
+                Err(RenderError::Secret(reference)) => match self.outlets.secret(&reference).await {
+                    Ok(secret) => {
+                        secrets.insert(reference, secret);
+                        continue;
+                    }
+                    Err(error) => Verdict::Retry {
+                        error: error.chain(),
+                        after_ms: None,
+                    },
+                },
+                Err(error) => Verdict::Permanent {
+                    error: parapet_ports::error::chain(&error),
+                },
+            };
+            return (failed, BTreeMap::new());
+        }
+        let error = "the receiver asks for request after request".to_owned();
+        (Verdict::Permanent { error }, BTreeMap::new())
+    }
+
+    /// How long a conversation may take, milliseconds.
+    fn time_for(&self, integration: &Integration, give_up_at_ms: i64) -> i64 {
+        let timeout_ms = match integration.timeout_ms {
+            0 => self.settings.request_timeout_ms,
+            own => own.min(self.settings.max_request_timeout_ms),
         };
-        let context = Context {
-            external_url: &self.settings.external_url,
-            dedup_key: key,
-        };
-        match render(notification, integration, &context) {
-            Ok(request) => self.call(integration, request, notification.give_up_at_ms).await,
-            Err(error) => Verdict::Permanent {
-                error: parapet_ports::error::chain(&error),
-            },
+        // A try does not reach into the time of the next flush, unless it begins there.
+        match give_up_at_ms - self.ports.clock.now_ms() {
+            left_ms @ 1_000.. => timeout_ms.min(left_ms),
+            _ => timeout_ms,
         }
     }
 
-    async fn call(&self, integration: &Integration, request: Request, give_up_at_ms: i64) -> Verdict {
+    fn time_left(&self, ends_at_ms: i64) -> Duration {
+        Duration::from_millis((ends_at_ms - self.ports.clock.now_ms()).max(1).unsigned_abs())
+    }
+
+    async fn call(&self, request: Request, ends_at_ms: i64) -> Result<Answer, Verdict> {
         let url = request.url.expose().to_owned();
-        let request = match self.http_request(request, give_up_at_ms) {
-            Ok(request) => request,
-            Err(error) => {
-                return Verdict::Permanent {
-                    error: error.to_string(),
-                };
-            }
-        };
+        let request = self
+            .http_request(request, ends_at_ms)
+            .map_err(|error| Verdict::Permanent {
+                error: error.to_string(),
+            })?;
         match self.ports.http.call(request).await {
             Ok(answer) => {
                 let header = |name: http::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
-                let (after, mime) = (header(http::header::RETRY_AFTER), header(http::header::CONTENT_TYPE));
-                let now_ms = self.ports.clock.now_ms();
-                classify(
-                    &integration.kind,
-                    answer.status.as_u16(),
-                    after,
-                    mime,
-                    &answer.body,
-                    now_ms,
-                )
+                Ok(Answer {
+                    status: answer.status.as_u16(),
+                    retry_after: header(http::header::RETRY_AFTER).map(str::to_owned),
+                    content_type: header(http::header::CONTENT_TYPE).map(str::to_owned),
+                    body: answer.body.to_vec(),
+                })
             }
-            Err(error) if error.kind() == Kind::Invalid => Verdict::Permanent {
-                error: redact(&error.chain(), &url),
-            },
-            Err(error) => Verdict::Retry {
-                error: redact(&error.chain(), &url),
-                after_ms: None,
-            },
+            Err(error) => Err(failed(&error, redact(&error.chain(), &url))),
         }
     }
 
-    fn http_request(&self, request: Request, give_up_at_ms: i64) -> Result<HttpRequest, Error> {
+    async fn mail(&self, mail: Mail, ends_at_ms: i64) -> Verdict {
+        let Ok(port) = mail.port.parse() else {
+            let error = format!("the port of the mail server is not a number: {}", mail.port);
+            return Verdict::Permanent { error };
+        };
+        let request = MailRequest {
+            host: mail.host,
+            port,
+            hello: mail.hello,
+            implicit_tls: mail.implicit_tls,
+            require_tls: mail.require_tls,
+            server_name: mail.connection.server_name.clone(),
+            options: self.options(mail.connection),
+            credentials: mail
+                .credentials
+                .map(|(user, password)| (user, password.expose().to_owned())),
+            from: mail.from,
+            to: mail.to,
+            message: mail.message,
+            timeout: self.time_left(ends_at_ms),
+        };
+        match self.outlets.mailer.send(request).await {
+            Ok(()) => Verdict::Sent,
+            Err(error) => failed(&error, error.chain()),
+        }
+    }
+
+    fn options(&self, connection: Connection) -> HttpOptions {
+        let text = |secret: Secret| secret.expose().to_owned();
+        let own_proxy = connection.proxy_url.map(text);
+        let environment = self
+            .settings
+            .proxy_url
+            .clone()
+            .filter(|_| connection.proxy_from_environment);
+        HttpOptions {
+            ca: connection.ca.map(text),
+            identity: connection
+                .identity
+                .map(|(certificate, key)| (text(certificate), text(key))),
+            insecure_skip_verify: connection.insecure_skip_verify,
+            tls_min_version: connection.min_version,
+            tls_max_version: connection.max_version,
+            proxy_url: own_proxy.or(environment),
+            no_proxy: if connection.proxy_from_environment {
+                self.settings.no_proxy.clone()
+            } else {
+                connection.no_proxy
+            },
+            proxy_headers: connection
+                .proxy_headers
+                .into_iter()
+                .map(|(name, value)| (name, text(value)))
+                .collect(),
+            keep_redirects: !connection.follow_redirects,
+            http1_only: !connection.enable_http2,
+        }
+    }
+
+    fn http_request(&self, request: Request, ends_at_ms: i64) -> Result<HttpRequest, Error> {
         let mut headers = http::HeaderMap::new();
         for (name, value) in &request.headers {
             let invalid = || Error::new(Kind::Invalid, format!("header {name} cannot be sent"));
@@ -223,22 +334,14 @@ impl Notifier {
             value.set_sensitive(true);
             headers.append(header, value);
         }
-        let timeout_ms = match request.timeout_ms {
-            0 => self.settings.request_timeout_ms,
-            own => own.min(self.settings.max_request_timeout_ms),
-        };
-        // A try does not reach into the time of the next flush, unless it begins there.
-        let timeout_ms = match give_up_at_ms - self.ports.clock.now_ms() {
-            left_ms @ 1_000.. => timeout_ms.min(left_ms),
-            _ => timeout_ms,
-        };
         Ok(HttpRequest {
             method: http::Method::from_bytes(request.method.as_bytes()).unwrap_or(http::Method::POST),
             url: request.url.expose().to_owned(),
             headers,
             body: Bytes::from(request.body),
-            timeout: Duration::from_millis(timeout_ms.unsigned_abs()),
+            timeout: self.time_left(ends_at_ms),
             body_limit_bytes: self.settings.answer_limit_bytes,
+            options: self.options(request.connection),
         })
     }
 
@@ -273,6 +376,40 @@ impl Notifier {
         .await
     }
 
+    /// States an alert about a notification that was given up: it goes its own way through the routes, to whoever may
+    /// still be reached. One about such an alert itself is not raised, or a dead receiver would tell itself for ever.
+    async fn raise_failure(&self, delivery: &Delivery, now_ms: i64) -> Result<(), Error> {
+        let Delivery {
+            notification,
+            attempts,
+            error,
+            ..
+        } = delivery;
+        let is_own = |labels: &Labels| labels.get("alertname") == Some(FAILURE_ALERT);
+        if !self.settings.raise_failures || notification.alerts.iter().all(|alert| is_own(&alert.labels)) {
+            return Ok(());
+        }
+        let (receiver, integration) = (&notification.receiver, &notification.integration);
+        let labels = [
+            ("alertname", FAILURE_ALERT),
+            ("integration", integration.as_str()),
+            ("receiver", receiver.as_str()),
+            ("severity", "critical"),
+        ];
+        let summary = format!("{receiver} could not be notified through {integration}");
+        let description = format!("{}: given up after {attempts} tries: {error}", notification.group_key);
+        let alert = Alert {
+            labels: Labels::from_pairs(labels),
+            annotations: Labels::from_pairs([("description", description), ("summary", summary)]),
+            starts_at_ms: now_ms,
+            ends_at_ms: now_ms + FAILURE_ALERT_MS,
+            updated_at_ms: now_ms,
+            generator_url: String::new(),
+        };
+        let message = Outgoing::now(encode(&[alert])?);
+        self.ports.queues.send_batch(Queue::Alerts, vec![message]).await
+    }
+
     /// Comes back to a delivery later. The message that asked is done: each message leaves one behind at most.
     async fn look_again(&self, key: &str, at_ms: i64) -> Result<Disposition, Error> {
         let message = Outgoing {
@@ -289,6 +426,18 @@ impl Notifier {
             .first_backoff_ms
             .saturating_mul(1 << attempts.saturating_sub(1).min(16));
         doubled.min(self.settings.max_backoff_ms)
+    }
+}
+
+/// What a port's failure means for a notification.
+fn failed(error: &Error, shown: String) -> Verdict {
+    if error.kind() == Kind::Invalid {
+        Verdict::Permanent { error: shown }
+    } else {
+        Verdict::Retry {
+            error: shown,
+            after_ms: None,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Messages and ticks to the work they ask for.
 
-use crate::Settings;
 use crate::configuration::Configuration;
 use crate::store::Store;
+use crate::{Outlets, Settings};
 use futures::StreamExt as _;
 use parapet_ports::{Disposition, Error, Function, Kind, Message, Ports, Queue};
 use std::future::Future;
@@ -12,6 +12,7 @@ use std::future::Future;
 pub struct Notifier {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
+    pub(crate) outlets: Outlets,
     pub(crate) configuration: Configuration,
 }
 
@@ -22,8 +23,15 @@ impl Notifier {
         Self {
             ports,
             settings,
+            outlets: Outlets::default(),
             configuration: Configuration::default(),
         }
+    }
+
+    /// The same with mail, secrets and credentials.
+    #[must_use]
+    pub fn with_outlets(self, outlets: Outlets) -> Self {
+        Self { outlets, ..self }
     }
 
     pub(crate) fn store(&self) -> Store<'_> {

@@ -23,12 +23,18 @@ mod alerts;
 mod configuration;
 mod deliveries;
 mod handler;
+mod outlets;
 mod settings;
+mod silences;
 mod sources;
 mod store;
+mod suppression;
 mod timers;
 mod view;
 
 pub use handler::Notifier;
+pub use outlets::Outlets;
 pub use settings::Settings;
+pub use silences::{SetSilenceError, expire_silence, read_silence, read_silences, set_silence};
+pub use suppression::{Suppression, Suppressor};
 pub use view::read_groups;

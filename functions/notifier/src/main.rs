@@ -1,8 +1,10 @@
 //! The notifier function on AWS Lambda.
 
 use parapet_adapter_aws::{Aws, AwsSettings};
-use parapet_function_kit::{LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports, run};
-use parapet_notifier::{Notifier, Settings};
+use parapet_function_kit::{
+    BucketSecrets, LogFormat, ProcessVars, SmtpMailer, SystemClock, SystemEntropy, init_logs, process_ports, run,
+};
+use parapet_notifier::{Notifier, Outlets, Settings};
 use std::sync::Arc;
 
 #[tokio::main]
@@ -16,5 +18,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     )
     .await;
     let ports = process_ports(aws.objects, aws.queues, aws.table)?;
-    run(Arc::new(Notifier::new(ports.clone(), settings)), ports.queues).await
+    let outlets = Outlets {
+        mailer: Arc::new(SmtpMailer),
+        secrets: Arc::new(BucketSecrets {
+            objects: ports.objects.clone(),
+            vars: ProcessVars,
+        }),
+        aws: Outlets::aws_from_vars(&ProcessVars),
+    };
+    let notifier = Notifier::new(ports.clone(), settings).with_outlets(outlets);
+    run(Arc::new(notifier), ports.queues).await
 }

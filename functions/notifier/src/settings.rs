@@ -17,6 +17,10 @@ pub struct Settings {
     pub first_backoff_ms: i64,
     /// The longest wait between tries, milliseconds.
     pub max_backoff_ms: i64,
+    /// The proxy for receivers that ask for the environment's (`proxy_from_environment`).
+    pub proxy_url: Option<String>,
+    /// Hosts that are reached without it, separated by commas.
+    pub no_proxy: String,
     /// How much of a receiver's answer is read, bytes.
     pub answer_limit_bytes: u64,
     /// How large an item may be that is stored in the table itself, bytes; larger ones go to the object store.
@@ -25,6 +29,8 @@ pub struct Settings {
     pub max_conflicts: u32,
     /// How long a delivery is remembered, seconds: longer than a queue keeps a message.
     pub delivery_memory_seconds: i64,
+    /// Whether a notification that is given up raises the alert `ParapetNotificationFailed`. Hosts say yes.
+    pub raise_failures: bool,
     /// How many groups or deliveries are worked on at once.
     pub concurrency: usize,
 }
@@ -38,10 +44,13 @@ impl Default for Settings {
             lease_margin_ms: 15_000,
             first_backoff_ms: 1_000,
             max_backoff_ms: 60_000,
+            proxy_url: None,
+            no_proxy: String::new(),
             answer_limit_bytes: 1024 * 1024,
             inline_limit_bytes: 300 * 1024,
             max_conflicts: 32,
             delivery_memory_seconds: 15 * 24 * 3600,
+            raise_failures: false,
             concurrency: 16,
         }
     }
@@ -58,6 +67,13 @@ impl Settings {
         if let Some(url) = reader.optional("PARAPET_EXTERNAL_URL") {
             settings.external_url = url.trim_end_matches('/').to_owned();
         }
+        settings.raise_failures = reader.parsed("PARAPET_NOTIFY_RAISE_FAILURES", true);
+        let proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+        settings.proxy_url = proxy.iter().find_map(|name| reader.optional(name));
+        settings.no_proxy = ["NO_PROXY", "no_proxy"]
+            .iter()
+            .find_map(|name| reader.optional(name))
+            .unwrap_or_default();
         let timeout = reader.parsed("PARAPET_NOTIFY_TIMEOUT_SECONDS", settings.request_timeout_ms / 1000);
         if !(1..=300).contains(&timeout) {
             reader.fault("PARAPET_NOTIFY_TIMEOUT_SECONDS is not between 1 and 300");

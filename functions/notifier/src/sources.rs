@@ -3,9 +3,8 @@
 use crate::Notifier;
 use crate::store::{SOURCE_PK, encode, read};
 use parapet_model::{Alert, Labels};
-use parapet_ports::{Condition, Error, Key, SkRange};
-use parapet_routing::{Config, Fingerprint, Group, GroupAlert, Inhibitor, Route, is_source, state_anew};
-use std::collections::BTreeSet;
+use parapet_ports::{Condition, Error, Key};
+use parapet_routing::{Config, Fingerprint, GroupAlert, is_source, state_anew};
 
 /// How long an alert that is over is remembered, seconds: a late statement must not wake it.
 const REMEMBERED_SECONDS: i64 = 3600;
@@ -46,40 +45,5 @@ impl Notifier {
                 .map(|_| ())
         })
         .await
-    }
-
-    /// The alerts of a group that are not to be notified at this moment: those that others keep quiet, or all of them
-    /// while the route's time intervals do.
-    pub(crate) async fn muted(
-        &self,
-        config: &Config,
-        route: &Route,
-        group: &Group,
-    ) -> Result<BTreeSet<Fingerprint>, Error> {
-        let now_ms = self.ports.clock.now_ms();
-        let intervals = config.muted_by_time(route, now_ms);
-        if !intervals.is_empty() {
-            tracing::debug!(group = group.key, ?intervals, "muted by time");
-            return Ok(group.alerts.keys().copied().collect());
-        }
-        if config.inhibit_rules.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let mut firing = Vec::new();
-        for item in self.ports.table.query(SOURCE_PK, SkRange::all()).await? {
-            let (source, _): (GroupAlert, _) = read(&self.ports, &item).await?;
-            if source.alert.ends_at_ms > now_ms {
-                firing.push(source.alert.labels);
-            }
-        }
-        let inhibitor = Inhibitor::new(&config.inhibit_rules, &firing);
-        let mut muted = BTreeSet::new();
-        for (fingerprint, held) in &group.alerts {
-            if let Some(source) = inhibitor.inhibited_by(&held.alert.labels) {
-                tracing::debug!(group = group.key, alert = %fingerprint, %source, "inhibited");
-                muted.insert(*fingerprint);
-            }
-        }
-        Ok(muted)
     }
 }

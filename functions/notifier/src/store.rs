@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 /// What there is one of.
 pub(crate) const STATE_PK: &str = "notifier";
+pub(crate) const SILENCE_PK: &str = "alert-silence";
 pub(crate) const SOURCE_PK: &str = "alert-source";
 pub(crate) const GROUP_PK: &str = "alert-group";
 pub(crate) const DEADLINE_PK: &str = "alert-deadline";

@@ -5,6 +5,7 @@ use crate::handler::disposition;
 use crate::store::{
     DEADLINE_PK, Deadline, GROUP_PK, STATE_PK, StoredGroup, deadline_sk, dedup_key, encode, parse_deadline_sk, read,
 };
+use crate::suppression::Muted;
 use crate::{Notifier, deliveries};
 use parapet_model::Alert;
 use parapet_ports::{Condition, Disposition, Error, Key, Message, Outgoing, Queue, SkRange};
@@ -139,7 +140,9 @@ impl Notifier {
         }
         let notifications = match route_of(config, &stored.group) {
             Some(route) => {
-                let muted = self.muted(config, route, &stored.group).await?;
+                let muted = Muted::of(&self.ports, config, route, &stored.group).await?;
+                tracing::debug!(group = stored.group.key, ?muted, "suppressed");
+                let muted = muted.fingerprints(&stored.group);
                 step(
                     &Policy::of(config, route),
                     &mut stored.group,
@@ -223,7 +226,7 @@ impl Notifier {
     /// # Errors
     /// Those of the ports; the next call does it again.
     pub async fn notice_reload(&self) -> Result<(), Error> {
-        let Some(Current { config, version }) = self.configuration.current(&self.ports).await? else {
+        let Some(Current { config, version, .. }) = self.configuration.current(&self.ports).await? else {
             return Ok(());
         };
         let key = Key::new(STATE_PK, "configuration-version");

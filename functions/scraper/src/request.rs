@@ -55,6 +55,7 @@ pub(crate) fn build(job: &ScrapeJob, target: &Target, max_body_bytes: u64) -> Re
         } else {
             max_body_bytes
         },
+        options: parapet_ports::HttpOptions::default(),
     })
 }
 

@@ -1,12 +1,24 @@
 //! [`Http`] by `reqwest`: pooled connections, gzip, limits on time and on the decompressed body.
 
 use bytes::{Bytes, BytesMut};
-use parapet_ports::{Error, Http, HttpRequest, HttpResponse, Kind};
+use parapet_ports::{Error, Http, HttpOptions, HttpRequest, HttpResponse, Kind};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The HTTP client of a process.
+/// How many clients of special options are kept; beyond that all are made anew.
+const MAX_CLIENTS: usize = 64;
+
+/// The HTTP client of a process: one for most requests, and one for each set of options in use.
 #[derive(Clone, Debug)]
 pub struct ReqwestHttp {
     client: reqwest::Client,
+    others: Arc<Mutex<HashMap<HttpOptions, reqwest::Client>>>,
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .gzip(true)
+        .redirect(reqwest::redirect::Policy::limited(10))
 }
 
 impl ReqwestHttp {
@@ -15,18 +27,35 @@ impl ReqwestHttp {
     /// # Errors
     /// [`Kind::Internal`] where TLS cannot be set up.
     pub fn new() -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .gzip(true)
-            .redirect(reqwest::redirect::Policy::limited(10))
+        let client = builder()
             .build()
             .map_err(|error| Error::new(Kind::Internal, "cannot set up the HTTP client").with_source(error))?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            others: Arc::default(),
+        })
+    }
+
+    fn client(&self, options: &HttpOptions) -> Result<reqwest::Client, Error> {
+        if *options == HttpOptions::default() {
+            return Ok(self.client.clone());
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = others.get(options) {
+            return Ok(client.clone());
+        }
+        let client = special(options)?;
+        if others.len() >= MAX_CLIENTS {
+            others.clear();
+        }
+        others.insert(options.clone(), client.clone());
+        Ok(client)
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let limit = request.body_limit_bytes;
         let mut response = self
-            .client
+            .client(&request.options)?
             .request(request.method, &request.url)
             .headers(request.headers)
             .body(request.body)
@@ -48,6 +77,51 @@ impl ReqwestHttp {
             body: Bytes::from(body),
         })
     }
+}
+
+/// A client of its own for options that a configuration asks for.
+fn special(options: &HttpOptions) -> Result<reqwest::Client, Error> {
+    let invalid = |what: &'static str| move |error: reqwest::Error| Error::new(Kind::Invalid, what).with_source(error);
+    let mut builder = builder();
+    if let Some(ca) = &options.ca {
+        let certificates = reqwest::Certificate::from_pem_bundle(ca.as_bytes());
+        builder = builder.tls_certs_only(certificates.map_err(invalid("ca is not PEM"))?);
+    }
+    if let Some((certificate, key)) = &options.identity {
+        let identity = reqwest::Identity::from_pem(format!("{certificate}\n{key}").as_bytes());
+        builder = builder.identity(identity.map_err(invalid("cert and key are not PEM"))?);
+    }
+    let version = |text: &str| match text {
+        "TLS13" => reqwest::tls::Version::TLS_1_3,
+        _ => reqwest::tls::Version::TLS_1_2,
+    };
+    if !options.tls_min_version.is_empty() {
+        builder = builder.tls_version_min(version(&options.tls_min_version));
+    }
+    if !options.tls_max_version.is_empty() {
+        builder = builder.tls_version_max(version(&options.tls_max_version));
+    }
+    if options.insecure_skip_verify {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    if let Some(url) = &options.proxy_url {
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in &options.proxy_headers {
+            let wrong = || Error::new(Kind::Invalid, format!("proxy_connect_header {name} cannot be sent"));
+            let header = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+            headers.append(header, http::HeaderValue::from_str(value).map_err(|_| wrong())?);
+        }
+        let proxy = reqwest::Proxy::all(url.as_str()).map_err(invalid("proxy_url is not a URL"))?;
+        let proxy = proxy.no_proxy(reqwest::NoProxy::from_string(&options.no_proxy));
+        builder = builder.proxy(proxy.headers(headers));
+    }
+    if options.keep_redirects {
+        builder = builder.redirect(reqwest::redirect::Policy::none());
+    }
+    if options.http1_only {
+        builder = builder.http1_only();
+    }
+    builder.build().map_err(invalid("cannot set up the HTTP client"))
 }
 
 /// The innermost cause says what a person needs: `Connection refused`, `invalid gzip header`.
@@ -124,6 +198,7 @@ mod tests {
             body: Bytes::new(),
             timeout: Duration::from_millis(500),
             body_limit_bytes: limit,
+            options: HttpOptions::default(),
         }
     }
 

@@ -8,14 +8,18 @@ mod event;
 mod http;
 mod lambda;
 mod logs;
+mod mail;
 mod process;
+mod secrets;
 mod settle;
 
 pub use event::{Event, EventError, SqsRecord, parse_event};
 pub use http::ReqwestHttp;
 pub use lambda::run;
 pub use logs::{LogFormat, init_logs};
+pub use mail::SmtpMailer;
 pub use process::{ProcessVars, SystemClock, SystemEntropy, process_ports};
+pub use secrets::{BucketSecrets, MachineSecrets};
 pub use settle::settle;
 
 /// Variables and how settings are read from them.

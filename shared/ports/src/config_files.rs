@@ -21,6 +21,8 @@ pub struct ConfigFiles {
     pub rules: Vec<SourceFile>,
     /// `alertmanager.yml`, where there is one.
     pub alertmanager: Option<SourceFile>,
+    /// The template files that its `templates` name, in order of path.
+    pub templates: Vec<SourceFile>,
     /// Changes when any of the files changes: parsed forms are cached by it.
     pub version: String,
 }

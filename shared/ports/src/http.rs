@@ -19,6 +19,42 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// The decompressed body may not be longer; 0 for no limit.
     pub body_limit_bytes: u64,
+    /// The connection.
+    pub options: HttpOptions,
+}
+
+/// How a request travels. Its `Debug` shows no secret.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct HttpOptions {
+    /// PEM of the authorities to trust instead of the system's.
+    pub ca: Option<String>,
+    /// PEM of the client's certificate and of its key.
+    pub identity: Option<(String, String)>,
+    /// Whether any certificate will do.
+    pub insecure_skip_verify: bool,
+    /// The oldest version of TLS: empty, `TLS12` or `TLS13`.
+    pub tls_min_version: String,
+    /// The newest version of TLS, likewise.
+    pub tls_max_version: String,
+    /// The proxy, user name and password included.
+    pub proxy_url: Option<String>,
+    /// Hosts that are reached without the proxy, separated by commas.
+    pub no_proxy: String,
+    /// Headers for the proxy.
+    pub proxy_headers: Vec<(String, String)>,
+    /// Whether a redirect is an answer like any other.
+    pub keep_redirects: bool,
+    /// Whether HTTP/2 is not spoken.
+    pub http1_only: bool,
+}
+
+impl std::fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("insecure_skip_verify", &self.insecure_skip_verify)
+            .field("proxied", &self.proxy_url.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The answer, its body decompressed.

@@ -3,7 +3,7 @@
 //! - **Objects** is [`object_store::ObjectStore`] itself, with conditional puts.
 //! - [`Queues`] sends, [`QueueReader`] receives: at least once, in any order.
 //! - [`Table`] holds small items with a version each: reads, conditional writes and transactions.
-//! - [`Http`] makes one request; [`Clock`] and [`Entropy`] give time and randomness.
+//! - [`Http`] makes one request, [`Mailer`] sends one message, [`Secrets`] reads what a configuration refers to; [`Clock`] and [`Entropy`] give time and randomness.
 //!
 //! A port names no cloud and no database. Its promises are written on the trait and tested by the contract
 //! suite beside it (`contract`), which every adapter runs.
@@ -15,8 +15,10 @@ pub mod contract;
 pub mod error;
 pub mod function;
 pub mod http;
+pub mod mail;
 pub mod memory;
 pub mod queue;
+pub mod secrets;
 pub mod table;
 pub mod vars;
 
@@ -24,8 +26,10 @@ pub use clock::{Clock, Entropy, FixedClock};
 pub use config_files::{ConfigFiles, ConfigSource, FixedConfig, SourceFile};
 pub use error::{Error, Kind};
 pub use function::Function;
-pub use http::{Http, HttpRequest, HttpResponse};
+pub use http::{Http, HttpOptions, HttpRequest, HttpResponse};
+pub use mail::{MailRequest, Mailer};
 pub use queue::{Disposition, Message, Outgoing, Queue, QueueReader, Queues, Received};
+pub use secrets::{NoSecrets, Secrets};
 pub use table::{Condition, Item, Key, Page, SkRange, Table, Write};
 pub use vars::{VarReader, Vars};
 

@@ -1,7 +1,6 @@
 //! What a receiver's answer means.
 
 use crate::go_time;
-use parapet_routing::IntegrationKind;
 
 /// The longest wait that an answer can ask for, milliseconds: beyond it the next flush of the group speaks anyway.
 const MAX_RETRY_AFTER_MS: i64 = 15 * 60_000;
@@ -9,7 +8,20 @@ const MAX_RETRY_AFTER_MS: i64 = 15 * 60_000;
 /// How much of an answer's body is shown in an error.
 const SHOWN_BODY_CHARS: usize = 200;
 
-/// What an answer means.
+/// What a receiver answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The header `Retry-After`.
+    pub retry_after: Option<String>,
+    /// The header `Content-Type`.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What became of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The receiver took the notification.
@@ -28,71 +40,35 @@ pub enum Verdict {
     },
 }
 
-/// Reads an answer: 2xx is success, 5xx, 429 and 408 pass by themselves, the rest does not
-/// (`notify.Retrier` of Alertmanager, which retries 5xx alone, and the documentation of the receivers).
-///
-/// `retry_after` and `content_type` are the headers of these names; `now_ms` is for a `Retry-After` that is a date.
-#[must_use]
-pub fn classify(
-    kind: &IntegrationKind,
-    status: u16,
-    retry_after: Option<&str>,
-    content_type: Option<&str>,
-    body: &[u8],
-    now_ms: i64,
-) -> Verdict {
-    let shown = shown(body);
+pub(crate) fn permanent(error: String) -> Verdict {
+    Verdict::Permanent { error }
+}
+
+/// Reads a status code: 2xx is success, 5xx, 429 and 408 pass by themselves, the rest does not (`notify.Retrier` of
+/// Alertmanager, which retries 5xx and per receiver 429, and the documentation of the receivers).
+pub(crate) fn generic(answer: &Answer, now_ms: i64) -> Verdict {
+    with_details(answer, &shown(&answer.body), now_ms)
+}
+
+/// As [`generic`], with what the answer says of itself.
+pub(crate) fn with_details(answer: &Answer, details: &str, now_ms: i64) -> Verdict {
+    let status = answer.status;
+    let error = match (status, details) {
+        (200..=299, _) => return Verdict::Sent,
+        (_, "") => format!("unexpected status code {status}"),
+        _ => format!("unexpected status code {status}: {details}"),
+    };
     match status {
-        200..=299 => match kind {
-            IntegrationKind::Webhook(_) => Verdict::Sent,
-            IntegrationKind::Slack(_) => classify_slack(content_type, body, &shown),
-        },
         408 | 429 | 500..=599 => Verdict::Retry {
-            error: unexpected(status, &shown),
-            after_ms: retry_after.and_then(|text| wait_ms(text, now_ms)),
+            error,
+            after_ms: answer.retry_after.as_deref().and_then(|text| wait_ms(text, now_ms)),
         },
-        _ => Verdict::Permanent {
-            error: unexpected(status, &shown),
-        },
-    }
-}
-
-/// Slack answers errors with status 200: as plain text to incoming webhooks, as JSON in its API.
-fn classify_slack(content_type: Option<&str>, body: &[u8], shown: &str) -> Verdict {
-    if !content_type.is_some_and(|kind| kind.starts_with("application/json")) {
-        return if body == b"ok" {
-            Verdict::Sent
-        } else {
-            Verdict::Permanent {
-                error: format!("received an error response from Slack: {shown}"),
-            }
-        };
-    }
-    match serde_json::from_slice::<serde_json::Value>(body) {
-        Ok(answer) if answer["ok"] == true => Verdict::Sent,
-        Ok(answer) => {
-            let error = answer["error"].as_str().unwrap_or_default();
-            Verdict::Permanent {
-                error: format!("error response from Slack: {error}"),
-            }
-        }
-        Err(_) => Verdict::Retry {
-            error: format!("could not read JSON response: {shown}"),
-            after_ms: None,
-        },
-    }
-}
-
-fn unexpected(status: u16, shown: &str) -> String {
-    if shown.is_empty() {
-        format!("unexpected status code {status}")
-    } else {
-        format!("unexpected status code {status}: {shown}")
+        _ => Verdict::Permanent { error },
     }
 }
 
 /// The beginning of a body, on one line.
-fn shown(body: &[u8]) -> String {
+pub(crate) fn shown(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN_BODY_CHARS)]);
     let text: String = text.trim().chars().take(SHOWN_BODY_CHARS).collect();
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -130,84 +106,40 @@ pub fn redact(text: &str, url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parapet_routing::config::Webhook;
-    use parapet_routing::{Secret, parse};
-
-    fn webhook() -> IntegrationKind {
-        IntegrationKind::Webhook(Webhook {
-            url: Secret::new("http://x/"),
-            max_alerts: 0,
-        })
-    }
-
-    fn slack() -> IntegrationKind {
-        let text = "route: {receiver: r}\nreceivers: [{name: r, slack_configs: [{api_url: 'http://x/'}]}]";
-        parse("a.yml", text)
-            .unwrap()
-            .receivers
-            .remove(0)
-            .integrations
-            .remove(0)
-            .kind
-    }
 
     #[test]
     fn classifies() {
-        let retry =
-            |after_ms| move |verdict: &Verdict| matches!(verdict, Verdict::Retry { after_ms: a, .. } if *a == after_ms);
-        let sent = |verdict: &Verdict| *verdict == Verdict::Sent;
-        let permanent = |verdict: &Verdict| matches!(verdict, Verdict::Permanent { .. });
         let now = 784_111_777_000;
-        let check = |kind: &IntegrationKind, status, after, mime, body: &str, good: &dyn Fn(&Verdict) -> bool| {
-            let verdict = classify(kind, status, after, mime, body.as_bytes(), now);
-            assert!(good(&verdict), "{status} {after:?} {body}: {verdict:?}");
+        let verdict = |status, after: Option<&str>| {
+            let answer = Answer {
+                status,
+                retry_after: after.map(str::to_owned),
+                ..Answer::default()
+            };
+            generic(&answer, now)
         };
-        let (hook, slack) = (webhook(), slack());
-        check(&hook, 200, None, None, "", &sent);
-        check(&hook, 204, None, None, "", &sent);
-        check(&hook, 302, None, None, "", &permanent);
-        check(&hook, 400, None, None, "no", &permanent);
-        check(&hook, 404, None, None, "", &permanent);
-        check(&hook, 429, Some("7"), None, "", &retry(Some(7000)));
-        check(&hook, 429, Some("-7"), None, "", &retry(Some(0)));
-        check(
-            &hook,
-            429,
-            Some("999999999"),
-            None,
-            "",
-            &retry(Some(MAX_RETRY_AFTER_MS)),
+        let retry = |status, after_ms| Verdict::Retry {
+            error: format!("unexpected status code {status}"),
+            after_ms,
+        };
+        for status in [200, 204] {
+            assert_eq!(verdict(status, None), Verdict::Sent);
+        }
+        for status in [302, 400, 404] {
+            assert_eq!(
+                verdict(status, None),
+                permanent(format!("unexpected status code {status}"))
+            );
+        }
+        assert_eq!(verdict(429, Some("7")), retry(429, Some(7000)));
+        assert_eq!(verdict(429, Some("-7")), retry(429, Some(0)));
+        assert_eq!(verdict(429, Some("999999999")), retry(429, Some(MAX_RETRY_AFTER_MS)));
+        assert_eq!(
+            verdict(503, Some("Sun, 06 Nov 1994 08:49:40 GMT")),
+            retry(503, Some(3000))
         );
-        check(
-            &hook,
-            503,
-            Some("Sun, 06 Nov 1994 08:49:40 GMT"),
-            None,
-            "",
-            &retry(Some(3000)),
-        );
-        check(&hook, 503, Some("soon"), None, "", &retry(None));
-        check(&hook, 500, None, None, "", &retry(None));
-        check(&slack, 200, None, Some("text/html"), "ok", &sent);
-        check(&slack, 200, None, Some("text/html"), "no_text", &permanent);
-        check(
-            &slack,
-            200,
-            None,
-            Some("application/json; charset=utf-8"),
-            r#"{"ok":true}"#,
-            &sent,
-        );
-        check(
-            &slack,
-            200,
-            None,
-            Some("application/json"),
-            r#"{"ok":false,"error":"x"}"#,
-            &permanent,
-        );
-        check(&slack, 200, None, Some("application/json"), "{", &retry(None));
-        check(&slack, 429, Some("30"), None, "", &retry(Some(30_000)));
+        assert_eq!(verdict(503, Some("soon")), retry(503, None));
+        assert_eq!(verdict(500, None), retry(500, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What payloads and templates show of a notification.
 
+use crate::exchange::Context;
 use crate::go_time;
 use crate::template::Engine;
 use parapet_model::Labels;
@@ -47,7 +48,7 @@ pub(crate) struct AlertData {
 }
 
 impl Data {
-    pub(crate) fn of(notification: &Notification, external_url: &str) -> Self {
+    pub(crate) fn of(notification: &Notification, context: &Context<'_>) -> Self {
         let alerts = &notification.alerts;
         let mut data = Self {
             receiver: quote_meta(&notification.receiver),
@@ -58,24 +59,21 @@ impl Data {
             common_labels: common(alerts.iter().map(|alert| &alert.labels)),
             common_annotations: common(alerts.iter().map(|alert| &alert.annotations)),
             route_labels: notification.route_labels.clone(),
-            external_url: external_url.to_owned(),
+            external_url: context.external_url.to_owned(),
             route_labels_rendered: false,
         };
-        data.render_route_labels(notification.flush_id);
+        data.render_route_labels(notification.flush_id, context);
         data
     }
 
     /// Expands the route's labels before anything else sees them. One that does not expand is left out, as
     /// Alertmanager does: a broken label must not hold up a page.
-    fn render_route_labels(&mut self, now_ms: i64) {
+    fn render_route_labels(&mut self, now_ms: i64, context: &Context<'_>) {
         if !self.route_labels.is_empty() {
-            let rendered = Engine::new(self, now_ms).map(|engine| {
-                let expand = |(name, text): (&String, &String)| {
-                    engine.text("labels", text).ok().map(|value| (name.clone(), value))
-                };
-                self.route_labels.iter().filter_map(expand).collect()
-            });
-            self.route_labels = rendered.unwrap_or_default();
+            let engine = Engine::new(context.templates, self, now_ms);
+            let expand =
+                |(name, text): (&String, &String)| engine.text("labels", text).ok().map(|value| (name.clone(), value));
+            self.route_labels = self.route_labels.iter().filter_map(expand).collect();
         }
         self.route_labels_rendered = true;
     }

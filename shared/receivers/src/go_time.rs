@@ -17,6 +17,21 @@ pub(crate) fn format(at_ms: i64) -> String {
     text
 }
 
+/// `time.RFC1123Z` in UTC: `Fri, 02 Jan 2026 03:04:05 +0000`.
+pub(crate) fn rfc1123(at_ms: i64) -> String {
+    let (days, second) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000) / 1000);
+    let (year, month, day) = civil(days);
+    let weekday =
+        ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][usize::try_from(days.rem_euclid(7)).unwrap_or_default()];
+    let month = MONTHS[usize::try_from(month - 1).unwrap_or_default()];
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// Year, month and day of a number of days since 1970-01-01 (the proleptic Gregorian calendar, by eras of 400 years).
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -37,11 +52,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
 pub(crate) fn parse_http_date(text: &str) -> Option<i64> {
     let mut parts = text.trim().strip_suffix(" GMT")?.split_once(", ")?.1.split(' ');
     let day: i64 = parts.next()?.parse().ok()?;
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let name = parts.next()?;
-    let month = i64::try_from(months.iter().position(|month| *month == name)?).ok()? + 1;
+    let month = i64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
     let year: i64 = parts
         .next()?
         .parse()
@@ -81,6 +93,7 @@ mod tests {
 
     #[test]
     fn reads_http_dates() {
+        assert_eq!(rfc1123(1_767_323_045_000), "Fri, 02 Jan 2026 03:04:05 +0000");
         assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
         assert_eq!(
             parse_http_date("Fri, 02 Jan 2026 03:04:05 GMT"),

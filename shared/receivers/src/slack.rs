@@ -1,11 +1,9 @@
 //! Slack: one attachment, sent to an incoming webhook or to the API.
 
-use crate::data::Data;
-use crate::go_json;
-use crate::request::{Context, RenderError};
-use crate::template::Engine;
+use crate::answer::{Answer, Verdict, permanent, shown};
+use crate::exchange::{Draft, Exchange, RenderError};
+use crate::truncate::characters;
 use parapet_routing::config::Slack;
-use parapet_routing::{Notification, Secret};
 use serde::Serialize;
 
 /// Slack's limit for a title, in characters.
@@ -29,6 +27,8 @@ struct Request {
     #[serde(skip_serializing_if = "String::is_empty")]
     text: String,
     attachments: [Attachment; 1],
+    #[serde(skip_serializing_if = "String::is_empty")]
+    ts: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,13 +95,15 @@ struct Confirmation {
     dismiss_text: String,
 }
 
-pub(crate) fn render(
-    notification: &Notification,
-    settings: &Slack,
-    context: &Context<'_>,
-) -> Result<(Secret, Vec<u8>), RenderError> {
-    let data = Data::of(notification, context.external_url);
-    let engine = Engine::new(&data, notification.flush_id)?;
+/// Where a message is edited.
+const UPDATE_URL: &str = "https://slack.com/api/chat.update";
+
+/// What is remembered of a message that may be edited later.
+const CHANNEL: &str = "channelId";
+const TIMESTAMP: &str = "threadTs";
+
+pub(crate) fn draft(settings: &Slack, exchange: &Exchange<'_>) -> Result<Draft, RenderError> {
+    let engine = &exchange.engine;
     let mut fields = Vec::with_capacity(settings.fields.len());
     for field in &settings.fields {
         fields.push(Field {
@@ -137,7 +139,7 @@ pub(crate) fn render(
         settings.mrkdwn_in.clone()
     };
     let attachment = Attachment {
-        title: truncate(engine.text("title", &settings.title)?),
+        title: characters(engine.text("title", &settings.title)?, MAX_TITLE_CHARS),
         title_link: engine.text("title_link", &settings.title_link)?,
         pretext: engine.text("pretext", &settings.pretext)?,
         text: engine.text("text", &settings.text)?,
@@ -151,7 +153,7 @@ pub(crate) fn render(
         color: engine.text("color", &settings.color)?,
         mrkdwn_in,
     };
-    let request = Request {
+    let mut request = Request {
         channel: engine.text("channel", &settings.channel)?,
         username: engine.text("username", &settings.username)?,
         icon_emoji: engine.text("icon_emoji", &settings.icon_emoji)?,
@@ -159,14 +161,60 @@ pub(crate) fn render(
         link_names: settings.link_names,
         text: engine.text("message_text", &settings.message_text)?,
         attachments: [attachment],
+        ts: String::new(),
     };
-    Ok((settings.api_url.clone(), go_json::encode(&request)?))
+    let known = &exchange.notification.receiver_data;
+    if settings.update_message
+        && let (Some(channel), Some(timestamp)) = (known.get(CHANNEL), known.get(TIMESTAMP))
+    {
+        request.channel.clone_from(channel);
+        request.ts.clone_from(timestamp);
+        return Draft::json("POST", UPDATE_URL, &request);
+    }
+    Draft::json("POST", exchange.secret(&settings.api_url.0)?, &request)
 }
 
-/// At most [`MAX_TITLE_CHARS`] characters, an ellipsis for the rest.
-fn truncate(title: String) -> String {
-    match title.char_indices().nth(MAX_TITLE_CHARS) {
-        None => title,
-        Some(_) => title.chars().take(MAX_TITLE_CHARS - 1).chain(['…']).collect(),
+/// Slack answers errors with status 200: as plain text to incoming webhooks, as JSON in its API.
+pub(crate) fn verdict(exchange: &Exchange<'_>, answer: &Answer) -> Verdict {
+    let verdict = exchange.generic(answer);
+    if verdict != Verdict::Sent {
+        return verdict;
+    }
+    let shown = shown(&answer.body);
+    if !answer
+        .content_type
+        .as_deref()
+        .is_some_and(|kind| kind.starts_with("application/json"))
+    {
+        return if answer.body == b"ok" {
+            Verdict::Sent
+        } else {
+            permanent(format!("received an error response from Slack: {shown}"))
+        };
+    }
+    match serde_json::from_slice::<serde_json::Value>(&answer.body) {
+        Ok(body) if body["ok"] == true => Verdict::Sent,
+        Ok(body) => {
+            let error = body["error"].as_str().unwrap_or_default();
+            permanent(format!("error response from Slack: {error}"))
+        }
+        Err(_) => Verdict::Retry {
+            error: format!("could not read JSON response: {shown}"),
+            after_ms: None,
+        },
+    }
+}
+
+/// What an answer says of the message, for when it is edited.
+pub(crate) fn remember(answer: &Answer) -> Vec<(String, String)> {
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match (body["channel"].as_str(), body["ts"].as_str()) {
+        (Some(channel), Some(timestamp)) if !channel.is_empty() && !timestamp.is_empty() => {
+            vec![
+                (CHANNEL.to_owned(), channel.to_owned()),
+                (TIMESTAMP.to_owned(), timestamp.to_owned()),
+            ]
+        }
+        _ => Vec::new(),
     }
 }

@@ -1,15 +1,16 @@
 //! The generic webhook: a JSON document of version "4".
 
 use crate::data::Data;
-use crate::request::{Context, RenderError};
-use crate::{go_json, template};
+use crate::exchange::{Draft, Exchange, RenderError};
 use parapet_routing::config::Webhook;
-use parapet_routing::{Notification, Secret};
 use serde::Serialize;
+
+/// The header that makes a repeated delivery known as one.
+const DEDUP_KEY_HEADER: &str = "X-Parapet-Dedup-Key";
 
 /// `webhook.Message` of Alertmanager.
 #[derive(Debug, Serialize)]
-struct Message<'a> {
+pub(crate) struct Message<'a> {
     #[serde(flatten)]
     data: &'a Data,
     version: &'static str,
@@ -19,27 +20,25 @@ struct Message<'a> {
     truncated_alerts: u64,
 }
 
-pub(crate) fn render(
-    notification: &Notification,
-    settings: &Webhook,
-    context: &Context<'_>,
-) -> Result<(Secret, Vec<u8>), RenderError> {
-    let data = Data::of(notification, context.external_url);
-    let message = Message {
-        data: &data,
-        version: "4",
-        group_key: &notification.group_key,
-        truncated_alerts: notification.truncated_alerts,
-    };
-    let body = go_json::encode(&message)?;
-    let url = if settings.url.expose().contains("{{") {
-        let url = template::Engine::new(&data, notification.flush_id)?.text("url", settings.url.expose())?;
-        if !(url.starts_with("http://") || url.starts_with("https://")) {
-            return Err(RenderError::Url);
+impl<'a> Message<'a> {
+    pub(crate) fn of(exchange: &Exchange<'a>, data: &'a Data, version: &'static str) -> Self {
+        Self {
+            data,
+            version,
+            group_key: &exchange.notification.group_key,
+            truncated_alerts: exchange.notification.truncated_alerts,
         }
-        Secret::new(url)
-    } else {
-        settings.url.clone()
+    }
+}
+
+pub(crate) fn draft(settings: &Webhook, exchange: &Exchange<'_>) -> Result<Draft, RenderError> {
+    let url = exchange.text("url", &exchange.secret(&settings.url)?)?;
+    if !(url.starts_with("http://") || url.starts_with("https://")) {
+        return Err(RenderError::Invalid("url is not a URL after templating".to_owned()));
+    }
+    let draft = match &settings.payload {
+        Some(payload) => Draft::json("POST", url, &exchange.engine.value("payload", payload)?)?,
+        None => Draft::json("POST", url, &Message::of(exchange, exchange.data, "4"))?,
     };
-    Ok((url, body))
+    Ok(draft.header(DEDUP_KEY_HEADER, exchange.context.dedup_key))
 }

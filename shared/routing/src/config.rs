@@ -1,14 +1,21 @@
 //! `alertmanager.yml`, read and checked.
 
 mod fault;
+mod http;
+mod mask;
 mod raw;
+mod receiver;
 mod secret;
 mod validate;
 
 use crate::{ConfigError, InhibitRule, Route, TimeInterval};
 use std::collections::BTreeMap;
 
-pub use secret::Secret;
+pub use http::{HttpClient, OAuth2, Tls, Transport};
+pub use mask::masked;
+pub use raw::{Duration, GoDuration, HostPort, Url};
+pub use receiver::*;
+pub use secret::{Reference, Secret, SecretSource};
 
 /// A configuration that can be used as it is: defaults filled in, every reference resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub struct Config {
     pub inhibit_rules: Vec<InhibitRule>,
     /// Recurring times that routes name.
     pub time_intervals: BTreeMap<String, Vec<TimeInterval>>,
+    /// Where templates are: patterns of paths, relative ones from where the process runs.
+    pub templates: Vec<String>,
     /// Who is notified, in the order of the file.
     pub receivers: Vec<Receiver>,
 }
@@ -80,131 +89,12 @@ pub struct Integration {
     pub key: String,
     /// Whether alerts that ended are sent.
     pub send_resolved: bool,
-    /// How the HTTP request is authenticated.
+    /// How the receiver is reached.
     pub http: HttpClient,
     /// For one request, milliseconds; 0 for the caller's default.
     pub timeout_ms: i64,
     /// What is sent, and where.
     pub kind: IntegrationKind,
-}
-
-/// The settings of one kind of integration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IntegrationKind {
-    /// `webhook_configs`.
-    Webhook(Webhook),
-    /// `slack_configs`.
-    Slack(Box<Slack>),
-}
-
-/// The part of `http_config` that is known here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpClient {
-    /// The whole `Authorization` header, where one is configured: a scheme and credentials.
-    pub authorization: Option<(String, Secret)>,
-    /// `basic_auth`: user name and password.
-    pub basic_auth: Option<(String, Secret)>,
-    /// `http_headers`: further headers.
-    pub headers: Vec<(String, Secret)>,
-}
-
-/// A JSON document posted to a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
-    /// Where to; may be a template.
-    pub url: Secret,
-    /// At most so many alerts in one document; 0 for all.
-    pub max_alerts: u64,
-}
-
-/// A Slack message with one attachment. Texts are templates.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slack {
-    /// Where to.
-    pub api_url: Secret,
-    /// Channel or user; empty for the webhook's own.
-    pub channel: String,
-    /// Name of the sender.
-    pub username: String,
-    /// Colour of the bar beside the attachment.
-    pub color: String,
-    /// First line.
-    pub title: String,
-    /// Link of the first line.
-    pub title_link: String,
-    /// Text above the attachment.
-    pub pretext: String,
-    /// Text of the attachment.
-    pub text: String,
-    /// Text of the message itself.
-    pub message_text: String,
-    /// Table below the text.
-    pub fields: Vec<SlackField>,
-    /// Whether fields stand beside each other unless they say otherwise.
-    pub short_fields: bool,
-    /// Last line.
-    pub footer: String,
-    /// Plain text for clients without attachments.
-    pub fallback: String,
-    /// Identity for interactive messages.
-    pub callback_id: String,
-    /// Emoji as the sender's picture.
-    pub icon_emoji: String,
-    /// The sender's picture.
-    pub icon_url: String,
-    /// Picture in the attachment.
-    pub image_url: String,
-    /// Small picture in the attachment.
-    pub thumb_url: String,
-    /// Whether `@name` and `#channel` become links.
-    pub link_names: bool,
-    /// Which parts are Markdown; empty for Alertmanager's default.
-    pub mrkdwn_in: Vec<String>,
-    /// Buttons.
-    pub actions: Vec<SlackAction>,
-}
-
-/// One cell of the table in a Slack attachment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlackField {
-    /// Heading.
-    pub title: String,
-    /// Text.
-    pub value: String,
-    /// Whether it may stand beside another; the integration's `short_fields` where absent.
-    pub short: Option<bool>,
-}
-
-/// One button of a Slack attachment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlackAction {
-    /// `button` as a rule.
-    pub kind: String,
-    /// What is written on it.
-    pub text: String,
-    /// Link; empty for a message action.
-    pub url: String,
-    /// `primary`, `danger` or empty.
-    pub style: String,
-    /// Name of a message action.
-    pub name: String,
-    /// Value of a message action.
-    pub value: String,
-    /// Asks before it acts.
-    pub confirm: Option<SlackConfirmation>,
-}
-
-/// What a button asks before it acts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlackConfirmation {
-    /// The question.
-    pub text: String,
-    /// Its title.
-    pub title: String,
-    /// Label of the consenting button.
-    pub ok_text: String,
-    /// Label of the other button.
-    pub dismiss_text: String,
 }
 
 /// Reads `alertmanager.yml`; `path` is only for messages.

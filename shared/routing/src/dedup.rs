@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Why a notification is sent (`notify.NotifyReason` of Alertmanager).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Nothing of this group is known to the receiver.
+    #[default]
     FirstNotification,
     /// Alerts joined.
     NewAlerts,

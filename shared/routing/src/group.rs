@@ -64,6 +64,9 @@ pub struct LogEntry {
     pub sent_at_ms: i64,
     /// Of which flush.
     pub flush_id: i64,
+    /// What the integration asked to remember.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub receiver_data: BTreeMap<String, String>,
 }
 
 /// A notification on its way.

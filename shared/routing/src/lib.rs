@@ -8,6 +8,7 @@
 //! alertmanager.yml ──parse──► Config ──► Route::matching(labels) ──► a group per route and group labels
 //! Input::Alerts ──┐
 //! Input::Flush  ──┴─ step(policy, group, now) ─► the changed group, its next deadline, notifications
+//! Silence, InhibitRule ─► Silencer, Inhibitor ─► which alerts are not notified now
 //! Outcome ────────── Group::note_outcome ──────► what each integration knows; alerts that are over leave
 //! ```
 //!
@@ -58,10 +59,11 @@ mod inhibit;
 mod matchers;
 mod merge;
 mod route;
+mod silence;
 mod step;
 mod time_interval;
 
-pub use config::{Config, Integration, IntegrationKind, Receiver, Secret, parse};
+pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secret, SecretSource, parse};
 pub use dedup::{Reason, needs_update};
 pub use error::ConfigError;
 pub use fingerprint::Fingerprint;
@@ -70,5 +72,6 @@ pub use inhibit::{InhibitRule, Inhibitor, is_source};
 pub use matchers::{Matcher, Matchers, MatchersError, parse_classic_matchers, parse_matchers, parse_utf8_matchers};
 pub use merge::state_anew;
 pub use route::{Route, RouteOptions};
+pub use silence::{Silence, SilenceChange, SilenceError, SilenceMatcher, SilenceState, Silencer};
 pub use step::{Input, IntegrationPolicy, Notification, Outcome, Policy, step};
 pub use time_interval::{DayOfMonthRange, Location, MonthRange, TimeInterval, TimeRange, WeekdayRange, YearRange};

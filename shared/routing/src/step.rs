@@ -62,7 +62,8 @@ impl Policy {
                     send_resolved: integration.send_resolved,
                     max_alerts: match &integration.kind {
                         IntegrationKind::Webhook(webhook) => webhook.max_alerts,
-                        IntegrationKind::Slack(_) => 0,
+                        IntegrationKind::IncidentIo(incidentio) => incidentio.max_alerts,
+                        _ => 0,
                     },
                 })
                 .collect(),
@@ -104,7 +105,7 @@ pub enum Outcome {
 }
 
 /// What to tell one integration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// The receiver's name.
     pub receiver: String,
@@ -130,6 +131,9 @@ pub struct Notification {
     pub resolved: BTreeSet<Fingerprint>,
     /// After this no further try is made, milliseconds since the Unix epoch.
     pub give_up_at_ms: i64,
+    /// What the integration asked to remember of the group's last notification.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub receiver_data: BTreeMap<String, String>,
 }
 
 /// Takes a group one step on and answers with the notifications to send.
@@ -235,6 +239,7 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
                 resolved,
                 sent_at_ms: now_ms,
                 flush_id,
+                receiver_data: BTreeMap::new(),
             };
             group.log.insert(integration.key.clone(), entry);
             continue;
@@ -260,6 +265,7 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
             firing: firing.clone(),
             resolved: resolved.clone(),
             give_up_at_ms,
+            receiver_data: entry.map(|entry| entry.receiver_data.clone()).unwrap_or_default(),
         });
     }
     group
@@ -319,6 +325,7 @@ fn apply_outcome(group: &mut Group, now_ms: i64, notification: &Notification, ou
                     resolved: notification.resolved.clone(),
                     sent_at_ms: now_ms,
                     flush_id,
+                    receiver_data: notification.receiver_data.clone(),
                 };
                 group.log.insert(key.clone(), entry);
                 group.failures.remove(key);

@@ -12,7 +12,7 @@ fn faults_have_a_place_and_a_remedy() {
     let cases = [
         (
             "",
-            "alertmanager.yml: no route provided in config; write a route with a receiver",
+            "alertmanager.yml: no routes provided; write a route with a receiver",
         ),
         (
             "route:\n  reciever: ops\n",
@@ -23,12 +23,21 @@ fn faults_have_a_place_and_a_remedy() {
             "alertmanager.yml:3:3: unknown field group_wiat; did you mean group_wait?",
         ),
         (
-            "route: {receiver: ops}\nreceivers:\n- name: ops\n  pagerduty_configs: []\n",
-            "alertmanager.yml:4:3: pagerduty_configs is not supported yet; remove it",
+            "route: {receiver: ops}\nreceivers: [{name: ops}]\ntracing: {}\n",
+            "alertmanager.yml:3:1: tracing is not supported yet; remove it",
         ),
         (
-            "route: {receiver: ops}\nreceivers: [{name: ops}]\ntemplates: [a.tmpl]\n",
-            "alertmanager.yml:3:13: templates is not supported yet; remove it",
+            "route: {receiver: ops}\nreceivers:\n- name: ops\n  pagerduty_configs:\n  - severity: page\n",
+            "alertmanager.yml:5:5: missing service or routing key in PagerDuty config; write routing_key: KEY",
+        ),
+        (
+            "route: {receiver: ops}\nreceivers:\n- name: ops\n  email_configs:\n  - to: a@b.example\n    smarthost: mail\n",
+            "alertmanager.yml:6:16: address mail: missing port in address; write HOST:PORT",
+        ),
+        (
+            "route: {receiver: ops}\nreceivers:\n- name: ops\n  webhook_configs:\n  - url: http://h/\n    http_config:\n      \
+             basic_auth: {username: u, password_ref: p}\n",
+            "alertmanager.yml:7:47: password_ref has no secret manager to refer to; write password: secret://NAME",
         ),
         (
             "route: {receiver: ops, group_wait: soon}\nreceivers: [{name: ops}]\n",

@@ -14,7 +14,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How long a listing holds before the bucket is asked again.
 const FRESH_MS: i64 = 30_000;
 
-/// Reads `config/prometheus.yml`, `config/alertmanager.yml` and the rule files that the former names.
+/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, the rule files that the former names and every template
+/// (`.tmpl`).
 /// Before there is a `prometheus.yml`, there is nothing to do, and that is no error.
 #[derive(Debug)]
 pub struct BucketConfig {
@@ -77,10 +78,17 @@ impl BucketConfig {
                 text: text.clone(),
             })
             .collect();
+        let templates = texts.iter().filter(|(path, _)| path.ends_with(".tmpl"));
         let mut files = ConfigFiles {
             prometheus,
             rules,
             alertmanager: take("alertmanager.yml"),
+            templates: templates
+                .map(|(path, text)| SourceFile {
+                    path: path.clone(),
+                    text: text.clone(),
+                })
+                .collect(),
             version: String::new(),
         };
         files.version = version_of(&files);
@@ -126,7 +134,9 @@ async fn list(objects: &Objects) -> Result<Vec<ObjectMeta>, Error> {
 
 fn is_text(meta: &ObjectMeta) -> bool {
     let path = meta.location.as_ref();
-    [".yml", ".yaml", ".rules"].iter().any(|ending| path.ends_with(ending))
+    [".yml", ".yaml", ".rules", ".tmpl"]
+        .iter()
+        .any(|ending| path.ends_with(ending))
 }
 
 fn text(path: &Path, bytes: &[u8]) -> Result<String, Error> {
@@ -155,7 +165,8 @@ pub fn version_of(files: &ConfigFiles) -> String {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     let all = std::iter::once(&files.prometheus)
         .chain(&files.rules)
-        .chain(&files.alertmanager);
+        .chain(&files.alertmanager)
+        .chain(&files.templates);
     for file in all {
         for text in [&file.path, &file.text] {
             hasher.update(&(text.len() as u64).to_le_bytes());

@@ -3,3 +3,5 @@
 
 mod golden;
 mod payloads;
+mod vendors;
+mod world;

@@ -1,16 +1,12 @@
 //! Payloads of our own data, whole.
 
+use crate::world::{next_step, rendered};
 use parapet_model::Labels;
-use parapet_receivers::{Context, RenderError, Request, render};
-use parapet_routing::{Fingerprint, Notification, NotifiedAlert, Reason, parse};
-use std::collections::{BTreeMap, BTreeSet};
+use parapet_receivers::{Answer, RenderError, Request, Step, Verdict};
+use parapet_routing::{Fingerprint, Notification, NotifiedAlert, Reason};
+use std::collections::BTreeMap;
 
-const CONTEXT: Context<'static> = Context {
-    external_url: "http://parapet:9090",
-    dedup_key: "00ff/webhook/0/17",
-};
-
-fn alert(instance: &str, ended_at_ms: Option<i64>) -> NotifiedAlert {
+pub(crate) fn alert(instance: &str, ended_at_ms: Option<i64>) -> NotifiedAlert {
     let labels = Labels::from_pairs([("alertname", "Down"), ("instance", instance), ("severity", "page")]);
     NotifiedAlert {
         fingerprint: Fingerprint::of(&labels),
@@ -22,7 +18,7 @@ fn alert(instance: &str, ended_at_ms: Option<i64>) -> NotifiedAlert {
     }
 }
 
-fn notification(alerts: Vec<NotifiedAlert>) -> Notification {
+pub(crate) fn notification(alerts: Vec<NotifiedAlert>) -> Notification {
     Notification {
         receiver: "team.x".into(),
         integration: "webhook/0".into(),
@@ -30,22 +26,12 @@ fn notification(alerts: Vec<NotifiedAlert>) -> Notification {
         reason: Reason::FirstNotification,
         group_key: "{}/{severity=\"page\"}:{alertname=\"Down\"}".into(),
         group_labels: Labels::from_pairs([("alertname", "Down")]),
-        route_labels: BTreeMap::new(),
         alerts,
-        truncated_alerts: 0,
-        firing: BTreeSet::new(),
-        resolved: BTreeSet::new(),
-        give_up_at_ms: 0,
+        ..Notification::default()
     }
 }
 
-fn rendered(integrations: &str, notification: &Notification) -> Result<Request, RenderError> {
-    let text = format!("route: {{receiver: r}}\nreceivers:\n- name: r\n{integrations}");
-    let config = parse("alertmanager.yml", &text).unwrap();
-    render(notification, &config.receivers[0].integrations[0], &CONTEXT)
-}
-
-fn body(request: &Request) -> &str {
+pub(crate) fn body(request: &Request) -> &str {
     std::str::from_utf8(&request.body).unwrap()
 }
 
@@ -113,7 +99,7 @@ fn webhook_with_a_templated_url_and_credentials() {
     let (name, value) = request.headers.last().unwrap();
     assert_eq!((name.as_str(), value.expose()), ("Authorization", "Basic dTpw"));
     let broken = rendered("  webhook_configs: [{url: '{{ .Status }}'}]", &notification(vec![]));
-    assert!(matches!(broken, Err(RenderError::Url)), "{broken:?}");
+    assert!(matches!(broken, Err(RenderError::Invalid(_))), "{broken:?}");
 }
 
 #[test]
@@ -213,4 +199,32 @@ fn a_long_title_ends_in_an_ellipsis() {
     let answer: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
     let title = answer["attachments"][0]["title"].as_str().unwrap();
     assert_eq!((title.chars().count(), title.chars().last()), (1024, Some('…')));
+}
+
+/// What `update_message` remembers of the first message goes into the second.
+#[test]
+fn slack_edits_its_message() {
+    let integration = "  slack_configs: [{api_url: 'https://slack.com/api/chat.postMessage', update_message: true, \
+                       http_config: {authorization: {credentials: t}}}]";
+    let mut notification = notification(vec![alert("a", None)]);
+    let answer = Answer {
+        status: 200,
+        content_type: Some("application/json".into()),
+        body: br#"{"ok":true,"channel":"C1","ts":"17.2"}"#.to_vec(),
+        ..Answer::default()
+    };
+    let config = crate::world::config(integration);
+    let integration_settings = &config.receivers[0].integrations[0];
+    assert_eq!(
+        next_step(integration, &notification, &[answer.clone()]),
+        Step::Done(Verdict::Sent)
+    );
+    notification.receiver_data = parapet_receivers::remember(integration_settings, &[answer]);
+    let request = rendered(integration, &notification).unwrap();
+    assert_eq!(request.url.expose(), "https://slack.com/api/chat.update");
+    let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(
+        (body["channel"].as_str(), body["ts"].as_str()),
+        (Some("C1"), Some("17.2"))
+    );
 }

@@ -1,7 +1,9 @@
 //! The file as it is written. Unknown fields are refused by `deny_unknown_fields`; [`super::fault`] tells those that
 //! Alertmanager knows from those that nobody knows.
 
-use super::Secret;
+use super::SecretSource;
+use super::http::{HttpConfig, TlsConfig};
+use super::receiver::RawReceiver;
 use crate::{Matchers, parse_matchers};
 use parapet_model::parse_duration_ms;
 use serde::Deserialize;
@@ -12,10 +14,10 @@ use std::marker::PhantomData;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Config {
-    pub(super) global: Option<Global>,
+    pub(super) global: Option<Spanned<Option<Global>>>,
     pub(super) route: Option<Spanned<Route>>,
-    pub(super) receivers: Option<Vec<Spanned<Receiver>>>,
-    pub(super) templates: Option<Vec<Spanned<String>>>,
+    pub(super) receivers: Option<Vec<Spanned<RawReceiver>>>,
+    pub(super) templates: Option<Vec<String>>,
     pub(super) inhibit_rules: Option<Vec<InhibitRule>>,
     pub(super) mute_time_intervals: Option<Vec<Spanned<NamedIntervals>>>,
     pub(super) time_intervals: Option<Vec<Spanned<NamedIntervals>>>,
@@ -26,9 +28,46 @@ pub(super) struct Config {
 pub(super) struct Global {
     pub(super) resolve_timeout: Option<Duration>,
     pub(super) http_config: Option<HttpConfig>,
+    pub(super) jira_api_url: Option<Url>,
+    pub(super) smtp_from: Option<String>,
+    pub(super) smtp_hello: Option<String>,
+    pub(super) smtp_smarthost: Option<HostPort>,
+    pub(super) smtp_auth_username: Option<String>,
+    pub(super) smtp_auth_password: Option<SecretSource>,
+    pub(super) smtp_auth_password_file: Option<String>,
+    pub(super) smtp_auth_secret: Option<SecretSource>,
+    pub(super) smtp_auth_secret_file: Option<String>,
+    pub(super) smtp_auth_identity: Option<String>,
+    pub(super) smtp_require_tls: Option<bool>,
+    pub(super) smtp_tls_config: Option<Spanned<TlsConfig>>,
+    pub(super) smtp_force_implicit_tls: Option<bool>,
     pub(super) slack_api_url: Option<Url>,
-    pub(super) slack_app_token: Option<Spanned<Secret>>,
+    pub(super) slack_api_url_file: Option<String>,
+    pub(super) slack_app_token: Option<SecretSource>,
+    pub(super) slack_app_token_file: Option<String>,
     pub(super) slack_app_url: Option<Url>,
+    pub(super) pagerduty_url: Option<Url>,
+    pub(super) opsgenie_api_url: Option<Url>,
+    pub(super) opsgenie_api_key: Option<SecretSource>,
+    pub(super) opsgenie_api_key_file: Option<String>,
+    pub(super) wechat_api_url: Option<Url>,
+    pub(super) wechat_api_secret: Option<SecretSource>,
+    pub(super) wechat_api_secret_file: Option<String>,
+    pub(super) wechat_api_corp_id: Option<String>,
+    pub(super) victorops_api_url: Option<Url>,
+    pub(super) victorops_api_key: Option<SecretSource>,
+    pub(super) victorops_api_key_file: Option<String>,
+    pub(super) telegram_api_url: Option<Url>,
+    pub(super) telegram_bot_token: Option<SecretSource>,
+    pub(super) telegram_bot_token_file: Option<String>,
+    pub(super) webex_api_url: Option<Url>,
+    pub(super) rocketchat_api_url: Option<Url>,
+    pub(super) rocketchat_token: Option<SecretSource>,
+    pub(super) rocketchat_token_file: Option<String>,
+    pub(super) rocketchat_token_id: Option<SecretSource>,
+    pub(super) rocketchat_token_id_file: Option<String>,
+    pub(super) mattermost_webhook_url: Option<Url>,
+    pub(super) mattermost_webhook_url_file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,120 +110,8 @@ pub(super) struct InhibitRule {
     pub(super) equal: Option<Vec<Spanned<String>>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Receiver {
-    pub(super) name: String,
-    pub(super) labels: Option<Pairs<String>>,
-    pub(super) webhook_configs: Option<Vec<Spanned<Option<Webhook>>>>,
-    pub(super) slack_configs: Option<Vec<Spanned<Option<Box<Slack>>>>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Webhook {
-    pub(super) send_resolved: Option<bool>,
-    pub(super) http_config: Option<HttpConfig>,
-    pub(super) url: Option<Spanned<Secret>>,
-    pub(super) max_alerts: u64,
-    pub(super) timeout: Option<GoDuration>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Slack {
-    pub(super) send_resolved: Option<bool>,
-    pub(super) http_config: Option<HttpConfig>,
-    pub(super) api_url: Option<Url>,
-    pub(super) app_token: Option<Spanned<Secret>>,
-    pub(super) app_url: Option<Url>,
-    pub(super) channel: String,
-    pub(super) username: Option<String>,
-    pub(super) color: Option<String>,
-    pub(super) title: Option<String>,
-    pub(super) title_link: Option<String>,
-    pub(super) pretext: Option<String>,
-    pub(super) text: Option<String>,
-    pub(super) message_text: String,
-    pub(super) fields: Option<Vec<Spanned<SlackField>>>,
-    pub(super) short_fields: bool,
-    pub(super) footer: Option<String>,
-    pub(super) fallback: Option<String>,
-    pub(super) callback_id: Option<String>,
-    pub(super) icon_emoji: Option<String>,
-    pub(super) icon_url: Option<String>,
-    pub(super) image_url: String,
-    pub(super) thumb_url: String,
-    pub(super) link_names: bool,
-    pub(super) mrkdwn_in: Option<Vec<String>>,
-    pub(super) actions: Option<Vec<Spanned<SlackAction>>>,
-    pub(super) timeout: Option<GoDuration>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct SlackField {
-    pub(super) title: String,
-    pub(super) value: String,
-    pub(super) short: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct SlackAction {
-    #[serde(rename = "type")]
-    pub(super) kind: String,
-    pub(super) text: String,
-    pub(super) url: String,
-    pub(super) style: String,
-    pub(super) name: String,
-    pub(super) value: String,
-    pub(super) confirm: Option<SlackConfirmation>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct SlackConfirmation {
-    pub(super) text: String,
-    pub(super) title: String,
-    pub(super) ok_text: String,
-    pub(super) dismiss_text: String,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct HttpConfig {
-    pub(super) authorization: Option<Spanned<Authorization>>,
-    pub(super) basic_auth: Option<Spanned<BasicAuth>>,
-    pub(super) bearer_token: Option<Spanned<Secret>>,
-    pub(super) http_headers: Option<Pairs<HeaderValues>>,
-    pub(super) follow_redirects: Option<Spanned<bool>>,
-    pub(super) enable_http2: Option<Spanned<bool>>,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Authorization {
-    #[serde(rename = "type")]
-    pub(super) scheme: Option<String>,
-    pub(super) credentials: Secret,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct BasicAuth {
-    pub(super) username: String,
-    pub(super) password: Secret,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct HeaderValues {
-    pub(super) values: Vec<Secret>,
-}
-
 /// A mapping in the order of the file, each key with its place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pairs<V>(pub(super) Vec<(Spanned<String>, V)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
@@ -208,8 +135,8 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
 }
 
 /// A Prometheus duration, milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Duration(pub(super) i64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duration(pub i64);
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -222,8 +149,8 @@ impl<'de> Deserialize<'de> for Duration {
 
 /// A duration where Alertmanager takes Go's own form (`1.5s`, `1m30s`), milliseconds. What both forms share is read,
 /// fractions of seconds included.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct GoDuration(pub(super) i64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoDuration(pub i64);
 
 impl<'de> Deserialize<'de> for GoDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -246,14 +173,93 @@ impl<'de> Deserialize<'de> for GoDuration {
 }
 
 /// An `http` or `https` URL; it counts as a secret, since receivers put tokens in paths.
-#[derive(Debug, Clone)]
-pub(super) struct Url(pub(super) Secret);
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Url(pub SecretSource);
+
+impl Url {
+    /// This one, or the global one where none is written, or the one that Alertmanager knows.
+    #[must_use]
+    pub(super) fn or(self, global: &Option<Self>, default: &str) -> Self {
+        if !self.0.is_empty() {
+            return self;
+        }
+        global
+            .clone()
+            .filter(|url| !url.0.is_empty())
+            .unwrap_or_else(|| Self(SecretSource::new(default)))
+    }
+}
 
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let secret = Secret::deserialize(deserializer)?;
-        super::validate::check_url(secret.expose()).map_err(D::Error::custom)?;
-        Ok(Self(secret))
+        let source = SecretSource::deserialize(deserializer)?;
+        if let Some(text) = source.text() {
+            check_url(text).map_err(D::Error::custom)?;
+        }
+        Ok(Self(source))
+    }
+}
+
+/// What stands for a secret in a configuration that was read back from an Alertmanager.
+const MASKED: &str = "<secret>";
+
+/// Whether a text is a URL that can be requested. The message never holds the text: it may hold a token.
+pub(super) fn check_url(text: &str) -> Result<(), String> {
+    if text == MASKED {
+        return Ok(());
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err("not a URL; write http://HOST/PATH or https://HOST/PATH".to_owned());
+    };
+    if scheme != "http" && scheme != "https" {
+        return Err("unsupported scheme for URL; write http:// or https://".to_owned());
+    }
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.is_empty() || host.starts_with(':') {
+        return Err("missing host for URL; write http://HOST/PATH".to_owned());
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("URL with a space in it; write %20".to_owned());
+    }
+    Ok(())
+}
+
+/// `HOST:PORT`; `[HOST]:PORT` for an IPv6 address.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    /// Name or address.
+    pub host: String,
+    /// Number or name.
+    pub port: String,
+}
+
+impl HostPort {
+    /// Whether nothing was written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.port.is_empty()
+    }
+}
+
+impl<'de> Deserialize<'de> for HostPort {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let wrong = |what: &str| D::Error::custom(format!("address {text}: {what}; write HOST:PORT"));
+        let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("missing port in address"))?;
+        if port.is_empty() {
+            return Err(wrong("port cannot be empty"));
+        }
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if bare.is_none() && host.contains(':') {
+            return Err(wrong("too many colons in address"));
+        }
+        Ok(Self {
+            host: bare.unwrap_or(host).to_owned(),
+            port: port.to_owned(),
+        })
     }
 }
 

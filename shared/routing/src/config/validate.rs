@@ -1,77 +1,204 @@
 //! From the file as written to a configuration that can be used.
 
 use super::raw;
-use super::{Config, HttpClient, Integration, IntegrationKind, Receiver, fault};
+use super::{Config, Receiver, Reference, SecretSource, fault};
 use crate::route::{Route, RouteOptions};
 use crate::{ConfigError, InhibitRule, Matcher, Matchers, TimeInterval};
 use parapet_model::{MatchOp, is_legacy_label_name, quote};
 use serde_saphyr::{Location, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
-mod slack;
-
 const DEFAULT_RESOLVE_TIMEOUT_MS: i64 = 5 * 60_000;
 
-/// Where faults are reported.
-struct Checker<'a> {
+pub(super) type Checked<T> = Result<T, ConfigError>;
+
+/// A place in the file, and what is known everywhere in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope<'a> {
     path: &'a str,
+    pub(super) place: Location,
+    pub(super) global: &'a raw::Global,
 }
 
-type Checked<T> = Result<T, ConfigError>;
+impl Scope<'_> {
+    /// The same at another place.
+    pub(super) fn at(&self, place: Location) -> Self {
+        Self { place, ..*self }
+    }
 
-impl Checker<'_> {
-    fn fail<T>(&self, place: Location, message: impl Into<String>) -> Checked<T> {
-        Err(fault::at(self.path, Some(place), message.into(), false))
+    pub(super) fn fail<T>(&self, message: impl Into<String>) -> Checked<T> {
+        Err(fault::at(self.path, Some(self.place), message.into(), false))
     }
 
     fn fail_file<T>(&self, message: impl Into<String>) -> Checked<T> {
         Err(fault::at(self.path, None, message.into(), false))
     }
 
-    fn fail_unsupported<T>(&self, place: Location, what: &str) -> Checked<T> {
-        Err(fault::at(
-            self.path,
-            Some(place),
-            format!("{what} is not supported yet; remove it"),
-            true,
-        ))
+    /// Refuses what Alertmanager has and this version does not carry out.
+    pub(super) fn unsupported<T>(&self, what: &str) -> Checked<T> {
+        let message = format!("{what} is not supported yet; remove it");
+        Err(fault::at(self.path, Some(self.place), message, true))
+    }
+
+    /// A file that holds a secret; relative to the configuration's own directory.
+    pub(super) fn file(&self, path: &str) -> SecretSource {
+        SecretSource::Kept(Reference::File(beside(self.path, path)))
+    }
+
+    /// What was written of a value and of the file that holds it: one at most.
+    pub(super) fn one_of(&self, name: &str, value: SecretSource, file: &str) -> Checked<Option<SecretSource>> {
+        match (value.is_empty(), file.is_empty()) {
+            (true, true) => Ok(None),
+            (false, true) => Ok(Some(value)),
+            (true, false) => Ok(Some(self.file(file))),
+            (false, false) => {
+                let short = name.rsplit(' ').next().unwrap_or(name);
+                self.fail(format!(
+                    "at most one of {name} & {short}_file must be configured; remove one"
+                ))
+            }
+        }
+    }
+
+    /// As [`Self::one_of`], and one there must be.
+    pub(super) fn exactly_one_of(&self, name: &str, value: SecretSource, file: &str) -> Checked<SecretSource> {
+        match self.one_of(name, value, file)? {
+            Some(source) => Ok(source),
+            None => {
+                let what = if name.ends_with("url") { "URL" } else { "VALUE" };
+                self.fail(format!(
+                    "one of {name} or {name}_file must be configured; write {name}: {what}"
+                ))
+            }
+        }
+    }
+
+    /// What was written of a value and of the file that holds it; the file where both are.
+    pub(super) fn file_or(&self, value: SecretSource, file: &str) -> Option<SecretSource> {
+        if file.is_empty() {
+            Some(value).filter(|value| !value.is_empty())
+        } else {
+            Some(self.file(file))
+        }
+    }
+
+    /// What `global` gives; that only one of both is written was checked.
+    pub(super) fn global_secret(&self, value: &Option<SecretSource>, file: &Option<String>) -> Option<SecretSource> {
+        self.file_or(value.clone().unwrap_or_default(), file.as_deref().unwrap_or_default())
+    }
+
+    /// As [`Self::global_secret`] for a URL.
+    pub(super) fn global_url(&self, value: &Option<raw::Url>, file: &Option<String>) -> Option<SecretSource> {
+        self.global_secret(&value.clone().map(|url| url.0), file)
+    }
+
+    fn global_pairs(&self) -> Checked<()> {
+        let global = self.global;
+        let url = |url: &Option<raw::Url>| url.clone().map(|url| url.0);
+        for (name, value, file) in [
+            (
+                "slack_app_token",
+                global.slack_app_token.clone(),
+                &global.slack_app_token_file,
+            ),
+            ("slack_api_url", url(&global.slack_api_url), &global.slack_api_url_file),
+            (
+                "opsgenie_api_key",
+                global.opsgenie_api_key.clone(),
+                &global.opsgenie_api_key_file,
+            ),
+            (
+                "victorops_api_key",
+                global.victorops_api_key.clone(),
+                &global.victorops_api_key_file,
+            ),
+            (
+                "telegram_bot_token",
+                global.telegram_bot_token.clone(),
+                &global.telegram_bot_token_file,
+            ),
+            (
+                "smtp_auth_password",
+                global.smtp_auth_password.clone(),
+                &global.smtp_auth_password_file,
+            ),
+            (
+                "rocketchat_token",
+                global.rocketchat_token.clone(),
+                &global.rocketchat_token_file,
+            ),
+            (
+                "rocketchat_token_id",
+                global.rocketchat_token_id.clone(),
+                &global.rocketchat_token_id_file,
+            ),
+            (
+                "smtp_auth_secret",
+                global.smtp_auth_secret.clone(),
+                &global.smtp_auth_secret_file,
+            ),
+            (
+                "wechat_api_secret",
+                global.wechat_api_secret.clone(),
+                &global.wechat_api_secret_file,
+            ),
+            (
+                "mattermost_webhook_url",
+                url(&global.mattermost_webhook_url),
+                &global.mattermost_webhook_url_file,
+            ),
+        ] {
+            self.one_of(name, value.unwrap_or_default(), file.as_deref().unwrap_or_default())?;
+        }
+        self.slack_global()
+    }
+}
+
+/// A path as it is meant in a file: relative ones begin in the file's directory.
+pub(super) fn beside(file: &str, path: &str) -> String {
+    match file.rsplit_once('/') {
+        Some((directory, _)) if !path.starts_with('/') => format!("{directory}/{path}"),
+        _ => path.to_owned(),
     }
 }
 
 pub(super) fn validate(path: &str, raw: raw::Config) -> Checked<Config> {
-    let check = Checker { path };
-    let global = raw.global.unwrap_or_default();
-    check.slack_global(&global)?;
-    if let Some(first) = raw.templates.iter().flatten().next() {
-        return check.fail_unsupported(first.referenced, "templates");
-    }
-    let global_http = global.http_config.clone().unwrap_or_default();
+    let (global_place, global) = match raw.global {
+        Some(written) => (written.referenced, written.value.unwrap_or_default()),
+        None => (Location::UNKNOWN, raw::Global::default()),
+    };
+    let check = Scope {
+        path,
+        place: global_place,
+        global: &global,
+    };
+    check.global_pairs()?;
     let mut receivers: Vec<Receiver> = Vec::new();
     for receiver in raw.receivers.unwrap_or_default() {
         let place = receiver.referenced;
-        let receiver = check.receiver(receiver, &global, &global_http)?;
+        let receiver = check.at(place).receiver(receiver.value)?;
         if receivers.iter().any(|other| other.name == receiver.name) {
             let name = quote(&receiver.name);
-            return check.fail(
-                place,
-                format!("notification config name {name} is not unique; rename or remove one"),
-            );
+            return check.at(place).fail(format!(
+                "notification config name {name} is not unique; rename or remove one"
+            ));
         }
         receivers.push(receiver);
     }
     let names: BTreeSet<&str> = receivers.iter().map(|receiver| receiver.name.as_str()).collect();
     let Some(root) = raw.route else {
-        return check.fail_file("no route provided in config; write a route with a receiver");
+        return check.fail_file("no routes provided; write a route with a receiver");
     };
     let place = root.referenced;
     if root.value.receiver.as_ref().is_none_or(|name| name.value.is_empty()) {
-        return check.fail(
-            place,
-            "root route must specify a default receiver; write receiver: NAME",
-        );
+        return check
+            .at(place)
+            .fail("root route must specify a default receiver; write receiver: NAME");
     }
     if let Some(proceed) = root.value.proceed.as_ref().filter(|proceed| proceed.value) {
-        return check.fail(proceed.referenced, "cannot have continue in root route; remove it");
+        return check
+            .at(proceed.referenced)
+            .fail("cannot have continue in root route; remove it");
     }
     let interval_names = interval_names_of(&root.value);
     for (kind, intervals) in [
@@ -80,15 +207,14 @@ pub(super) fn validate(path: &str, raw: raw::Config) -> Checked<Config> {
     ] {
         if let Some(first) = intervals.iter().flatten().next() {
             let message = format!("root route must not have any {kind} time intervals; move them to a child route");
-            return check.fail(first.referenced, message);
+            return check.at(first.referenced).fail(message);
         }
     }
     let route = check.route(root.value, None, &names)?;
     if !route.matchers.0.is_empty() {
-        return check.fail(
-            place,
-            "root route must not have any matchers; move them to a child route",
-        );
+        return check
+            .at(place)
+            .fail("root route must not have any matchers; move them to a child route");
     }
     let resolve_timeout_ms = global
         .resolve_timeout
@@ -100,8 +226,10 @@ pub(super) fn validate(path: &str, raw: raw::Config) -> Checked<Config> {
     let inhibit_rules = inhibit_rules
         .map(|rule| check.inhibit_rule(rule))
         .collect::<Checked<_>>()?;
+    let templates = raw.templates.unwrap_or_default();
     Ok(Config {
         resolve_timeout_ms,
+        templates: templates.iter().map(|pattern| beside(path, pattern)).collect(),
         route,
         inhibit_rules,
         time_intervals,
@@ -127,7 +255,7 @@ fn interval_names_of(route: &raw::Route) -> Vec<Spanned<String>> {
     .collect()
 }
 
-impl Checker<'_> {
+impl Scope<'_> {
     fn time_intervals(
         &self,
         written: Option<Vec<Spanned<raw::NamedIntervals>>>,
@@ -137,13 +265,12 @@ impl Checker<'_> {
         for named in written.unwrap_or_default() {
             let (place, raw) = (named.referenced, named.value);
             let Some(name) = raw.name.filter(|name| !name.is_empty()) else {
-                return self.fail(place, format!("missing name in {kind}; write name: NAME"));
+                return self.at(place).fail(format!("missing name in {kind}; write name: NAME"));
             };
             if known.contains_key(&name) {
-                return self.fail(
-                    place,
-                    format!("{kind} {} is not unique; rename or remove one", quote(&name)),
-                );
+                return self
+                    .at(place)
+                    .fail(format!("{kind} {} is not unique; rename or remove one", quote(&name)));
             }
             known.insert(name, raw.time_intervals.unwrap_or_default());
         }
@@ -157,7 +284,7 @@ impl Checker<'_> {
                     "undefined time interval {} used in route; define it under time_intervals",
                     quote(&name.value)
                 );
-                self.fail(name.referenced, message)
+                self.at(name.referenced).fail(message)
             }
             None => Ok(()),
         }
@@ -174,7 +301,7 @@ impl Checker<'_> {
             if !names.contains(receiver.value.as_str()) {
                 let name = quote(&receiver.value);
                 let message = format!("undefined receiver {name} used in route; define it under receivers");
-                return self.fail(receiver.referenced, message);
+                return self.at(receiver.referenced).fail(message);
             }
             options.receiver = receiver.value;
         }
@@ -194,10 +321,9 @@ impl Checker<'_> {
                     referenced,
                     ..
                 }) => {
-                    return self.fail(
-                        referenced,
-                        format!("{name} cannot be zero; write a duration such as 5m"),
-                    );
+                    return self
+                        .at(referenced)
+                        .fail(format!("{name} cannot be zero; write a duration such as 5m"));
                 }
                 Some(duration) => *option = duration.value.0,
                 None => {}
@@ -205,7 +331,9 @@ impl Checker<'_> {
         }
         for (name, value) in raw.labels.map(|pairs| pairs.0).unwrap_or_default() {
             if name.value.is_empty() {
-                return self.fail(name.referenced, "invalid label name \"\" in route labels; write a name");
+                return self
+                    .at(name.referenced)
+                    .fail("invalid label name \"\" in route labels; write a name");
             }
             options.labels.insert(name.value, value);
         }
@@ -239,17 +367,19 @@ impl Checker<'_> {
             if name.value == "..." {
                 all = true;
             } else if name.value.is_empty() {
-                return self.fail(at, "invalid label name \"\" in group_by list; write a label name");
+                return self
+                    .at(at)
+                    .fail("invalid label name \"\" in group_by list; write a label name");
             } else if !listed.insert(name.value.clone()) {
-                return self.fail(
-                    at,
-                    format!("duplicated label {} in group_by; remove one", quote(&name.value)),
-                );
+                return self.at(at).fail(format!(
+                    "duplicated label {} in group_by; remove one",
+                    quote(&name.value)
+                ));
             }
         }
         if let Some(first) = names.first().filter(|_| all && !listed.is_empty()) {
             let message = "cannot have wildcard group_by (`...`) and other labels at the same time; write either";
-            return self.fail(first.referenced, message);
+            return self.at(first.referenced).fail(message);
         }
         options.group_by_all = all;
         if !all {
@@ -261,10 +391,9 @@ impl Checker<'_> {
     fn inhibit_rule(&self, raw: raw::InhibitRule) -> Checked<InhibitRule> {
         let equal = raw.equal.unwrap_or_default();
         if let Some(empty) = equal.iter().find(|name| name.value.is_empty()) {
-            return self.fail(
-                empty.referenced,
-                "invalid label name \"\" in equal list; write a label name",
-            );
+            return self
+                .at(empty.referenced)
+                .fail("invalid label name \"\" in equal list; write a label name");
         }
         Ok(InhibitRule {
             name: raw.name,
@@ -299,167 +428,23 @@ impl Checker<'_> {
                     "invalid label name {}; write it in matchers, in quotes",
                     quote(&name.value)
                 );
-                return self.fail(at, message);
+                return self.at(at).fail(message);
             }
             let value = match (value, op) {
                 (Some(value), MatchOp::Regex) => format!("^(?:{value})$"),
                 (None, MatchOp::Regex) => {
                     let name = quote(&name.value);
-                    return self.fail(
-                        at,
-                        format!("invalid regexp value for {name}; write a regular expression"),
-                    );
+                    return self
+                        .at(at)
+                        .fail(format!("invalid regexp value for {name}; write a regular expression"));
                 }
                 (value, _) => value.unwrap_or_default(),
             };
             match Matcher::new(name.value, op, value) {
                 Ok(matcher) => matchers.push(matcher),
-                Err(error) => return self.fail(at, error.to_string()),
+                Err(error) => return self.at(at).fail(error.to_string()),
             }
         }
         Ok(matchers)
     }
-
-    fn receiver(
-        &self,
-        raw: Spanned<raw::Receiver>,
-        global: &raw::Global,
-        global_http: &raw::HttpConfig,
-    ) -> Checked<Receiver> {
-        let (place, raw) = (raw.referenced, raw.value);
-        if raw.name.is_empty() {
-            return self.fail(place, "missing name in receiver; write name: NAME");
-        }
-        let mut labels = BTreeMap::from([("name".to_owned(), raw.name.clone())]);
-        for (name, value) in raw.labels.map(|pairs| pairs.0).unwrap_or_default() {
-            if name.value == "name" && value != raw.name {
-                let (want, got) = (quote(&raw.name), quote(&value));
-                let message =
-                    format!("receiver label \"name\" must match receiver name {want}, got {got}; remove the label");
-                return self.fail(name.referenced, message);
-            }
-            labels.insert(name.value, value);
-        }
-        let mut integrations = Vec::new();
-        for (index, webhook) in raw.webhook_configs.unwrap_or_default().into_iter().enumerate() {
-            integrations.push(self.webhook(index, webhook, global_http)?);
-        }
-        for (index, slack) in raw.slack_configs.unwrap_or_default().into_iter().enumerate() {
-            integrations.push(self.slack(index, slack, global, global_http)?);
-        }
-        Ok(Receiver {
-            name: raw.name,
-            labels,
-            integrations,
-        })
-    }
-
-    fn webhook(
-        &self,
-        index: usize,
-        raw: Spanned<Option<raw::Webhook>>,
-        global_http: &raw::HttpConfig,
-    ) -> Checked<Integration> {
-        let place = raw.referenced;
-        let Some(raw) = raw.value else {
-            return self.fail(place, "missing webhook config; write url: URL");
-        };
-        let Some(url) = raw.url.filter(|url| !url.value.expose().is_empty()) else {
-            return self.fail(place, "one of url or url_file must be configured; write url: URL");
-        };
-        // A templated URL is only known when it is rendered.
-        if !url.value.expose().contains("{{") {
-            check_url(url.value.expose()).or_else(|message| self.fail(url.referenced, message))?;
-        }
-        Ok(Integration {
-            key: format!("webhook/{index}"),
-            send_resolved: raw.send_resolved.unwrap_or(true),
-            http: self.http(raw.http_config.as_ref().unwrap_or(global_http))?,
-            timeout_ms: raw.timeout.map_or(0, |timeout| timeout.0),
-            kind: IntegrationKind::Webhook(super::Webhook {
-                url: url.value,
-                max_alerts: raw.max_alerts,
-            }),
-        })
-    }
-
-    fn http(&self, raw: &raw::HttpConfig) -> Checked<HttpClient> {
-        for (name, written) in [
-            ("follow_redirects", &raw.follow_redirects),
-            ("enable_http2", &raw.enable_http2),
-        ] {
-            if let Some(written) = written.as_ref().filter(|written| !written.value) {
-                return self.fail_unsupported(written.referenced, &format!("{name}: false"));
-            }
-        }
-        let mut client = HttpClient::default();
-        if let Some(authorization) = &raw.authorization {
-            if raw.basic_auth.is_some() || raw.bearer_token.is_some() {
-                let message = "at most one of basic_auth, bearer_token & authorization must be configured; remove one";
-                return self.fail(authorization.referenced, message);
-            }
-            let scheme = authorization
-                .value
-                .scheme
-                .clone()
-                .unwrap_or_else(|| "Bearer".to_owned());
-            if scheme.trim().eq_ignore_ascii_case("basic") {
-                let message = "authorization type cannot be set to \"basic\"; write basic_auth instead";
-                return self.fail(authorization.referenced, message);
-            }
-            client.authorization = Some((scheme.trim().to_owned(), authorization.value.credentials.clone()));
-        }
-        if let Some(token) = &raw.bearer_token {
-            if raw.basic_auth.is_some() {
-                return self.fail(
-                    token.referenced,
-                    "at most one of basic_auth & bearer_token must be configured",
-                );
-            }
-            client.authorization = Some(("Bearer".to_owned(), token.value.clone()));
-        }
-        if let Some(basic) = &raw.basic_auth {
-            client.basic_auth = Some((basic.value.username.clone(), basic.value.password.clone()));
-        }
-        for (name, values) in raw
-            .http_headers
-            .as_ref()
-            .map(|pairs| pairs.0.as_slice())
-            .unwrap_or_default()
-        {
-            let valid = !name.value.is_empty()
-                && name
-                    .value
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-            if !valid {
-                return self.fail(
-                    name.referenced,
-                    format!("{} is not the name of a header", quote(&name.value)),
-                );
-            }
-            client
-                .headers
-                .extend(values.values.iter().map(|value| (name.value.clone(), value.clone())));
-        }
-        Ok(client)
-    }
-}
-
-/// Whether a text is a URL that can be requested. The message never holds the text: it may hold a token.
-pub(super) fn check_url(text: &str) -> Result<(), String> {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return Err("not a URL; write http://HOST/PATH or https://HOST/PATH".to_owned());
-    };
-    if scheme != "http" && scheme != "https" {
-        return Err("unsupported scheme for URL; write http:// or https://".to_owned());
-    }
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.is_empty() || host.starts_with(':') {
-        return Err("missing host for URL; write http://HOST/PATH".to_owned());
-    }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("URL with a space in it; write %20".to_owned());
-    }
-    Ok(())
 }

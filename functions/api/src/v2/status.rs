@@ -1,0 +1,31 @@
+//! `/api/v2/status`.
+
+use super::model::time;
+use super::{Answer, Failure, ok};
+use crate::handler::Api;
+use axum::extract::State;
+use std::sync::Arc;
+
+pub(super) async fn status(State(api): State<Arc<Api>>) -> Answer {
+    let files = api.ports.config.current().await?;
+    let text = files
+        .alertmanager
+        .as_ref()
+        .map(|file| file.text.as_str())
+        .unwrap_or_default();
+    let original = parapet_routing::config::masked(text)
+        .map_err(|error| Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    ok(&serde_json::json!({
+        "cluster": {"peers": [], "status": "disabled"},
+        "config": {"original": original},
+        "uptime": time(api.settings.started_at_ms.unwrap_or_default()),
+        "versionInfo": {
+            "branch": "",
+            "buildDate": "",
+            "buildUser": "",
+            "goVersion": "",
+            "revision": api.settings.revision,
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+    }))
+}

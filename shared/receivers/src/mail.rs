@@ -1,0 +1,29 @@
+//! A message on its way to an SMTP server.
+
+use crate::connection::Connection;
+use parapet_routing::Secret;
+
+/// A message, and how its server is reached. Its `Debug` shows no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// The server's name or address.
+    pub host: String,
+    /// Its port: a number.
+    pub port: String,
+    /// The name that it is greeted with.
+    pub hello: String,
+    /// Whether the connection begins with TLS.
+    pub implicit_tls: bool,
+    /// Whether it has to be upgraded to TLS before anything is said.
+    pub require_tls: bool,
+    /// What is trusted, and who is presented.
+    pub connection: Connection,
+    /// User name and password, where there is a user name.
+    pub credentials: Option<(String, Secret)>,
+    /// The sender's address.
+    pub from: String,
+    /// The receivers' addresses.
+    pub to: Vec<String>,
+    /// Headers and body, lines ending in CR LF.
+    pub message: Vec<u8>,
+}
