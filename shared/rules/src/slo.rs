@@ -17,7 +17,7 @@
 //!   error_query: sum(rate(http_requests_total{job=\"checkout\", code=~\"5..\"}[{{.window}}]))
 //!   total_query: sum(rate(http_requests_total{job=\"checkout\"}[{{.window}}]))
 //! ")?.expect("an SLO file");
-//! assert!(rules.contains("record: slo:sli_error:ratio_rate5m"));
+//! assert!(rules.contains("record: \"slo:sli_error:ratio_rate5m\""));
 //! # Ok::<(), parapet_rules::RulesError>(())
 //! ```
 
