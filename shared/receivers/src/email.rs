@@ -132,11 +132,8 @@ fn addresses(list: &str) -> Result<Vec<String>, RenderError> {
         let good = address
             .rsplit_once('@')
             .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
-        if !good
-            || address
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || c == '<' || c == '>')
-        {
+        let bare = |c: char| c.is_whitespace() || c == '<' || c == '>';
+        if !good || address.chars().any(bare) || part.chars().any(char::is_control) {
             return Err(RenderError::Invalid(format!(
                 "{} is not an email address",
                 parapet_model::quote(part)
