@@ -20,6 +20,8 @@ pub(crate) enum Command {
     /// Check files before they are used
     #[command(subcommand)]
     Check(Check),
+    /// Ask a server in PromQL: tables, graphs, JSON or CSV
+    Query(crate::query::QueryOptions),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
     Completions { shell: clap_complete::Shell },

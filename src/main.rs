@@ -2,6 +2,7 @@
 
 mod check;
 mod cli;
+mod query;
 mod run;
 
 use clap::Parser;
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         cli::Command::Run(options) => run::run(*options),
         cli::Command::Check(cli::Check::Config(files)) => check::config(&files),
+        cli::Command::Query(options) => query::query(&options),
         cli::Command::Completions { shell } => {
             cli::completions(shell);
             Ok(())

@@ -5,15 +5,17 @@ mod binary;
 mod call;
 mod info;
 mod instant;
+mod interrupt;
 mod merge;
 mod range;
 mod rows;
 mod smooth;
+mod sort;
 mod subquery;
 
 pub(crate) use range::Points;
 pub(crate) use rows::{
-    ABSENT, Computed, Evaluated, Grid, Point, Row, in_braces, is_absent, is_metadata, stored, without_metadata,
+    ABSENT, Computed, Evaluated, Grid, Point, Row, in_braces, is_absent, is_metadata, push_label, stored, without_metadata,
 };
 
 use crate::annotations::Annotations;
@@ -24,7 +26,6 @@ use crate::plan::{Kind, Node, Plan};
 use crate::query::{Answer, Options, QueryRange, QueryValue, Selector, StartTimestamps};
 use parapet_model::Series;
 use std::cell::{Cell, RefCell, RefMut};
-use std::sync::atomic::Ordering;
 
 /// What to fetch for a query, and for which times; [`evaluate`] wants an answer for each, in the same order.
 ///
@@ -99,13 +100,7 @@ fn evaluate_here(
         }
     }
     let plan = Plan::new(expr, range, options)?;
-    let shared = Shared {
-        options,
-        fetched,
-        starts,
-        annotations: RefCell::default(),
-        samples: Cell::new(0),
-    };
+    let shared = Shared::new(options, fetched, starts);
     let step = if instant { 1 } else { range.step_ms };
     let grid = Grid {
         start: range.start_ms,
@@ -128,6 +123,18 @@ pub(crate) struct Shared<'a> {
     annotations: RefCell<Annotations>,
     /// Samples in memory.
     samples: Cell<usize>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(options: &'a Options, fetched: &'a [Vec<Series>], starts: &'a [Vec<StartTimestamps>]) -> Self {
+        Self {
+            options,
+            fetched,
+            starts,
+            annotations: RefCell::default(),
+            samples: Cell::new(0),
+        }
+    }
 }
 
 /// Answers nodes for one grid of times.
@@ -179,14 +186,6 @@ impl<'a> Evaluator<'a> {
         self.grid.len()
     }
 
-    /// Fails where the host wants the evaluation to stop.
-    pub(crate) fn check_interrupt(&self) -> Result<()> {
-        match &self.options().interrupt {
-            Some(interrupt) if interrupt.load(Ordering::Relaxed) => Err(EvaluationError::Timeout),
-            _ => Ok(()),
-        }
-    }
-
     /// A grid of more steps than samples are allowed cannot be answered, nor held.
     pub(crate) fn check_steps(&self) -> Result<()> {
         if self.steps() > self.options().max_samples {
@@ -230,6 +229,7 @@ impl<'a> Evaluator<'a> {
             Evaluated::Scalar(values) => self.charge(values.len())?,
             Evaluated::Vector(rows) => {
                 for row in rows {
+                    self.check_interrupt()?;
                     self.charge(row.sample_count())?;
                 }
             }
@@ -298,6 +298,7 @@ impl<'a> Evaluator<'a> {
             Evaluated::Vector(mut rows) if steps > 1 => {
                 self.check_samples(rows.len().saturating_mul(steps))?;
                 for row in &mut rows {
+                    self.check_interrupt()?;
                     row.floats = vec![row.floats[0]; steps];
                     if let Some(histogram) = row.histograms.first().cloned() {
                         row.histograms = vec![histogram; steps];
@@ -317,6 +318,7 @@ impl<'a> Evaluator<'a> {
             }
             Evaluated::Vector(mut rows) => {
                 for row in &mut rows {
+                    self.check_interrupt()?;
                     for value in &mut row.floats {
                         if !is_absent(*value) {
                             *value = -*value;
@@ -353,7 +355,7 @@ impl<'a> Evaluator<'a> {
         let rows = match evaluated {
             Evaluated::Text(value) => return Ok(QueryValue::String { timestamp_ms, value }),
             Evaluated::Matrix(mut series) => {
-                series.sort_by(|a, b| a.labels.cmp(&b.labels));
+                self.sort(&mut series, |a, b| a.labels.cmp(&b.labels))?;
                 return Ok(QueryValue::Matrix(series));
             }
             Evaluated::Scalar(values) if instant => {
@@ -374,17 +376,18 @@ impl<'a> Evaluator<'a> {
                 .collect();
             return Ok(QueryValue::Vector(samples));
         }
-        let mut series: Vec<Series> = rows
-            .into_iter()
-            .filter(|row| !row.is_empty())
-            .map(|row| row.into_series(&self.grid))
-            .collect();
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let mut series: Vec<Series> = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().filter(|row| !row.is_empty()) {
+            self.check_interrupt()?;
+            series.push(row.into_series(&self.grid));
+        }
+        self.sort(&mut series, |a, b| a.labels.cmp(&b.labels))?;
         Ok(QueryValue::Matrix(series))
     }
 
     fn drop_delayed_names(&self, mut rows: Vec<Row>) -> Result<Vec<Row>> {
         for row in &mut rows {
+            self.check_interrupt()?;
             if row.drop_name {
                 row.labels = without_metadata(&row.labels);
             }

@@ -82,6 +82,7 @@ impl Evaluator<'_> {
         let drops_name = operation.changes_metric() || operation.return_bool;
         let trims = matches!(operation.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
         for row in &mut rows {
+            self.check_interrupt()?;
             if row.has_histograms() || trims {
                 self.row_with_scalar(operation, row, scalars, swapped);
             } else {

@@ -99,6 +99,7 @@ impl Evaluator<'_> {
             let mut row: Option<Row> = None;
             let mut histograms = 0;
             for step in 0..steps {
+                self.check_interrupt()?;
                 let Some(found) = cursor.seek(instant.reference(self.grid.time(step))) else {
                     continue;
                 };
@@ -131,6 +132,7 @@ impl Evaluator<'_> {
             let mut cursor = Cursor::new(series, &series.histograms, lookback);
             let mut row = Row::new(series.labels.clone(), false, steps);
             for step in 0..steps {
+                self.check_interrupt()?;
                 if let Some(Found::Float(time, ..) | Found::Histogram(time, ..)) =
                     cursor.seek(instant.reference(self.grid.time(step)))
                 {
@@ -146,10 +148,10 @@ impl Evaluator<'_> {
     }
 
     /// `start_timestamp(selector)`: the start timestamps of the samples, in seconds.
-    pub(super) fn select_start_timestamps(&self, instant: &Instant) -> Vec<Row> {
+    pub(super) fn select_start_timestamps(&self, instant: &Instant) -> Result<Vec<Row>> {
         let (steps, lookback) = (self.steps(), self.options().lookback_delta_ms);
         if !self.options().use_start_timestamps {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let mut rows = Vec::new();
         for (at, series) in self.fetched(instant.source).iter().enumerate() {
@@ -157,6 +159,7 @@ impl Evaluator<'_> {
             let mut cursor = Cursor::new(series, &series.histograms, lookback);
             let mut row = Row::new(series.labels.clone(), false, steps);
             for step in 0..steps {
+                self.check_interrupt()?;
                 let start = match cursor.seek(instant.reference(self.grid.time(step))) {
                     Some(Found::Float(_, _, at)) => starts.and_then(|starts| starts.floats.get(at)),
                     Some(Found::Histogram(_, _, at)) => starts.and_then(|starts| starts.histograms.get(at)),
@@ -168,7 +171,7 @@ impl Evaluator<'_> {
                 rows.push(row);
             }
         }
-        rows
+        Ok(rows)
     }
 }
 

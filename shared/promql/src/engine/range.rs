@@ -158,10 +158,11 @@ impl Evaluator<'_> {
             }
         }
         if name == "absent_over_time" {
-            return Ok(self.absent_rows(&rows, &args[matrix]));
+            return self.absent_rows(&rows, &args[matrix]);
         }
         let keeps_name = matches!(name, "last_over_time" | "first_over_time");
         for row in &mut rows {
+            self.check_interrupt()?;
             if !keeps_name || row.drop_name {
                 self.drop_name(row);
             }
@@ -190,6 +191,7 @@ impl Evaluator<'_> {
         let mut cursor = WindowCursor::default();
         let prepared = function.prepare(points, steps);
         for step in 0..steps {
+            self.check_interrupt()?;
             let now = self.grid.time(step);
             let end = input.at.unwrap_or(now).saturating_sub(input.offset);
             let start = end.saturating_sub(input.range);
@@ -214,14 +216,12 @@ impl Evaluator<'_> {
         match &node.kind {
             Kind::Range(range) => {
                 let selector = &range.selector;
-                let points = self
-                    .fetched(selector.source)
-                    .iter()
-                    .enumerate()
-                    .map(|(at, series)| {
-                        Points::of_series(series, selector.statistics, self.starts(selector.source, at))
-                    })
-                    .collect();
+                let mut points = Vec::new();
+                for (at, series) in self.fetched(selector.source).iter().enumerate() {
+                    self.check_interrupt()?;
+                    let starts = self.starts(selector.source, at);
+                    points.push(Points::of_series(series, selector.statistics, starts));
+                }
                 let (offset, at, extension) = (selector.offset, selector.at, selector.extension);
                 Ok(Input {
                     points,
@@ -279,6 +279,7 @@ impl Evaluator<'_> {
         let lookback = self.options().lookback_delta_ms;
         let mut answer = Vec::new();
         for series in self.fetched(selector.source) {
+            self.check_interrupt()?;
             let points = Points::of_series(series, false, None);
             let (before, after) = match selector.extension {
                 None => (0, 0),

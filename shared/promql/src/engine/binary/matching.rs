@@ -1,6 +1,8 @@
 //! Arithmetic and comparison of two vectors: rows find each other by their labels.
 
-use super::super::{ABSENT, Computed, Evaluator, Point, Result, Row, failure, in_braces, is_absent, is_metadata};
+use super::super::{
+    ABSENT, Computed, Evaluator, Point, Result, Row, failure, in_braces, is_absent, is_metadata, push_label,
+};
 use super::element::{self, Element};
 use super::{Operation, compare, scalar_value};
 use crate::ast::{BinaryOp, Cardinality, VectorMatching};
@@ -11,6 +13,8 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Signatures<'m> {
     matching: &'m VectorMatching,
     numbers: HashMap<Vec<u8>, usize>,
+    /// The key in the making.
+    key: Vec<u8>,
 }
 
 impl<'m> Signatures<'m> {
@@ -18,22 +22,23 @@ impl<'m> Signatures<'m> {
         Self {
             matching,
             numbers: HashMap::new(),
+            key: Vec::new(),
         }
     }
 
     /// The number of these labels' signature.
     pub(super) fn of(&mut self, labels: &Labels) -> usize {
-        let mut key = Vec::with_capacity(64);
+        self.key.clear();
         for (name, value) in labels {
             if self.counts(name) {
-                for text in [name, value] {
-                    key.extend_from_slice(&text.len().to_le_bytes());
-                    key.extend_from_slice(text.as_bytes());
-                }
+                push_label(&mut self.key, name, value);
             }
         }
-        let next = self.numbers.len();
-        *self.numbers.entry(key).or_insert(next)
+        if let Some(number) = self.numbers.get(&self.key) {
+            return *number;
+        }
+        self.numbers.insert(self.key.clone(), self.numbers.len());
+        self.numbers.len() - 1
     }
 
     fn counts(&self, label: &str) -> bool {
@@ -87,22 +92,24 @@ impl Evaluator<'_> {
         let mut signatures = Signatures::new(matching);
         let mut groups: Vec<Group> = Vec::new();
         for (at, row) in many.iter().enumerate() {
+            self.check_interrupt()?;
             let number = signatures.of(&row.labels);
             groups.resize_with(signatures.count(), Group::default);
             groups[number].many.push(at);
         }
         for (at, row) in one.iter().enumerate() {
+            self.check_interrupt()?;
             let number = signatures.of(&row.labels);
             groups.resize_with(signatures.count(), Group::default);
             groups[number].one.push(at);
         }
-        let many_present = if groups.iter().any(|group| group.one.len() > 1) {
-            (0..self.steps())
-                .map(|step| many.iter().any(|row| row.get(step).is_some()))
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let mut many_present = Vec::new();
+        if groups.iter().any(|group| group.one.len() > 1) {
+            for step in 0..self.steps() {
+                self.check_interrupt()?;
+                many_present.push(many.iter().any(|row| row.get(step).is_some()));
+            }
+        }
         let pairing = Pairing {
             evaluator: self,
             operation,
@@ -207,6 +214,7 @@ impl Pairing<'_> {
             .map(|row| signatures.matched_labels(&row.labels))
             .unwrap_or_default();
         for step in 0..steps {
+            self.evaluator.check_interrupt()?;
             let mut present = one.iter().enumerate().filter(|(_, row)| row.get(step).is_some());
             let single = present.next();
             if let (Some((_, first)), Some((_, second))) = (single, present.next()) {
