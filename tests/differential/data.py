@@ -175,8 +175,9 @@ class Data:
         self.classic("broken_seconds", {"job": "api"}, times, broken=0.02)
         self.add("odd_bucket", {"le": "high"}, [(at, 1.0) for at in times])
         self.add("odd_bucket", {"le": "1"}, [(at, 1.0) for at in times])
+        # A request holds ten minutes, and Prometheus takes the floats of a request before its histograms.
         mixed = self.histograms(times, 1)
-        mixed = [(at, random.gauss(5, 2)) if at // 600_000 % 3 == 0 else (at, of) for at, of in mixed]
+        mixed = [(at, random.gauss(5, 2)) if (at - self.start_ms) // 600_000 % 3 == 0 else (at, of) for at, of in mixed]
         self.add("mixed", {"n": "0"}, mixed)
         self.add("mixed", {"n": "1"}, [(at, float(number)) for number, at in enumerate(times)])
         self.add("mixed", {"n": "2"}, self.histograms(times, 2))

@@ -89,13 +89,20 @@ def load(servers, data, end_s):
         body = b"".join(remote_write.series(labels, samples) for labels, samples in piece)
         for server in servers:
             remote_write.push(server.base, body)
-    everything = 'sum(count_over_time({__name__=~".+"}[3h]))'
+    names = sorted({labels["__name__"] for labels, _ in data.series})
     for _ in range(240):
-        counts = [server.ask("query", query=everything, time=end_s)["data"]["result"] for server in servers]
-        if counts[0] and counts[0][0]["value"][1] == counts[1][0]["value"][1]:
-            return int(counts[0][0]["value"][1])
+        counts = [[count(server, name, end_s) for name in names] for server in servers]
+        if counts[0] == counts[1]:
+            return sum(counts[0])
         time.sleep(0.5)
-    raise SystemExit(f"the servers do not come to hold the same samples: {counts}")
+    differences = [(name, *held) for name, *held in zip(names, *counts) if held[0] != held[1]]
+    raise SystemExit(f"the servers do not come to hold the same samples: {differences}")
+
+
+def count(server, name, end_s):
+    """How many samples of a metric a server holds, without staleness markers."""
+    answer = server.ask("query", query=f'sum(count_over_time({{__name__="{name}"}}[3h]))', time=end_s)
+    return sum(int(series["value"][1]) for series in answer["data"]["result"])
 
 
 def is_ordered(expression):

@@ -132,10 +132,11 @@ impl Evaluator<'_> {
         };
         let mut rows = Vec::with_capacity(input.points.len());
         // Where a message is about the function's argument, it is about the first one.
+        let first = place(&args[0]);
         let position = if matches!(name, "irate" | "idelta") {
-            call_args(args)
+            args.last().map_or(first, |last| PositionRange::merge(first, place(last)))
         } else {
-            args[0].position
+            first
         };
         let mut context = Context {
             evaluator: *self,
@@ -150,7 +151,7 @@ impl Evaluator<'_> {
             self.check_interrupt()?;
             let row = self.evaluate_series(points, &input, &parameters, &function, &mut context)?;
             if matches!(name, "rate" | "increase") && row.floats.iter().any(|value| !super::is_absent(*value)) {
-                self.note_non_counter(&points.labels, args[0].position);
+                self.note_non_counter(&points.labels, first);
             }
             if !row.is_empty() {
                 self.charge(row.sample_count())?;
@@ -317,11 +318,11 @@ impl Evaluator<'_> {
     }
 }
 
-/// From the first argument to the last.
-fn call_args(args: &[Node]) -> PositionRange {
-    match (args.first(), args.last()) {
-        (Some(first), Some(last)) => PositionRange::merge(first.position, last.position),
-        _ => PositionRange::default(),
+/// Where an argument stands for messages: Prometheus forgets the place of a subquery once it has its points.
+fn place(arg: &Node) -> PositionRange {
+    match super::call::bare(arg).kind {
+        Kind::Subquery(_) => PositionRange::default(),
+        _ => arg.position,
     }
 }
 
