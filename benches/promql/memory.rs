@@ -26,19 +26,25 @@ impl Memory {
         &self.series
     }
 
-    /// The series that pass every matcher, with their samples of the times asked for.
-    pub(crate) fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Series> {
-        let named = matchers.iter().find(|matcher| matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal);
+    /// The series that pass every matcher and have samples in the times asked for.
+    pub(crate) fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<&Series> {
+        let named = matchers
+            .iter()
+            .find(|matcher| matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal);
         let within = match named {
             Some(named) => {
-                let start = self.series.partition_point(|series| name(&series.labels) < named.value.as_str());
+                let start = self
+                    .series
+                    .partition_point(|series| name(&series.labels) < named.value.as_str());
                 let found = self.series[start..].partition_point(|series| name(&series.labels) <= named.value.as_str());
                 &self.series[start..start + found]
             }
             None => &self.series[..],
         };
-        let others: Vec<&Matcher> =
-            matchers.iter().filter(|matcher| named.is_none_or(|named| !std::ptr::eq(named, *matcher))).collect();
+        let others: Vec<&Matcher> = matchers
+            .iter()
+            .filter(|matcher| named.is_none_or(|named| !std::ptr::eq(named, *matcher)))
+            .collect();
         // A value is tested once, however many series have it.
         let mut verdicts: Vec<HashMap<&str, bool>> = vec![HashMap::new(); others.len()];
         within
@@ -49,15 +55,9 @@ impl Memory {
                     *verdicts.entry(value).or_insert_with(|| matcher.matches(value))
                 })
             })
-            .filter_map(|series| {
+            .filter(|series| {
                 let low = series.timestamps.partition_point(|at| *at < start_ms);
-                let high = series.timestamps.partition_point(|at| *at <= end_ms);
-                (low < high).then(|| Series {
-                    labels: series.labels.clone(),
-                    timestamps: series.timestamps[low..high].to_vec(),
-                    values: series.values[low..high].to_vec(),
-                    histograms: Vec::new(),
-                })
+                series.timestamps.get(low).is_some_and(|at| *at <= end_ms)
             })
             .collect()
     }

@@ -5,7 +5,7 @@ use crate::queries::Query;
 use crate::{Summary, process};
 use anyhow::Context as _;
 use parapet_function_kit::ReqwestHttp;
-use parapet_model::{BatchSeries, MetricType, Sample, Series};
+use parapet_model::{BatchSeries, MetricType, Sample};
 use parapet_ports::{Http as _, HttpRequest};
 use std::time::Duration;
 
@@ -17,40 +17,41 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn new(url: String, pid: u32) -> anyhow::Result<Self> {
-        Ok(Self { http: ReqwestHttp::new()?, url, pid })
+        Ok(Self {
+            http: ReqwestHttp::new()?,
+            url,
+            pid,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Sends everything, in the order of time: a head takes nothing that is much older than what it has.
+    /// Sends everything, series by series: with blocks of 100 days the head takes what is much older than what it has.
     pub(crate) async fn load(&self, memory: &Memory) -> anyhow::Result<()> {
-        const SLICE_MS: i64 = 600_000;
-        let first = memory.all().iter().filter_map(|series| series.timestamps.first()).min().copied().unwrap_or(0);
-        let last = memory.all().iter().filter_map(|series| series.timestamps.last()).max().copied().unwrap_or(0);
-        let mut low = first;
-        while low <= last {
-            let within = memory.all().iter().filter_map(|series| slice(series, low, low + SLICE_MS));
-            let mut batch: Vec<BatchSeries> = Vec::new();
-            for series in within {
-                batch.push(series);
-                if batch.len() == 5000 {
-                    self.write(&std::mem::take(&mut batch)).await?;
-                }
+        let mut batch: Vec<BatchSeries> = Vec::new();
+        for series in memory.all() {
+            let samples = series.timestamps.iter().zip(&series.values);
+            batch.push(BatchSeries {
+                labels: series.labels.clone(),
+                kind: MetricType::Unknown,
+                samples: samples.map(|(at, value)| Sample::float(*at, *value)).collect(),
+            });
+            if batch.iter().map(|series| series.samples.len()).sum::<usize>() > 100_000 {
+                self.write(&std::mem::take(&mut batch)).await?;
             }
-            if !batch.is_empty() {
-                self.write(&batch).await?;
-            }
-            low += SLICE_MS;
         }
-        Ok(())
+        self.write(&batch).await
     }
 
     async fn write(&self, batch: &[BatchSeries]) -> anyhow::Result<()> {
         let mut headers = http::HeaderMap::new();
         for (name, value) in [
-            ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+            (
+                "content-type",
+                "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+            ),
             ("content-encoding", "snappy"),
             ("x-prometheus-remote-write-version", "2.0.0"),
         ] {
@@ -83,22 +84,41 @@ impl Peer {
     pub(crate) async fn measure(&self, query: &Query, ours: &Summary, seconds: f64) -> anyhow::Result<f64> {
         let (range, at) = (&query.range, |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000));
         let (path, form) = if range.is_instant() {
-            ("api/v1/query", vec![("query", query.text.clone()), ("time", at(range.start_ms))])
+            (
+                "api/v1/query",
+                vec![("query", query.text.clone()), ("time", at(range.start_ms))],
+            )
         } else {
-            let form = [("start", range.start_ms), ("end", range.end_ms), ("step", range.step_ms)];
+            let form = [
+                ("start", range.start_ms),
+                ("end", range.end_ms),
+                ("step", range.step_ms),
+            ];
             let form = form.map(|(name, ms)| (name, at(ms)));
-            ("api/v1/query_range", form.into_iter().chain([("query", query.text.clone())]).collect())
+            (
+                "api/v1/query_range",
+                form.into_iter().chain([("query", query.text.clone())]).collect(),
+            )
         };
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let mut headers = http::HeaderMap::new();
-        headers.insert("content-type", http::HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(
+            "content-type",
+            http::HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
         let (before, mut runs) = (process::cpu_seconds(self.pid), 0u32);
         loop {
             let answer = self.call(path, headers.clone(), body.clone().into_bytes()).await?;
             runs += 1;
             if runs == 1 {
                 let theirs = summary(&answer)?;
-                anyhow::ensure!(ours.is_close_to(&theirs), "{}: {ours:?} instead of {theirs:?}", query.name);
+                anyhow::ensure!(
+                    ours.is_close_to(&theirs),
+                    "{}: {ours:?} instead of {theirs:?}",
+                    query.name
+                );
             }
             let spent = process::cpu_seconds(self.pid) - before;
             if spent >= seconds || runs == 50 {
@@ -108,24 +128,17 @@ impl Peer {
     }
 }
 
-fn slice(series: &Series, low_ms: i64, high_ms: i64) -> Option<BatchSeries> {
-    let low = series.timestamps.partition_point(|at| *at < low_ms);
-    let high = series.timestamps.partition_point(|at| *at < high_ms);
-    let samples = series.timestamps[low..high].iter().zip(&series.values[low..high]);
-    (low < high).then(|| BatchSeries {
-        labels: series.labels.clone(),
-        kind: MetricType::Unknown,
-        samples: samples.map(|(at, value)| Sample::float(*at, *value)).collect(),
-    })
-}
-
 /// Reads an answer.
 fn summary(body: &[u8]) -> anyhow::Result<Summary> {
     let answer: serde_json::Value = serde_json::from_slice(body)?;
     let mut summary = Summary::default();
-    let result = answer["data"]["result"].as_array().context("the peer's answer has no result")?;
+    let result = answer["data"]["result"]
+        .as_array()
+        .context("the peer's answer has no result")?;
     for series in result {
-        let points = series["values"].as_array().map_or_else(|| vec![&series["value"]], |all| all.iter().collect());
+        let points = series["values"]
+            .as_array()
+            .map_or_else(|| vec![&series["value"]], |all| all.iter().collect());
         let text = |point: &serde_json::Value| point[1].as_str().and_then(parapet_model::parse_float);
         summary.add(points.into_iter().filter_map(text));
     }

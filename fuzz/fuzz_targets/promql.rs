@@ -57,6 +57,10 @@ static SERIES: LazyLock<Vec<Series>> = LazyLock::new(|| {
 fuzz_target!(|text: &str| {
     let Ok(expr) = parse(text) else { return };
     let printed = expr.to_string();
+    // The lexer takes this sign for a broken byte, as Prometheus' does; it stands for bytes that were written escaped.
+    if printed.contains('\u{fffd}') {
+        return;
+    }
     let again = parse(&printed).unwrap_or_else(|error| panic!("{text:?} prints as {printed:?}: {error}"));
     assert_eq!(again.to_string(), printed, "{text:?}");
     let _ = pretty(&expr);

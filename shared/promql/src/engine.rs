@@ -15,7 +15,8 @@ mod subquery;
 
 pub(crate) use range::Points;
 pub(crate) use rows::{
-    ABSENT, Computed, Evaluated, Grid, Point, Row, in_braces, is_absent, is_metadata, push_label, stored, without_metadata,
+    ABSENT, Computed, Evaluated, Grid, Point, Row, in_braces, is_absent, is_metadata, push_label, stored,
+    without_metadata,
 };
 
 use crate::annotations::Annotations;
@@ -25,6 +26,7 @@ use crate::error::EvaluationError;
 use crate::plan::{Kind, Node, Plan};
 use crate::query::{Answer, Options, QueryRange, QueryValue, Selector, StartTimestamps};
 use parapet_model::Series;
+use std::borrow::Borrow;
 use std::cell::{Cell, RefCell, RefMut};
 
 /// What to fetch for a query, and for which times; [`evaluate`] wants an answer for each, in the same order.
@@ -45,15 +47,16 @@ pub fn selectors(expr: &Expr, range: &QueryRange, options: &Options) -> Vec<Sele
 }
 
 /// Answers a query over fetched series: `fetched[i]` answers `selectors(…)[i]`. Samples outside the times asked for
-/// do no harm; the series of one selector must differ in their labels.
+/// do no harm; the series of one selector must differ in their labels. They may be given as references: nothing is
+/// copied of them but what the answer holds.
 ///
 /// # Errors
 /// [`EvaluationError`]: the query is refused, the data does not allow it, or a limit is reached.
-pub fn evaluate(
+pub fn evaluate<S: Borrow<Series>>(
     expr: &Expr,
     range: &QueryRange,
     options: &Options,
-    fetched: &[Vec<Series>],
+    fetched: &[Vec<S>],
 ) -> Result<Answer, EvaluationError> {
     evaluate_with_start_timestamps(expr, range, options, fetched, &[])
 }
@@ -63,14 +66,18 @@ pub fn evaluate(
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn evaluate_with_start_timestamps(
+pub fn evaluate_with_start_timestamps<S: Borrow<Series>>(
     expr: &Expr,
     range: &QueryRange,
     options: &Options,
-    fetched: &[Vec<Series>],
+    fetched: &[Vec<S>],
     starts: &[Vec<StartTimestamps>],
 ) -> Result<Answer, EvaluationError> {
-    let answer = || evaluate_here(expr, range, options, fetched, starts);
+    let fetched: Vec<Vec<&Series>> = fetched
+        .iter()
+        .map(|series| series.iter().map(Borrow::borrow).collect())
+        .collect();
+    let answer = || evaluate_here(expr, range, options, &fetched, starts);
     if !expr.is_deeper_than(SHALLOW) {
         return answer();
     }
@@ -81,7 +88,7 @@ fn evaluate_here(
     expr: &Expr,
     range: &QueryRange,
     options: &Options,
-    fetched: &[Vec<Series>],
+    fetched: &[Vec<&Series>],
     starts: &[Vec<StartTimestamps>],
 ) -> Result<Answer> {
     let value_type = expr.value_type();
@@ -118,7 +125,7 @@ fn evaluate_here(
 /// What holds for the whole query.
 pub(crate) struct Shared<'a> {
     options: &'a Options,
-    fetched: &'a [Vec<Series>],
+    fetched: &'a [Vec<&'a Series>],
     starts: &'a [Vec<StartTimestamps>],
     annotations: RefCell<Annotations>,
     /// Samples in memory.
@@ -126,7 +133,7 @@ pub(crate) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    fn new(options: &'a Options, fetched: &'a [Vec<Series>], starts: &'a [Vec<StartTimestamps>]) -> Self {
+    fn new(options: &'a Options, fetched: &'a [Vec<&'a Series>], starts: &'a [Vec<StartTimestamps>]) -> Self {
         Self {
             options,
             fetched,
@@ -165,7 +172,7 @@ impl<'a> Evaluator<'a> {
         self.shared.annotations.borrow_mut()
     }
 
-    pub(crate) fn fetched(&self, source: usize) -> &'a [Series] {
+    pub(crate) fn fetched(&self, source: usize) -> &'a [&'a Series] {
         self.shared.fetched.get(source).map(Vec::as_slice).unwrap_or_default()
     }
 

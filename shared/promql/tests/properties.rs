@@ -332,7 +332,11 @@ proptest! {
 fn printed_finds_parse_again() {
     for text in ["info(metric, {})"] {
         let printed = parse(text).unwrap().to_string();
-        assert_eq!(parse(&printed).map(|expr| expr.to_string()), Ok(printed.clone()), "{text}: {printed}");
+        assert_eq!(
+            parse(&printed).map(|expr| expr.to_string()),
+            Ok(printed.clone()),
+            "{text}: {printed}"
+        );
     }
 }
 

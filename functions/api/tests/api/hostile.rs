@@ -143,7 +143,9 @@ async fn a_query_that_nobody_waits_for_stops() {
     });
     harness.store(series(300, 300)).await;
     // Minutes of work, were it not stopped: a quantile has to go through each of its windows.
-    let nested = (0..4).fold("m".to_owned(), |inner, _| format!("quantile_over_time(0.5, {inner}[10m:1s])"));
+    let nested = (0..4).fold("m".to_owned(), |inner, _| {
+        format!("quantile_over_time(0.5, {inner}[10m:1s])")
+    });
     let heavy = format!("query=sum({nested})&start=0&end=600&step=1&timeout=0.2");
     let answer = harness.call(post("/api/v1/query_range", &heavy)).await;
     assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());

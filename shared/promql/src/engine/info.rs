@@ -49,6 +49,7 @@ impl Evaluator<'_> {
         let known = |label: usize, value: &str| values[label].is_empty() || values[label].contains(value);
         let series: Vec<&Series> = fetched
             .iter()
+            .copied()
             .filter(|series| {
                 let identity = identity(&series.labels);
                 known(0, identity[0]) && known(1, identity[1])

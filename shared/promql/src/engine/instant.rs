@@ -124,6 +124,16 @@ impl Evaluator<'_> {
         Ok(rows)
     }
 
+    /// What `timestamp(selector)` finds at a step. With `@` Prometheus fetches what the offset says, and then forgets it:
+    /// the sample is the latest before the time of `@`, among those fetched.
+    fn seek_fixed<'s>(&self, cursor: &mut Cursor<'s>, instant: &Instant, step: usize) -> Option<Found<'s>> {
+        let time = instant.reference(self.grid.time(step));
+        let at = instant.at.unwrap_or(time);
+        let oldest = at.max(time).saturating_sub(self.options().lookback_delta_ms);
+        let found = cursor.seek(at.min(time));
+        found.filter(|(Found::Float(time, ..) | Found::Histogram(time, ..))| *time > oldest)
+    }
+
     /// `timestamp(selector)`: the times of the samples, in seconds.
     pub(super) fn select_timestamps(&self, instant: &Instant) -> Result<Vec<Row>> {
         let (steps, lookback) = (self.steps(), self.options().lookback_delta_ms);
@@ -134,7 +144,7 @@ impl Evaluator<'_> {
             for step in 0..steps {
                 self.check_interrupt()?;
                 if let Some(Found::Float(time, ..) | Found::Histogram(time, ..)) =
-                    cursor.seek(instant.reference(self.grid.time(step)))
+                    self.seek_fixed(&mut cursor, instant, step)
                 {
                     row.floats[step] = seconds(time);
                 }
@@ -160,7 +170,7 @@ impl Evaluator<'_> {
             let mut row = Row::new(series.labels.clone(), false, steps);
             for step in 0..steps {
                 self.check_interrupt()?;
-                let start = match cursor.seek(instant.reference(self.grid.time(step))) {
+                let start = match self.seek_fixed(&mut cursor, instant, step) {
                     Some(Found::Float(_, _, at)) => starts.and_then(|starts| starts.floats.get(at)),
                     Some(Found::Histogram(_, _, at)) => starts.and_then(|starts| starts.histograms.get(at)),
                     None => continue,

@@ -58,7 +58,11 @@ mod tests {
                 series.histograms = times.clone().map(|at| (at, histogram.clone())).collect();
             } else {
                 series.timestamps = times.clone().collect();
-                series.values = series.timestamps.iter().map(|at| (*at / 1000) as f64 + row as f64).collect();
+                series.values = series
+                    .timestamps
+                    .iter()
+                    .map(|at| (*at / 1000) as f64 + row as f64)
+                    .collect();
             }
             series
         };
@@ -74,7 +78,11 @@ mod tests {
         let fetched: Vec<Vec<Series>> = selectors(&expr, range, &options)
             .iter()
             .map(|selector| {
-                let name = selector.matchers.iter().find(|matcher| matcher.name == "__name__").unwrap();
+                let name = selector
+                    .matchers
+                    .iter()
+                    .find(|matcher| matcher.name == "__name__")
+                    .unwrap();
                 series(&name.value)
             })
             .collect();
@@ -138,7 +146,10 @@ mod tests {
             // As an answer of its own, an operand is also written out and sorted.
             let of_operand = |operand: &&str| checks(operand, &range, false).0 - ROWS - 1;
             let of_operands: usize = operands.iter().map(of_operand).sum();
-            assert!(made >= of_operands + at_least, "{text}: {made} checks, of operands {of_operands}");
+            assert!(
+                made >= of_operands + at_least,
+                "{text}: {made} checks, of operands {of_operands}"
+            );
             let (made, answered) = checks(text, &range, true);
             assert!(!answered && made == 1, "{text} does not stop: {made}");
         }

@@ -23,19 +23,30 @@ pub(crate) struct Points<'a> {
 }
 
 impl<'a> Points<'a> {
+    /// The points of a whole series.
     pub(super) fn of_series(series: &'a Series, only_statistics: bool, starts: Option<&StartTimestamps>) -> Self {
+        Self::within(series, (i64::MIN, i64::MAX), only_statistics, starts)
+    }
+
+    /// The points of a series; floats from the first time to the last alone, both inclusive.
+    fn within(
+        series: &'a Series,
+        (first, last): (i64, i64),
+        only_statistics: bool,
+        starts: Option<&StartTimestamps>,
+    ) -> Self {
+        let low = series.timestamps.partition_point(|at| *at < first);
+        let high = low + series.timestamps[low..].partition_point(|at| *at <= last);
+        let (timestamps, float_values) = (&series.timestamps[low..high], &series.values[low..high]);
         let fresh = |value: f64| !is_stale_nan(value);
         let clean = |value: f64| stored(value).to_bits() == value.to_bits() && fresh(value);
-        let keep_floats: Option<Vec<usize>> = (!series.values.iter().all(|value| clean(*value))).then(|| {
-            (0..series.values.len())
-                .filter(|at| fresh(series.values[*at]))
-                .collect()
-        });
+        let keep_floats: Option<Vec<usize>> = (!float_values.iter().all(|value| clean(*value)))
+            .then(|| (0..float_values.len()).filter(|at| fresh(float_values[*at])).collect());
         let (times, values) = match &keep_floats {
-            None => (Cow::Borrowed(&series.timestamps[..]), Cow::Borrowed(&series.values[..])),
+            None => (Cow::Borrowed(timestamps), Cow::Borrowed(float_values)),
             Some(keep) => (
-                keep.iter().map(|at| series.timestamps[*at]).collect(),
-                keep.iter().map(|at| stored(series.values[*at])).collect(),
+                keep.iter().map(|at| timestamps[*at]).collect(),
+                keep.iter().map(|at| stored(float_values[*at])).collect(),
             ),
         };
         let all = statistics(series, only_statistics);
@@ -49,8 +60,8 @@ impl<'a> Points<'a> {
             let pick = |from: &[i64], at: usize| from.get(at).copied().unwrap_or_default();
             StartTimestamps {
                 floats: match &keep_floats {
-                    None => (0..values.len()).map(|at| pick(&starts.floats, at)).collect(),
-                    Some(keep) => keep.iter().map(|at| pick(&starts.floats, *at)).collect(),
+                    None => (low..high).map(|at| pick(&starts.floats, at)).collect(),
+                    Some(keep) => keep.iter().map(|at| pick(&starts.floats, low + at)).collect(),
                 },
                 histograms: keep_histograms.iter().map(|at| pick(&starts.histograms, *at)).collect(),
             }
@@ -134,7 +145,8 @@ impl Evaluator<'_> {
         // Where a message is about the function's argument, it is about the first one.
         let first = place(&args[0]);
         let position = if matches!(name, "irate" | "idelta") {
-            args.last().map_or(first, |last| PositionRange::merge(first, place(last)))
+            args.last()
+                .map_or(first, |last| PositionRange::merge(first, place(last)))
         } else {
             first
         };
@@ -217,11 +229,21 @@ impl Evaluator<'_> {
         match &node.kind {
             Kind::Range(range) => {
                 let selector = &range.selector;
+                let around = match selector.extension {
+                    None => 0,
+                    Some(_) => self.options().lookback_delta_ms,
+                };
+                let last_step = self.grid.time(self.steps().saturating_sub(1));
+                let first = selector.reference(self.grid.start).saturating_sub(range.range);
+                let times = (
+                    first.saturating_sub(around),
+                    selector.reference(last_step).saturating_add(around),
+                );
                 let mut points = Vec::new();
                 for (at, series) in self.fetched(selector.source).iter().enumerate() {
                     self.check_interrupt()?;
                     let starts = self.starts(selector.source, at);
-                    points.push(Points::of_series(series, selector.statistics, starts));
+                    points.push(Points::within(series, times, selector.statistics, starts));
                 }
                 let (offset, at, extension) = (selector.offset, selector.at, selector.extension);
                 Ok(Input {

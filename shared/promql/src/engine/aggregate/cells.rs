@@ -9,7 +9,14 @@ use parapet_model::{CounterReset, Histogram};
 use std::sync::Arc;
 
 impl Evaluator<'_> {
-    pub(super) fn fold_cells(&self, op: AggregateOp, parameter: &[f64], rows: &[&Row], expr: &Node, out: &mut Row) -> Result<()> {
+    pub(super) fn fold_cells(
+        &self,
+        op: AggregateOp,
+        parameter: &[f64],
+        rows: &[&Row],
+        expr: &Node,
+        out: &mut Row,
+    ) -> Result<()> {
         match op {
             AggregateOp::Sum | AggregateOp::Avg => self.fold_sums(op, rows, expr, out)?,
             AggregateOp::Count => {

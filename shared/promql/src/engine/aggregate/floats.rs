@@ -5,13 +5,7 @@ use crate::ast::AggregateOp;
 use crate::functions::math::{Sum, mean, quantile};
 
 impl Evaluator<'_> {
-    pub(super) fn fold_floats(
-        &self,
-        op: AggregateOp,
-        parameter: &[f64],
-        rows: &[&Row],
-        out: &mut [f64],
-    ) -> Result<()> {
+    pub(super) fn fold_floats(&self, op: AggregateOp, parameter: &[f64], rows: &[&Row], out: &mut [f64]) -> Result<()> {
         match op {
             AggregateOp::Sum => self.sums(rows, out),
             AggregateOp::Avg => self.means(rows, out),

@@ -4,9 +4,10 @@ use super::super::{
     ABSENT, Computed, Evaluator, Point, Result, Row, failure, in_braces, is_absent, is_metadata, push_label,
 };
 use super::element::{self, Element};
-use super::{Operation, compare, scalar_value};
+use super::{Operation, Remarks, compare, scalar_value};
 use crate::ast::{BinaryOp, Cardinality, VectorMatching};
 use parapet_model::{Labels, LabelsBuilder, METRIC_NAME};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 /// Numbers the values that the matching labels take.
@@ -75,6 +76,7 @@ struct Pairing<'a> {
     swapped: bool,
     /// Whether any row of the "many" side has a value, for each step; empty where it does not matter.
     many_present: Vec<bool>,
+    remarks: RefCell<Remarks>,
 }
 
 impl Evaluator<'_> {
@@ -116,20 +118,22 @@ impl Evaluator<'_> {
             matching,
             swapped,
             many_present,
+            remarks: RefCell::default(),
         };
         let mut out = Vec::new();
         for group in &groups {
             self.check_interrupt()?;
             if group.many.len() <= 1 && group.one.len() <= 1 && fill_one.is_none() && fill_many.is_none() {
                 if let (Some(many_at), Some(one_at)) = (group.many.first(), group.one.first()) {
-                    out.extend(pairing.pair(&many[*many_at], &one[*one_at]));
+                    out.extend(pairing.pair(*many_at, &many[*many_at], &one[*one_at]));
                 }
                 continue;
             }
-            let many: Vec<&Row> = group.many.iter().map(|at| &many[*at]).collect();
+            let rows: Vec<&Row> = group.many.iter().map(|at| &many[*at]).collect();
             let one: Vec<&Row> = group.one.iter().map(|at| &one[*at]).collect();
-            pairing.group(&signatures, &many, &one, (fill_many, fill_one), &mut out)?;
+            pairing.group(&signatures, (&group.many, &rows), &one, (fill_many, fill_one), &mut out)?;
         }
+        self.tell(operation, pairing.remarks.into_inner());
         out.retain(|row: &Row| !row.is_empty());
         for row in &mut out {
             row.drop_name = operation.return_bool;
@@ -140,13 +144,13 @@ impl Evaluator<'_> {
 
 impl Pairing<'_> {
     /// The output row of two rows that match each other alone.
-    fn pair(&self, many: &Row, one: &Row) -> Option<Row> {
+    fn pair(&self, place: usize, many: &Row, one: &Row) -> Option<Row> {
         let steps = many.floats.len();
         let mut out = Row::new(Labels::empty(), false, steps);
         if many.has_histograms() || one.has_histograms() {
             for step in 0..steps {
                 if let (Some(many), Some(one)) = (many.get(step), one.get(step)) {
-                    self.operate(&mut out, step, many, one);
+                    self.operate(&mut out, step, place, many, one);
                 }
             }
         } else {
@@ -181,11 +185,11 @@ impl Pairing<'_> {
         }
     }
 
-    /// Sets the output at a step. False where the values do not go together.
-    fn operate(&self, out: &mut Row, step: usize, many: Point<'_>, one: Point<'_>) -> bool {
+    /// Sets the output at a step. False where the values do not go together. `place` is that of the "many" row.
+    fn operate(&self, out: &mut Row, step: usize, place: usize, many: Point<'_>, one: Point<'_>) -> bool {
         let (left, right) = if self.swapped { (one, many) } else { (many, one) };
         let Element { value, keep, remark } = element::operate(self.operation.op, left, right);
-        self.evaluator.tell(self.operation, remark);
+        self.remarks.borrow_mut().add(step, place, remark);
         let Some(value) = value else { return false };
         if self.operation.return_bool {
             out.set(step, Computed::Float(f64::from(u8::from(keep))));
@@ -199,7 +203,7 @@ impl Pairing<'_> {
     fn group(
         &self,
         signatures: &Signatures<'_>,
-        many: &[&Row],
+        (places, many): (&[usize], &[&Row]),
         one: &[&Row],
         (fill_many, fill_one): (Option<f64>, Option<f64>),
         out: &mut Vec<Row>,
@@ -240,7 +244,8 @@ impl Pairing<'_> {
                     (None, None) => continue,
                 };
                 let row = self.output(&mut made, out, (many, *many_at), (one, one_at), &any, steps);
-                if !self.operate(&mut out[row], step, *many_point, one_point) {
+                let place = many_at.map_or(usize::MAX, |at| places[at]);
+                if !self.operate(&mut out[row], step, place, *many_point, one_point) {
                     continue;
                 }
                 matched += 1;
@@ -258,7 +263,8 @@ impl Pairing<'_> {
                 && let Some(point) = row.get(step)
             {
                 let row = self.output(&mut made, out, (many, None), (one, Some(one_at)), &any, steps);
-                self.operate(&mut out[row], step, Point::Float(fill), point);
+                // Prometheus fills in when it is through with the rows that are there.
+                self.operate(&mut out[row], step, usize::MAX, Point::Float(fill), point);
             }
         }
         Ok(())
