@@ -21,7 +21,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Check(Check),
     /// Ask a server in PromQL: tables, graphs, JSON or CSV
-    Query(crate::query::QueryOptions),
+    Query(Box<crate::query::QueryOptions>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
     Completions { shell: clap_complete::Shell },

@@ -106,7 +106,7 @@ def count(server, name, end_s):
 
 
 def is_ordered(expression):
-    return expression.startswith(("sort(", "sort_desc(", "sort_by_label")) and expression.endswith(")")
+    return expression.startswith(("sort(", "sort_desc(")) and expression.endswith(")")
 
 
 def main():
@@ -165,7 +165,7 @@ def compare_all(options, servers, source, start_s, end_s):
             counts[endpoint, "errors"] += theirs["status"] == "error"
             empty = theirs["status"] == "success" and not theirs["data"]["result"]
             counts[endpoint, "without data"] += empty
-            found = compare.difference(ours, theirs, endpoint == "query" and is_ordered(expression))
+            found = compare.difference(expression, ours, theirs, endpoint == "query" and is_ordered(expression))
             if found is None:
                 continue
             why = compare.deliberate(expression, found)

@@ -416,14 +416,21 @@ fn unexpected<T>(evaluated: &Evaluated) -> Result<T> {
     failure(format!("unexpected value in evaluation: {evaluated:?}"))
 }
 
-/// Go's `math.Min`: NaN where either is.
+/// Go's `math.Min`: minus infinity where either is, else NaN where either is.
+#[allow(clippy::float_cmp)]
 pub(crate) fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
-/// Go's `math.Max`: NaN where either is.
+/// Go's `math.Max`: infinity where either is, else NaN where either is.
 pub(crate) fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    -go_min(-a, -b)
 }
 
 /// Go's `math.Mod`: the sign of the dividend.

@@ -125,8 +125,12 @@ impl Evaluator<'_> {
                 ..Row::new(Labels::empty(), false, 0)
             }]);
         };
-        #[allow(clippy::cast_possible_truncation)] // Saturates.
-        let of_value = |_: usize, value: f64| of(value as i64);
+        // What no time is comes out as the last one, as Go's conversion and its calendar make it.
+        #[allow(clippy::cast_possible_truncation)]
+        let of_value = |_: usize, value: f64| match value {
+            value if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) => of(value as i64),
+            _ => of(i64::MAX),
+        };
         self.map_floats(self.vector(arg)?, of_value)
     }
 

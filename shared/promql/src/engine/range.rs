@@ -343,7 +343,7 @@ impl Evaluator<'_> {
 /// Where an argument stands for messages: Prometheus forgets the place of a subquery once it has its points.
 fn place(arg: &Node) -> PositionRange {
     match super::call::bare(arg).kind {
-        Kind::Subquery(_) => PositionRange::default(),
+        Kind::Subquery(_) => PositionRange::at(" ", 0),
         _ => arg.position,
     }
 }
