@@ -8,11 +8,11 @@
 mod data;
 mod memory;
 mod peer;
-mod process;
 mod queries;
 
 use clap::Parser;
 use memory::Memory;
+use parapet_benches::process;
 use parapet_model::Value;
 use parapet_promql::{Answer, Options, QueryRange, QueryValue};
 use peer::Peer;

@@ -1,9 +1,10 @@
 //! A Prometheus that holds the same data.
 
+use crate::Summary;
 use crate::memory::Memory;
 use crate::queries::Query;
-use crate::{Summary, process};
 use anyhow::Context as _;
+use parapet_benches::process;
 use parapet_function_kit::ReqwestHttp;
 use parapet_model::{BatchSeries, MetricType, Sample};
 use parapet_ports::{Http as _, HttpRequest};

@@ -122,9 +122,9 @@ mod tests {
     #[test]
     fn tables_are_aligned() {
         let want = "\
-METRIC  INSTANCE  JOB             VALUE
-up      a:9100    node                1
-                  say \"hi\", all   12.5
+METRIC  INSTANCE  JOB            VALUE
+up      a:9100    node           1
+                  say \"hi\", all  12.5
 ";
         assert_eq!(table(&vector()), want);
         let none = Answer::of(json!({"resultType": "vector", "result": []})).unwrap();

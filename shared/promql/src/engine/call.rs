@@ -281,7 +281,18 @@ fn is_label_name(node: &Node) -> bool {
 fn labels_of_absent(matchers: &[Matcher]) -> Labels {
     let mut labels = LabelsBuilder::default();
     let mut seen: Vec<&str> = Vec::new();
-    for matcher in matchers.iter().filter(|matcher| matcher.name != METRIC_NAME) {
+    // Prometheus' storage leaves the matchers in this order: those that take series away come last.
+    let takes_away = |matcher: &&Matcher| {
+        let needed = matchers
+            .iter()
+            .any(|other| other.name == matcher.name && !other.matches(""));
+        !needed || (matches!(matcher.op, MatchOp::NotEqual | MatchOp::NotRegex) && matcher.matches(""))
+    };
+    let (last, first): (Vec<&Matcher>, Vec<&Matcher>) = matchers
+        .iter()
+        .filter(|matcher| matcher.name != METRIC_NAME)
+        .partition(takes_away);
+    for matcher in first.into_iter().chain(last) {
         if matcher.op == MatchOp::Equal && !seen.contains(&matcher.name.as_str()) {
             labels.set(matcher.name.as_str(), matcher.value.as_str());
             seen.push(&matcher.name);

@@ -1,7 +1,7 @@
 //! CPU time and memory of a process, from `/proc`.
 
 /// CPU-seconds so far, all threads, user and system; resolution 10 ms.
-pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |at: usize| {
@@ -14,7 +14,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
 }
 
 /// The most resident memory since the start, or since [`forget_peak`].
-pub(crate) fn peak_bytes(pid: u32) -> u64 {
+pub fn peak_bytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status
         .lines()
@@ -28,7 +28,7 @@ pub(crate) fn peak_bytes(pid: u32) -> u64 {
 }
 
 /// Counts peak memory from now on.
-pub(crate) fn forget_peak(pid: u32) {
+pub fn forget_peak(pid: u32) {
     // Where it is not allowed, the peak of loading counts too.
     let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
 }
