@@ -29,6 +29,8 @@ pub(crate) enum Command {
     /// Work with service level objectives
     #[command(subcommand)]
     Slo(Slo),
+    /// Ask a server in PromQL: tables, graphs, JSON or CSV
+    Query(Box<crate::query::QueryOptions>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
     Completions { shell: clap_complete::Shell },

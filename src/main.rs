@@ -3,6 +3,7 @@
 mod check;
 mod check_rules;
 mod cli;
+mod query;
 mod rules_backtest;
 mod run;
 mod slo_expand;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
             rules_backtest::run(&arguments).map(|()| ExitCode::SUCCESS)
         }
         cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
+        cli::Command::Query(options) => query::query(&options).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);
             Ok(ExitCode::SUCCESS)

@@ -1,16 +1,8 @@
 //! CPU time and tables.
 
-/// CPU-seconds of this process so far, all threads, user and system; resolution 10 ms.
+/// CPU-seconds of this process so far.
 pub(crate) fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|field| field.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
-    (ticks(11) + ticks(12)) / 100.0
+    parapet_benches::process::cpu_seconds(std::process::id())
 }
 
 /// One line of the table.

@@ -168,6 +168,7 @@ impl Remote {
             body: bytes::Bytes::new(),
             timeout: TIMEOUT,
             body_limit_bytes: 0,
+            options: parapet_ports::HttpOptions::default(),
         };
         let response = self
             .runtime

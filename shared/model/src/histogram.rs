@@ -1,5 +1,10 @@
 //! Native histograms, in the float form that the engine computes with.
 
+mod bounds;
+mod fractions;
+
+pub use bounds::exponential_bound;
+
 /// What is known of counter resets before this sample (`CounterResetHint` of Prometheus).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CounterReset {

@@ -24,7 +24,7 @@ mod sample;
 pub use alert::Alert;
 pub use batch::{BatchSeries, SampleBatch};
 pub use duration::{DurationError, format_duration_ms, parse_duration_ms};
-pub use histogram::{CounterReset, Histogram, Span};
+pub use histogram::{CounterReset, Histogram, Span, exponential_bound};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_legacy_metric_name, quote};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use number::{format_float, format_timestamp_seconds, parse_float};

@@ -5,15 +5,18 @@ mod binary;
 mod call;
 mod info;
 mod instant;
+mod interrupt;
 mod merge;
 mod range;
 mod rows;
 mod smooth;
+mod sort;
 mod subquery;
 
 pub(crate) use range::Points;
 pub(crate) use rows::{
-    ABSENT, Computed, Evaluated, Grid, Point, Row, in_braces, is_absent, is_metadata, stored, without_metadata,
+    ABSENT, Computed, Evaluated, Grid, Point, Row, in_braces, is_absent, is_metadata, push_label, stored,
+    without_metadata,
 };
 
 use crate::annotations::Annotations;
@@ -23,8 +26,8 @@ use crate::error::EvaluationError;
 use crate::plan::{Kind, Node, Plan};
 use crate::query::{Answer, Options, QueryRange, QueryValue, Selector, StartTimestamps};
 use parapet_model::Series;
+use std::borrow::Borrow;
 use std::cell::{Cell, RefCell, RefMut};
-use std::sync::atomic::Ordering;
 
 /// What to fetch for a query, and for which times; [`evaluate`] wants an answer for each, in the same order.
 ///
@@ -44,15 +47,16 @@ pub fn selectors(expr: &Expr, range: &QueryRange, options: &Options) -> Vec<Sele
 }
 
 /// Answers a query over fetched series: `fetched[i]` answers `selectors(…)[i]`. Samples outside the times asked for
-/// do no harm; the series of one selector must differ in their labels.
+/// do no harm; the series of one selector must differ in their labels. They may be given as references: nothing is
+/// copied of them but what the answer holds.
 ///
 /// # Errors
 /// [`EvaluationError`]: the query is refused, the data does not allow it, or a limit is reached.
-pub fn evaluate(
+pub fn evaluate<S: Borrow<Series>>(
     expr: &Expr,
     range: &QueryRange,
     options: &Options,
-    fetched: &[Vec<Series>],
+    fetched: &[Vec<S>],
 ) -> Result<Answer, EvaluationError> {
     evaluate_with_start_timestamps(expr, range, options, fetched, &[])
 }
@@ -62,14 +66,18 @@ pub fn evaluate(
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn evaluate_with_start_timestamps(
+pub fn evaluate_with_start_timestamps<S: Borrow<Series>>(
     expr: &Expr,
     range: &QueryRange,
     options: &Options,
-    fetched: &[Vec<Series>],
+    fetched: &[Vec<S>],
     starts: &[Vec<StartTimestamps>],
 ) -> Result<Answer, EvaluationError> {
-    let answer = || evaluate_here(expr, range, options, fetched, starts);
+    let fetched: Vec<Vec<&Series>> = fetched
+        .iter()
+        .map(|series| series.iter().map(Borrow::borrow).collect())
+        .collect();
+    let answer = || evaluate_here(expr, range, options, &fetched, starts);
     if !expr.is_deeper_than(SHALLOW) {
         return answer();
     }
@@ -80,7 +88,7 @@ fn evaluate_here(
     expr: &Expr,
     range: &QueryRange,
     options: &Options,
-    fetched: &[Vec<Series>],
+    fetched: &[Vec<&Series>],
     starts: &[Vec<StartTimestamps>],
 ) -> Result<Answer> {
     let value_type = expr.value_type();
@@ -99,13 +107,7 @@ fn evaluate_here(
         }
     }
     let plan = Plan::new(expr, range, options)?;
-    let shared = Shared {
-        options,
-        fetched,
-        starts,
-        annotations: RefCell::default(),
-        samples: Cell::new(0),
-    };
+    let shared = Shared::new(options, fetched, starts);
     let step = if instant { 1 } else { range.step_ms };
     let grid = Grid {
         start: range.start_ms,
@@ -123,11 +125,23 @@ fn evaluate_here(
 /// What holds for the whole query.
 pub(crate) struct Shared<'a> {
     options: &'a Options,
-    fetched: &'a [Vec<Series>],
+    fetched: &'a [Vec<&'a Series>],
     starts: &'a [Vec<StartTimestamps>],
     annotations: RefCell<Annotations>,
     /// Samples in memory.
     samples: Cell<usize>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(options: &'a Options, fetched: &'a [Vec<&'a Series>], starts: &'a [Vec<StartTimestamps>]) -> Self {
+        Self {
+            options,
+            fetched,
+            starts,
+            annotations: RefCell::default(),
+            samples: Cell::new(0),
+        }
+    }
 }
 
 /// Answers nodes for one grid of times.
@@ -158,7 +172,7 @@ impl<'a> Evaluator<'a> {
         self.shared.annotations.borrow_mut()
     }
 
-    pub(crate) fn fetched(&self, source: usize) -> &'a [Series] {
+    pub(crate) fn fetched(&self, source: usize) -> &'a [&'a Series] {
         self.shared.fetched.get(source).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -177,14 +191,6 @@ impl<'a> Evaluator<'a> {
     /// A metric's name for a message that comes after the name is dropped.
     pub(crate) fn steps(&self) -> usize {
         self.grid.len()
-    }
-
-    /// Fails where the host wants the evaluation to stop.
-    pub(crate) fn check_interrupt(&self) -> Result<()> {
-        match &self.options().interrupt {
-            Some(interrupt) if interrupt.load(Ordering::Relaxed) => Err(EvaluationError::Timeout),
-            _ => Ok(()),
-        }
     }
 
     /// A grid of more steps than samples are allowed cannot be answered, nor held.
@@ -230,6 +236,7 @@ impl<'a> Evaluator<'a> {
             Evaluated::Scalar(values) => self.charge(values.len())?,
             Evaluated::Vector(rows) => {
                 for row in rows {
+                    self.check_interrupt()?;
                     self.charge(row.sample_count())?;
                 }
             }
@@ -298,6 +305,7 @@ impl<'a> Evaluator<'a> {
             Evaluated::Vector(mut rows) if steps > 1 => {
                 self.check_samples(rows.len().saturating_mul(steps))?;
                 for row in &mut rows {
+                    self.check_interrupt()?;
                     row.floats = vec![row.floats[0]; steps];
                     if let Some(histogram) = row.histograms.first().cloned() {
                         row.histograms = vec![histogram; steps];
@@ -317,6 +325,7 @@ impl<'a> Evaluator<'a> {
             }
             Evaluated::Vector(mut rows) => {
                 for row in &mut rows {
+                    self.check_interrupt()?;
                     for value in &mut row.floats {
                         if !is_absent(*value) {
                             *value = -*value;
@@ -353,7 +362,7 @@ impl<'a> Evaluator<'a> {
         let rows = match evaluated {
             Evaluated::Text(value) => return Ok(QueryValue::String { timestamp_ms, value }),
             Evaluated::Matrix(mut series) => {
-                series.sort_by(|a, b| a.labels.cmp(&b.labels));
+                self.sort(&mut series, |a, b| a.labels.cmp(&b.labels))?;
                 return Ok(QueryValue::Matrix(series));
             }
             Evaluated::Scalar(values) if instant => {
@@ -374,17 +383,18 @@ impl<'a> Evaluator<'a> {
                 .collect();
             return Ok(QueryValue::Vector(samples));
         }
-        let mut series: Vec<Series> = rows
-            .into_iter()
-            .filter(|row| !row.is_empty())
-            .map(|row| row.into_series(&self.grid))
-            .collect();
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let mut series: Vec<Series> = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().filter(|row| !row.is_empty()) {
+            self.check_interrupt()?;
+            series.push(row.into_series(&self.grid));
+        }
+        self.sort(&mut series, |a, b| a.labels.cmp(&b.labels))?;
         Ok(QueryValue::Matrix(series))
     }
 
     fn drop_delayed_names(&self, mut rows: Vec<Row>) -> Result<Vec<Row>> {
         for row in &mut rows {
+            self.check_interrupt()?;
             if row.drop_name {
                 row.labels = without_metadata(&row.labels);
             }
@@ -406,14 +416,21 @@ fn unexpected<T>(evaluated: &Evaluated) -> Result<T> {
     failure(format!("unexpected value in evaluation: {evaluated:?}"))
 }
 
-/// Go's `math.Min`: NaN where either is.
+/// Go's `math.Min`: minus infinity where either is, else NaN where either is.
+#[allow(clippy::float_cmp)]
 pub(crate) fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
-/// Go's `math.Max`: NaN where either is.
+/// Go's `math.Max`: infinity where either is, else NaN where either is.
 pub(crate) fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    -go_min(-a, -b)
 }
 
 /// Go's `math.Mod`: the sign of the dividend.

@@ -7,7 +7,6 @@ mod buckets;
 mod fraction;
 mod quantile;
 mod reset;
-mod table;
 mod trim;
 
 pub(crate) use accumulate::{Folded, mean, sum};

@@ -199,7 +199,8 @@ fn write_selector(f: &mut impl Write, node: &VectorSelector) -> Result {
         })
         .map(ToString::to_string)
         .collect();
-    if matchers.is_empty() {
+    // Prometheus prints the `{}` of `info(up, {})` as nothing, which is no expression any more.
+    if matchers.is_empty() && !node.name.is_empty() {
         return Ok(());
     }
     matchers.sort_unstable();

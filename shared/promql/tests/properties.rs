@@ -327,6 +327,18 @@ proptest! {
     }
 }
 
+/// What fuzzing found.
+#[test]
+fn an_empty_selector_prints_as_one() {
+    let text = "info(metric, {})";
+    let printed = parse(text).unwrap().to_string();
+    assert_eq!(
+        parse(&printed).map(|expr| expr.to_string()),
+        Ok(printed.clone()),
+        "{text}: {printed}"
+    );
+}
+
 #[test]
 fn deep_queries_are_refused_or_answered_within_a_small_stack() {
     let repeated = |open: &str, inner: &str, close: &str, count: usize| {

@@ -1,7 +1,7 @@
 //! A native histogram in the API's form: count, sum and the buckets that hold anything.
 
 use super::{Object, write_float};
-use parapet_model::{Histogram, Span};
+use parapet_model::{Histogram, Span, exponential_bound};
 
 /// A bucket: its bounds and its count.
 struct Bucket {
@@ -114,17 +114,6 @@ fn custom(histogram: &Histogram, index: i32, count: f64) -> Bucket {
     }
 }
 
-/// The upper bound of a positive bucket (`getBoundExponential` of Prometheus): 2^(index · 2^-schema), where the one
-/// that would be infinite first is the largest number instead: infinities have a bucket of their own above it.
-fn exponential_bound(index: i32, schema: i32) -> f64 {
-    let exponent = f64::from(index) * f64::from(-schema.clamp(-4, 8)).exp2();
-    #[allow(clippy::float_cmp)] // both are exact
-    if exponent == 1024.0 {
-        return f64::MAX;
-    }
-    exponent.exp2()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,13 +179,5 @@ mod tests {
             ..Histogram::default()
         };
         assert!(json(&histogram).starts_with('{'));
-    }
-
-    #[test]
-    fn the_last_bucket_ends_at_the_largest_number() {
-        assert_eq!(exponential_bound(1024, 0), f64::MAX);
-        assert_eq!(exponential_bound(1025, 0), f64::INFINITY);
-        assert_eq!(exponential_bound(64, -4), f64::MAX);
-        assert_eq!(exponential_bound(-1, 0), 0.5);
     }
 }

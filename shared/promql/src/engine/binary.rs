@@ -8,6 +8,7 @@ use super::{ABSENT, Computed, Evaluated, Evaluator, Point, Result, Row, is_absen
 use crate::ast::{BinaryOp, PositionRange, ValueType, VectorMatching};
 use crate::plan::Node;
 use element::{Element, Remark};
+use std::collections::BTreeMap;
 
 /// An operator and its place.
 pub(super) struct Operation {
@@ -81,9 +82,13 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Row>> {
         let drops_name = operation.changes_metric() || operation.return_bool;
         let trims = matches!(operation.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
-        for row in &mut rows {
+        let mut remarks = Remarks::default();
+        for (at, row) in rows.iter_mut().enumerate() {
+            self.check_interrupt()?;
             if row.has_histograms() || trims {
-                self.row_with_scalar(operation, row, scalars, swapped);
+                row_with_scalar(operation, row, scalars, swapped, |step, remark| {
+                    remarks.add(step, at, remark)
+                });
             } else {
                 floats_with_scalars(operation, &mut row.floats, scalars, swapped);
             }
@@ -91,41 +96,67 @@ impl Evaluator<'_> {
                 self.drop_name(row);
             }
         }
+        self.tell(operation, remarks);
         rows.retain(|row| !row.is_empty());
         self.merge_results(rows)
     }
 
-    fn row_with_scalar(&self, operation: &Operation, row: &mut Row, scalars: &[f64], swapped: bool) {
-        let mut out = Row::new(row.labels.clone(), row.drop_name, row.floats.len());
-        for (step, scalar) in scalars.iter().enumerate() {
-            let Some(point) = row.get(step) else { continue };
-            let scalar = Point::Float(*scalar);
-            let (left, right) = if swapped { (scalar, point) } else { (point, scalar) };
-            let Element { value, keep, remark } = element::operate(operation.op, left, right);
-            self.tell(operation, remark);
-            let Some(value) = value else { continue };
-            let value = if operation.op.is_comparison() && swapped {
-                Computed::from(point)
-            } else {
-                value
-            };
-            if operation.return_bool {
-                out.floats[step] = f64::from(u8::from(keep));
-            } else if keep {
-                out.set(step, value);
+    fn tell(&self, operation: &Operation, remarks: Remarks) {
+        let position = operation.position;
+        for (_, remark) in remarks.last.into_values() {
+            match remark {
+                Remark::None => {}
+                Remark::Info(text) => self.note(position, text),
+                Remark::Warning(text) => self.warn(position, text),
             }
         }
-        *row = out;
     }
+}
 
-    fn tell(&self, operation: &Operation, remark: Remark) {
-        let position = operation.position;
-        match remark {
-            Remark::None => {}
-            Remark::Info(text) => self.note(position, text),
-            Remark::Warning(text) => self.warn(position, text),
+/// What there is to say about the elements of an operation: at each step Prometheus keeps what it says last.
+#[derive(Default)]
+struct Remarks {
+    /// By step; with the place of the row.
+    last: BTreeMap<usize, (usize, Remark)>,
+}
+
+impl Remarks {
+    /// `row` is the place of the element's row among the rows that Prometheus goes through.
+    fn add(&mut self, step: usize, row: usize, remark: Remark) {
+        if matches!(remark, Remark::None) || self.last.get(&step).is_some_and(|(later, _)| *later > row) {
+            return;
+        }
+        self.last.insert(step, (row, remark));
+    }
+}
+
+fn row_with_scalar(
+    operation: &Operation,
+    row: &mut Row,
+    scalars: &[f64],
+    swapped: bool,
+    mut tell: impl FnMut(usize, Remark),
+) {
+    let mut out = Row::new(row.labels.clone(), row.drop_name, row.floats.len());
+    for (step, scalar) in scalars.iter().enumerate() {
+        let Some(point) = row.get(step) else { continue };
+        let scalar = Point::Float(*scalar);
+        let (left, right) = if swapped { (scalar, point) } else { (point, scalar) };
+        let Element { value, keep, remark } = element::operate(operation.op, left, right);
+        tell(step, remark);
+        let Some(value) = value else { continue };
+        let value = if operation.op.is_comparison() && swapped {
+            Computed::from(point)
+        } else {
+            value
+        };
+        if operation.return_bool {
+            out.floats[step] = f64::from(u8::from(keep));
+        } else if keep {
+            out.set(step, value);
         }
     }
+    *row = out;
 }
 
 /// The fast way: a row of floats alone.

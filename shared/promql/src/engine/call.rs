@@ -44,7 +44,7 @@ impl Evaluator<'_> {
             "scalar" => {
                 return self
                     .vector(&args[0])
-                    .map(|rows| Evaluated::Scalar(self.scalars_of(&rows)));
+                    .and_then(|rows| self.scalars_of(&rows).map(Evaluated::Scalar));
             }
             _ => {}
         }
@@ -68,7 +68,7 @@ impl Evaluator<'_> {
         match name {
             "absent" => {
                 let rows = self.vector(&args[0])?;
-                Ok(self.absent_rows(&rows, &args[0]))
+                self.absent_rows(&rows, &args[0])
             }
             "clamp" | "clamp_max" | "clamp_min" => self.clamp(name, args),
             "round" => self.round(args),
@@ -80,7 +80,7 @@ impl Evaluator<'_> {
                 }])
             }
             "timestamp" | "start_timestamp" => self.timestamp(name, &args[0]),
-            "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => self.sort(name, args, position),
+            "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => self.sort_vector(name, args, position),
             "label_replace" => self.label_replace(args),
             "label_join" => self.label_join(args),
             "info" => match info {
@@ -99,16 +99,17 @@ impl Evaluator<'_> {
 
     /// Applies a function to floats; histograms are left out. The name goes.
     fn map_floats(&self, mut rows: Vec<Row>, function: impl Fn(usize, f64) -> f64) -> Result<Vec<Row>> {
-        rows.retain_mut(|row| {
+        for row in &mut rows {
+            self.check_interrupt()?;
             row.histograms = Vec::new();
             for (step, value) in row.floats.iter_mut().enumerate() {
                 if !is_absent(*value) {
                     *value = function(step, *value);
                 }
             }
-            !row.is_empty()
-        });
-        rows.iter_mut().for_each(|row| self.drop_name(row));
+            self.drop_name(row);
+        }
+        rows.retain(|row| !row.is_empty());
         self.merge_results(rows)
     }
 
@@ -124,8 +125,12 @@ impl Evaluator<'_> {
                 ..Row::new(Labels::empty(), false, 0)
             }]);
         };
-        #[allow(clippy::cast_possible_truncation)] // Saturates.
-        let of_value = |_: usize, value: f64| of(value as i64);
+        // What no time is comes out as the last one, as Go's conversion and its calendar make it.
+        #[allow(clippy::cast_possible_truncation)]
+        let of_value = |_: usize, value: f64| match value {
+            value if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) => of(value as i64),
+            _ => of(i64::MAX),
+        };
         self.map_floats(self.vector(arg)?, of_value)
     }
 
@@ -160,17 +165,18 @@ impl Evaluator<'_> {
         })
     }
 
-    fn scalars_of(&self, rows: &[Row]) -> Vec<f64> {
+    fn scalars_of(&self, rows: &[Row]) -> Result<Vec<f64>> {
         (0..self.steps())
             .map(|step| {
+                self.check_interrupt()?;
                 let mut floats = rows
                     .iter()
                     .map(|row| row.floats[step])
                     .filter(|value| !is_absent(*value));
-                match (floats.next(), floats.next()) {
+                Ok(match (floats.next(), floats.next()) {
                     (Some(value), None) => value,
                     _ => f64::NAN,
-                }
+                })
             })
             .collect()
     }
@@ -178,10 +184,11 @@ impl Evaluator<'_> {
     fn timestamp(&self, name: &str, arg: &Node) -> Result<Vec<Row>> {
         let mut rows = match (&arg.kind, name) {
             (Kind::Instant(instant), "timestamp") => self.select_timestamps(instant)?,
-            (Kind::Instant(instant), _) => self.select_start_timestamps(instant),
+            (Kind::Instant(instant), _) => self.select_start_timestamps(instant)?,
             (_, "timestamp") => {
                 let mut rows = self.vector(arg)?;
                 for row in &mut rows {
+                    self.check_interrupt()?;
                     for step in 0..self.steps() {
                         if row.get(step).is_some() {
                             row.floats[step] = seconds(self.grid.time(step));
@@ -202,7 +209,7 @@ impl Evaluator<'_> {
     }
 
     /// One where no row has a value: the answer of `absent`.
-    pub(super) fn absent_rows(&self, rows: &[Row], arg: &Node) -> Vec<Row> {
+    pub(super) fn absent_rows(&self, rows: &[Row], arg: &Node) -> Result<Vec<Row>> {
         let arg = bare(arg);
         let matchers = match &arg.kind {
             Kind::Instant(instant) => &instant.matchers[..],
@@ -215,11 +222,12 @@ impl Evaluator<'_> {
             self.steps(),
         );
         for step in 0..self.steps() {
+            self.check_interrupt()?;
             if !rows.iter().any(|row| row.get(step).is_some()) {
                 row.floats[step] = 1.0;
             }
         }
-        if row.is_empty() { Vec::new() } else { vec![row] }
+        Ok(if row.is_empty() { Vec::new() } else { vec![row] })
     }
 
     fn histogram_statistic(&self, name: &str, args: &[Node]) -> Result<Vec<Row>> {
@@ -227,6 +235,7 @@ impl Evaluator<'_> {
         rows.retain(Row::has_histograms);
         for row in &mut rows {
             for step in 0..self.steps() {
+                self.check_interrupt()?;
                 let value = match row.get(step) {
                     Some(Point::Histogram(histogram)) => match name {
                         "histogram_count" => histogram.count,
@@ -272,7 +281,18 @@ fn is_label_name(node: &Node) -> bool {
 fn labels_of_absent(matchers: &[Matcher]) -> Labels {
     let mut labels = LabelsBuilder::default();
     let mut seen: Vec<&str> = Vec::new();
-    for matcher in matchers.iter().filter(|matcher| matcher.name != METRIC_NAME) {
+    // Prometheus' storage leaves the matchers in this order: those that take series away come last.
+    let takes_away = |matcher: &&Matcher| {
+        let needed = matchers
+            .iter()
+            .any(|other| other.name == matcher.name && !other.matches(""));
+        !needed || (matches!(matcher.op, MatchOp::NotEqual | MatchOp::NotRegex) && matcher.matches(""))
+    };
+    let (last, first): (Vec<&Matcher>, Vec<&Matcher>) = matchers
+        .iter()
+        .filter(|matcher| matcher.name != METRIC_NAME)
+        .partition(takes_away);
+    for matcher in first.into_iter().chain(last) {
         if matcher.op == MatchOp::Equal && !seen.contains(&matcher.name.as_str()) {
             labels.set(matcher.name.as_str(), matcher.value.as_str());
             seen.push(&matcher.name);

@@ -4,7 +4,7 @@ use super::instant::{Cursor, Found};
 use super::{Computed, Evaluator, Result, Row, failure, in_braces};
 use crate::plan::{InfoSource, Node};
 use parapet_model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp, Matcher, Series};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The labels by which series find the metrics about them.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
@@ -38,20 +38,18 @@ impl Evaluator<'_> {
             .zip(&ignored)
             .any(|(row, ignored)| !ignored && identity(&row.labels) != ["", ""]);
         let fetched = if identified { self.fetched(source.source) } else { &[] };
+        let mut values: [HashSet<&str>; 2] = Default::default();
+        for (row, _) in base.iter().zip(&ignored).filter(|(_, ignored)| !**ignored) {
+            self.check_interrupt()?;
+            for (values, value) in values.iter_mut().zip(identity(&row.labels)) {
+                values.extend(Some(value).filter(|value| !value.is_empty()));
+            }
+        }
         // A label without a value is no reason to leave an info series out of sight.
-        let known = |label: usize, value: &str| {
-            let mut of_base = base.iter().zip(&ignored).filter(|(_, ignored)| !**ignored);
-            let any = base
-                .iter()
-                .zip(&ignored)
-                .any(|(row, ignored)| !ignored && !identity(&row.labels)[label].is_empty());
-            !any || of_base.any(|(row, _)| {
-                let own = identity(&row.labels)[label];
-                !own.is_empty() && own == value
-            })
-        };
+        let known = |label: usize, value: &str| values[label].is_empty() || values[label].contains(value);
         let series: Vec<&Series> = fetched
             .iter()
+            .copied()
             .filter(|series| {
                 let identity = identity(&series.labels);
                 known(0, identity[0]) && known(1, identity[1])

@@ -99,6 +99,7 @@ impl Evaluator<'_> {
             let mut row: Option<Row> = None;
             let mut histograms = 0;
             for step in 0..steps {
+                self.check_interrupt()?;
                 let Some(found) = cursor.seek(instant.reference(self.grid.time(step))) else {
                     continue;
                 };
@@ -123,6 +124,16 @@ impl Evaluator<'_> {
         Ok(rows)
     }
 
+    /// What `timestamp(selector)` finds at a step. With `@` Prometheus fetches what the offset says, and then forgets it:
+    /// the sample is the latest before the time of `@`, among those fetched.
+    fn seek_fixed<'s>(&self, cursor: &mut Cursor<'s>, instant: &Instant, step: usize) -> Option<Found<'s>> {
+        let time = instant.reference(self.grid.time(step));
+        let at = instant.at.unwrap_or(time);
+        let oldest = at.max(time).saturating_sub(self.options().lookback_delta_ms);
+        let found = cursor.seek(at.min(time));
+        found.filter(|(Found::Float(time, ..) | Found::Histogram(time, ..))| *time > oldest)
+    }
+
     /// `timestamp(selector)`: the times of the samples, in seconds.
     pub(super) fn select_timestamps(&self, instant: &Instant) -> Result<Vec<Row>> {
         let (steps, lookback) = (self.steps(), self.options().lookback_delta_ms);
@@ -131,8 +142,9 @@ impl Evaluator<'_> {
             let mut cursor = Cursor::new(series, &series.histograms, lookback);
             let mut row = Row::new(series.labels.clone(), false, steps);
             for step in 0..steps {
+                self.check_interrupt()?;
                 if let Some(Found::Float(time, ..) | Found::Histogram(time, ..)) =
-                    cursor.seek(instant.reference(self.grid.time(step)))
+                    self.seek_fixed(&mut cursor, instant, step)
                 {
                     row.floats[step] = seconds(time);
                 }
@@ -146,10 +158,10 @@ impl Evaluator<'_> {
     }
 
     /// `start_timestamp(selector)`: the start timestamps of the samples, in seconds.
-    pub(super) fn select_start_timestamps(&self, instant: &Instant) -> Vec<Row> {
+    pub(super) fn select_start_timestamps(&self, instant: &Instant) -> Result<Vec<Row>> {
         let (steps, lookback) = (self.steps(), self.options().lookback_delta_ms);
         if !self.options().use_start_timestamps {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let mut rows = Vec::new();
         for (at, series) in self.fetched(instant.source).iter().enumerate() {
@@ -157,7 +169,8 @@ impl Evaluator<'_> {
             let mut cursor = Cursor::new(series, &series.histograms, lookback);
             let mut row = Row::new(series.labels.clone(), false, steps);
             for step in 0..steps {
-                let start = match cursor.seek(instant.reference(self.grid.time(step))) {
+                self.check_interrupt()?;
+                let start = match self.seek_fixed(&mut cursor, instant, step) {
                     Some(Found::Float(_, _, at)) => starts.and_then(|starts| starts.floats.get(at)),
                     Some(Found::Histogram(_, _, at)) => starts.and_then(|starts| starts.histograms.get(at)),
                     None => continue,
@@ -168,7 +181,7 @@ impl Evaluator<'_> {
                 rows.push(row);
             }
         }
-        rows
+        Ok(rows)
     }
 }
 

@@ -12,7 +12,7 @@ impl Evaluator<'_> {
         if !self.grid.is_single() {
             return self.merge_same_labels(rows);
         }
-        if !self.delays_names() && has_same_labels(&rows) {
+        if !self.delays_names() && self.has_same_labels(&rows)? {
             failure(SAME_LABELS)
         } else {
             Ok(rows)
@@ -21,7 +21,7 @@ impl Evaluator<'_> {
 
     /// After a function of range vectors, which has no rows to merge.
     pub(crate) fn refuse_same_labels(&self, rows: Vec<Row>) -> Result<Vec<Row>> {
-        if !self.delays_names() && has_same_labels(&rows) {
+        if !self.delays_names() && self.has_same_labels(&rows)? {
             failure(SAME_LABELS)
         } else {
             Ok(rows)
@@ -30,12 +30,13 @@ impl Evaluator<'_> {
 
     /// Rows of the same labels become one, unless they have values at the same step.
     pub(crate) fn merge_same_labels(&self, rows: Vec<Row>) -> Result<Vec<Row>> {
-        if !has_same_labels(&rows) {
+        if !self.has_same_labels(&rows)? {
             return Ok(rows);
         }
         let mut merged: Vec<Row> = Vec::with_capacity(rows.len());
         let mut index = HashMap::new();
         for row in rows {
+            self.check_interrupt()?;
             let at = *index.entry(row.labels.clone()).or_insert(merged.len());
             let Some(earlier) = merged.get_mut(at) else {
                 merged.push(row);
@@ -53,12 +54,18 @@ impl Evaluator<'_> {
         }
         Ok(merged)
     }
-}
 
-fn has_same_labels(rows: &[Row]) -> bool {
-    if rows.len() < 2 {
-        return false;
+    fn has_same_labels(&self, rows: &[Row]) -> Result<bool> {
+        if rows.len() < 2 {
+            return Ok(false);
+        }
+        let mut seen = std::collections::HashSet::with_capacity(rows.len());
+        for row in rows {
+            self.check_interrupt()?;
+            if !seen.insert(&row.labels) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
-    let mut seen = std::collections::HashSet::with_capacity(rows.len());
-    !rows.iter().all(|row| seen.insert(&row.labels))
 }

@@ -23,19 +23,30 @@ pub(crate) struct Points<'a> {
 }
 
 impl<'a> Points<'a> {
+    /// The points of a whole series.
     pub(super) fn of_series(series: &'a Series, only_statistics: bool, starts: Option<&StartTimestamps>) -> Self {
+        Self::within(series, (i64::MIN, i64::MAX), only_statistics, starts)
+    }
+
+    /// The points of a series; floats from the first time to the last alone, both inclusive.
+    fn within(
+        series: &'a Series,
+        (first, last): (i64, i64),
+        only_statistics: bool,
+        starts: Option<&StartTimestamps>,
+    ) -> Self {
+        let low = series.timestamps.partition_point(|at| *at < first);
+        let high = low + series.timestamps[low..].partition_point(|at| *at <= last);
+        let (timestamps, float_values) = (&series.timestamps[low..high], &series.values[low..high]);
         let fresh = |value: f64| !is_stale_nan(value);
         let clean = |value: f64| stored(value).to_bits() == value.to_bits() && fresh(value);
-        let keep_floats: Option<Vec<usize>> = (!series.values.iter().all(|value| clean(*value))).then(|| {
-            (0..series.values.len())
-                .filter(|at| fresh(series.values[*at]))
-                .collect()
-        });
+        let keep_floats: Option<Vec<usize>> = (!float_values.iter().all(|value| clean(*value)))
+            .then(|| (0..float_values.len()).filter(|at| fresh(float_values[*at])).collect());
         let (times, values) = match &keep_floats {
-            None => (Cow::Borrowed(&series.timestamps[..]), Cow::Borrowed(&series.values[..])),
+            None => (Cow::Borrowed(timestamps), Cow::Borrowed(float_values)),
             Some(keep) => (
-                keep.iter().map(|at| series.timestamps[*at]).collect(),
-                keep.iter().map(|at| stored(series.values[*at])).collect(),
+                keep.iter().map(|at| timestamps[*at]).collect(),
+                keep.iter().map(|at| stored(float_values[*at])).collect(),
             ),
         };
         let all = statistics(series, only_statistics);
@@ -49,8 +60,8 @@ impl<'a> Points<'a> {
             let pick = |from: &[i64], at: usize| from.get(at).copied().unwrap_or_default();
             StartTimestamps {
                 floats: match &keep_floats {
-                    None => (0..values.len()).map(|at| pick(&starts.floats, at)).collect(),
-                    Some(keep) => keep.iter().map(|at| pick(&starts.floats, *at)).collect(),
+                    None => (low..high).map(|at| pick(&starts.floats, at)).collect(),
+                    Some(keep) => keep.iter().map(|at| pick(&starts.floats, low + at)).collect(),
                 },
                 histograms: keep_histograms.iter().map(|at| pick(&starts.histograms, *at)).collect(),
             }
@@ -132,10 +143,12 @@ impl Evaluator<'_> {
         };
         let mut rows = Vec::with_capacity(input.points.len());
         // Where a message is about the function's argument, it is about the first one.
+        let first = place(&args[0]);
         let position = if matches!(name, "irate" | "idelta") {
-            call_args(args)
+            args.last()
+                .map_or(first, |last| PositionRange::merge(first, place(last)))
         } else {
-            args[0].position
+            first
         };
         let mut context = Context {
             evaluator: *self,
@@ -150,7 +163,7 @@ impl Evaluator<'_> {
             self.check_interrupt()?;
             let row = self.evaluate_series(points, &input, &parameters, &function, &mut context)?;
             if matches!(name, "rate" | "increase") && row.floats.iter().any(|value| !super::is_absent(*value)) {
-                self.note_non_counter(&points.labels, args[0].position);
+                self.note_non_counter(&points.labels, first);
             }
             if !row.is_empty() {
                 self.charge(row.sample_count())?;
@@ -158,10 +171,11 @@ impl Evaluator<'_> {
             }
         }
         if name == "absent_over_time" {
-            return Ok(self.absent_rows(&rows, &args[matrix]));
+            return self.absent_rows(&rows, &args[matrix]);
         }
         let keeps_name = matches!(name, "last_over_time" | "first_over_time");
         for row in &mut rows {
+            self.check_interrupt()?;
             if !keeps_name || row.drop_name {
                 self.drop_name(row);
             }
@@ -190,6 +204,7 @@ impl Evaluator<'_> {
         let mut cursor = WindowCursor::default();
         let prepared = function.prepare(points, steps);
         for step in 0..steps {
+            self.check_interrupt()?;
             let now = self.grid.time(step);
             let end = input.at.unwrap_or(now).saturating_sub(input.offset);
             let start = end.saturating_sub(input.range);
@@ -214,14 +229,22 @@ impl Evaluator<'_> {
         match &node.kind {
             Kind::Range(range) => {
                 let selector = &range.selector;
-                let points = self
-                    .fetched(selector.source)
-                    .iter()
-                    .enumerate()
-                    .map(|(at, series)| {
-                        Points::of_series(series, selector.statistics, self.starts(selector.source, at))
-                    })
-                    .collect();
+                let around = match selector.extension {
+                    None => 0,
+                    Some(_) => self.options().lookback_delta_ms,
+                };
+                let last_step = self.grid.time(self.steps().saturating_sub(1));
+                let first = selector.reference(self.grid.start).saturating_sub(range.range);
+                let times = (
+                    first.saturating_sub(around),
+                    selector.reference(last_step).saturating_add(around),
+                );
+                let mut points = Vec::new();
+                for (at, series) in self.fetched(selector.source).iter().enumerate() {
+                    self.check_interrupt()?;
+                    let starts = self.starts(selector.source, at);
+                    points.push(Points::within(series, times, selector.statistics, starts));
+                }
                 let (offset, at, extension) = (selector.offset, selector.at, selector.extension);
                 Ok(Input {
                     points,
@@ -279,6 +302,7 @@ impl Evaluator<'_> {
         let lookback = self.options().lookback_delta_ms;
         let mut answer = Vec::new();
         for series in self.fetched(selector.source) {
+            self.check_interrupt()?;
             let points = Points::of_series(series, false, None);
             let (before, after) = match selector.extension {
                 None => (0, 0),
@@ -316,11 +340,11 @@ impl Evaluator<'_> {
     }
 }
 
-/// From the first argument to the last.
-fn call_args(args: &[Node]) -> PositionRange {
-    match (args.first(), args.last()) {
-        (Some(first), Some(last)) => PositionRange::merge(first.position, last.position),
-        _ => PositionRange::default(),
+/// Where an argument stands for messages: Prometheus forgets the place of a subquery once it has its points.
+fn place(arg: &Node) -> PositionRange {
+    match super::call::bare(arg).kind {
+        Kind::Subquery(_) => PositionRange::at(" ", 0),
+        _ => arg.position,
     }
 }
 

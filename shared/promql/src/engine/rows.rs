@@ -214,6 +214,14 @@ pub(crate) fn without_metadata(labels: &Labels) -> Labels {
     }
 }
 
+/// Appends a label to a key that tells label sets apart.
+pub(crate) fn push_label(key: &mut Vec<u8>, name: &str, value: &str) {
+    for text in [name, value] {
+        key.extend_from_slice(&text.len().to_le_bytes());
+        key.extend_from_slice(text.as_bytes());
+    }
+}
+
 /// The labels as Prometheus' errors print them: the name in braces too.
 pub(crate) fn in_braces(labels: &Labels) -> String {
     let labels: Vec<String> = labels

@@ -20,6 +20,7 @@ impl Evaluator<'_> {
             let points = Points::of_series(series, instant.statistics, None);
             let mut row = Row::new(series.labels.clone(), false, steps);
             for step in 0..steps {
+                self.check_interrupt()?;
                 let time = instant.reference(self.grid.time(step));
                 let (after, until) = (time.saturating_sub(lookback), time.saturating_add(lookback));
                 let (low, high) = (advance(&points.times, 0, after), advance(&points.times, 0, until));

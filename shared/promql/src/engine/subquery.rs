@@ -58,6 +58,7 @@ impl Evaluator<'_> {
         let (grid, rows) = self.subquery_rows(subquery)?;
         let mut points = Vec::with_capacity(rows.len());
         for row in rows {
+            self.check_interrupt()?;
             self.charge(row.sample_count())?;
             let mut of_row = Points {
                 labels: row.labels,

@@ -1,10 +1,9 @@
 //! Sums of histograms, with compensation for what rounding loses.
 
-use super::bounds::exponential;
 use super::buckets::{self, Side, coarser_index, to_spans};
 use super::{HistogramError, Outcome};
 use crate::functions::math::Sum;
-use parapet_model::{CounterReset, Histogram};
+use parapet_model::{CounterReset, Histogram, exponential_bound};
 
 /// A histogram that others are added to.
 pub(super) struct Accumulator {
@@ -79,7 +78,7 @@ impl Accumulator {
         let threshold = self.zero_threshold;
         let outside = |side: Vec<(i32, Sum)>| {
             side.into_iter()
-                .skip_while(move |(index, _)| exponential(*index, schema) <= threshold)
+                .skip_while(move |(index, _)| exponential_bound(*index, schema) <= threshold)
                 .map(|(index, count)| (index, count.total()))
                 .collect::<Side>()
         };
@@ -144,7 +143,7 @@ impl Accumulator {
         (self.zero_count, self.zero_threshold) = (count, threshold);
         let schema = self.schema;
         for side in [&mut self.positive, &mut self.negative] {
-            side.retain(|(index, _)| exponential(index.saturating_sub(1), schema) >= threshold);
+            side.retain(|(index, _)| exponential_bound(index.saturating_sub(1), schema) >= threshold);
         }
     }
 
@@ -156,8 +155,8 @@ impl Accumulator {
             for (side_number, side) in [&self.positive, &self.negative].into_iter().enumerate() {
                 for (index, count) in side {
                     let (lower, upper) = (
-                        exponential(index.saturating_sub(1), self.schema),
-                        exponential(*index, self.schema),
+                        exponential_bound(index.saturating_sub(1), self.schema),
+                        exponential_bound(*index, self.schema),
                     );
                     if lower >= threshold {
                         break;

@@ -1,9 +1,9 @@
 //! Whether a counter histogram began again, and whether two histograms are the same.
 
 use super::accumulate::Accumulator;
-use super::bounds::{exponential, upper};
+use super::bounds::upper;
 use super::buckets::{self, Side, reduce};
-use parapet_model::{CounterReset, Histogram};
+use parapet_model::{CounterReset, Histogram, exponential_bound};
 
 /// Whether the counter was reset between `before` and `histogram` (`FloatHistogram.DetectReset` of Prometheus).
 #[allow(clippy::float_cmp)]
@@ -45,7 +45,7 @@ pub(crate) fn is_reset(histogram: &Histogram, before: &Histogram) -> bool {
     let schema = histogram.schema;
     let outside = |side: Side| -> Side {
         side.into_iter()
-            .skip_while(|(index, _)| threshold != 0.0 && exponential(*index, schema) <= threshold)
+            .skip_while(|(index, _)| threshold != 0.0 && exponential_bound(*index, schema) <= threshold)
             .collect()
     };
     [

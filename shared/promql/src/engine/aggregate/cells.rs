@@ -1,7 +1,6 @@
 //! Aggregation where histograms are among the rows: step by step.
 
-use super::super::{Computed, Evaluator, Point, Row};
-use super::fold_floats;
+use super::super::{Computed, Evaluator, Point, Result, Row};
 use crate::ast::AggregateOp;
 use crate::functions::over_time::{incompatible_text, reconciled_text};
 use crate::histogram;
@@ -10,11 +9,19 @@ use parapet_model::{CounterReset, Histogram};
 use std::sync::Arc;
 
 impl Evaluator<'_> {
-    pub(super) fn fold_cells(&self, op: AggregateOp, parameter: &[f64], rows: &[&Row], expr: &Node, out: &mut Row) {
+    pub(super) fn fold_cells(
+        &self,
+        op: AggregateOp,
+        parameter: &[f64],
+        rows: &[&Row],
+        expr: &Node,
+        out: &mut Row,
+    ) -> Result<()> {
         match op {
-            AggregateOp::Sum | AggregateOp::Avg => self.fold_sums(op, rows, expr, out),
+            AggregateOp::Sum | AggregateOp::Avg => self.fold_sums(op, rows, expr, out)?,
             AggregateOp::Count => {
                 for step in 0..out.floats.len() {
+                    self.check_interrupt()?;
                     let count = rows.iter().filter(|row| row.get(step).is_some()).count();
                     if count > 0 {
                         #[allow(clippy::cast_precision_loss)]
@@ -24,6 +31,7 @@ impl Evaluator<'_> {
             }
             AggregateOp::Group => {
                 for step in 0..out.floats.len() {
+                    self.check_interrupt()?;
                     if rows.iter().any(|row| row.get(step).is_some()) {
                         out.set(step, Computed::Float(1.0));
                     }
@@ -36,15 +44,17 @@ impl Evaluator<'_> {
                         format!("ignored histogram in {} aggregation", op.as_str()),
                     );
                 }
-                fold_floats(op, parameter, rows, &mut out.floats);
+                self.fold_floats(op, parameter, rows, &mut out.floats)?;
             }
         }
+        Ok(())
     }
 
-    fn fold_sums(&self, op: AggregateOp, rows: &[&Row], expr: &Node, out: &mut Row) {
+    fn fold_sums(&self, op: AggregateOp, rows: &[&Row], expr: &Node, out: &mut Row) -> Result<()> {
         let mut floats = super::Row::new(out.labels.clone(), false, out.floats.len());
-        fold_floats(op, &[], rows, &mut floats.floats);
+        self.fold_floats(op, &[], rows, &mut floats.floats)?;
         for step in 0..out.floats.len() {
+            self.check_interrupt()?;
             let histograms: Vec<(&Row, &Histogram)> = rows
                 .iter()
                 .filter_map(|row| match row.get(step)? {
@@ -70,6 +80,7 @@ impl Evaluator<'_> {
                 out.set(step, Computed::Histogram(Arc::new(histogram)));
             }
         }
+        Ok(())
     }
 
     fn fold_histograms_at(&self, op: AggregateOp, of: &[(&Row, &Histogram)], expr: &Node) -> Option<Histogram> {

@@ -34,7 +34,7 @@ impl Evaluator<'_> {
             labels: grouping.labels,
             without: grouping.without,
         }
-        .assign(&rows);
+        .assign(self, &rows)?;
         let mut out: Vec<Row> = Vec::new();
         let mut by_labels: HashMap<Labels, usize> = HashMap::new();
         let mut by_float: HashMap<(usize, u64), usize> = HashMap::new();

@@ -24,7 +24,7 @@ impl Evaluator<'_> {
         if !self.check_parameter(op, parameter, positions)? {
             return Ok(Vec::new());
         }
-        let (assigned, labels) = grouping.assign(&rows);
+        let (assigned, labels) = grouping.assign(self, &rows)?;
         let mut members: Vec<Vec<usize>> = vec![Vec::new(); labels.len()];
         for (row, group) in assigned.iter().enumerate() {
             members[*group].push(row);
@@ -61,6 +61,7 @@ impl Evaluator<'_> {
                 }
             }
         }
+        self.check_interrupt()?;
         let mut rows: Vec<Option<Row>> = rows
             .into_iter()
             .zip(kept)

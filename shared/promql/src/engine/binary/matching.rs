@@ -1,16 +1,21 @@
 //! Arithmetic and comparison of two vectors: rows find each other by their labels.
 
-use super::super::{ABSENT, Computed, Evaluator, Point, Result, Row, failure, in_braces, is_absent, is_metadata};
+use super::super::{
+    ABSENT, Computed, Evaluator, Point, Result, Row, failure, in_braces, is_absent, is_metadata, push_label,
+};
 use super::element::{self, Element};
-use super::{Operation, compare, scalar_value};
+use super::{Operation, Remarks, compare, scalar_value};
 use crate::ast::{BinaryOp, Cardinality, VectorMatching};
 use parapet_model::{Labels, LabelsBuilder, METRIC_NAME};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 /// Numbers the values that the matching labels take.
 pub(super) struct Signatures<'m> {
     matching: &'m VectorMatching,
     numbers: HashMap<Vec<u8>, usize>,
+    /// The key in the making.
+    key: Vec<u8>,
 }
 
 impl<'m> Signatures<'m> {
@@ -18,22 +23,23 @@ impl<'m> Signatures<'m> {
         Self {
             matching,
             numbers: HashMap::new(),
+            key: Vec::new(),
         }
     }
 
     /// The number of these labels' signature.
     pub(super) fn of(&mut self, labels: &Labels) -> usize {
-        let mut key = Vec::with_capacity(64);
+        self.key.clear();
         for (name, value) in labels {
             if self.counts(name) {
-                for text in [name, value] {
-                    key.extend_from_slice(&text.len().to_le_bytes());
-                    key.extend_from_slice(text.as_bytes());
-                }
+                push_label(&mut self.key, name, value);
             }
         }
-        let next = self.numbers.len();
-        *self.numbers.entry(key).or_insert(next)
+        if let Some(number) = self.numbers.get(&self.key) {
+            return *number;
+        }
+        self.numbers.insert(self.key.clone(), self.numbers.len());
+        self.numbers.len() - 1
     }
 
     fn counts(&self, label: &str) -> bool {
@@ -70,6 +76,7 @@ struct Pairing<'a> {
     swapped: bool,
     /// Whether any row of the "many" side has a value, for each step; empty where it does not matter.
     many_present: Vec<bool>,
+    remarks: RefCell<Remarks>,
 }
 
 impl Evaluator<'_> {
@@ -87,42 +94,46 @@ impl Evaluator<'_> {
         let mut signatures = Signatures::new(matching);
         let mut groups: Vec<Group> = Vec::new();
         for (at, row) in many.iter().enumerate() {
+            self.check_interrupt()?;
             let number = signatures.of(&row.labels);
             groups.resize_with(signatures.count(), Group::default);
             groups[number].many.push(at);
         }
         for (at, row) in one.iter().enumerate() {
+            self.check_interrupt()?;
             let number = signatures.of(&row.labels);
             groups.resize_with(signatures.count(), Group::default);
             groups[number].one.push(at);
         }
-        let many_present = if groups.iter().any(|group| group.one.len() > 1) {
-            (0..self.steps())
-                .map(|step| many.iter().any(|row| row.get(step).is_some()))
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let mut many_present = Vec::new();
+        if groups.iter().any(|group| group.one.len() > 1) {
+            for step in 0..self.steps() {
+                self.check_interrupt()?;
+                many_present.push(many.iter().any(|row| row.get(step).is_some()));
+            }
+        }
         let pairing = Pairing {
             evaluator: self,
             operation,
             matching,
             swapped,
             many_present,
+            remarks: RefCell::default(),
         };
         let mut out = Vec::new();
         for group in &groups {
             self.check_interrupt()?;
             if group.many.len() <= 1 && group.one.len() <= 1 && fill_one.is_none() && fill_many.is_none() {
                 if let (Some(many_at), Some(one_at)) = (group.many.first(), group.one.first()) {
-                    out.extend(pairing.pair(&many[*many_at], &one[*one_at]));
+                    out.extend(pairing.pair(*many_at, &many[*many_at], &one[*one_at]));
                 }
                 continue;
             }
-            let many: Vec<&Row> = group.many.iter().map(|at| &many[*at]).collect();
+            let rows: Vec<&Row> = group.many.iter().map(|at| &many[*at]).collect();
             let one: Vec<&Row> = group.one.iter().map(|at| &one[*at]).collect();
-            pairing.group(&signatures, &many, &one, (fill_many, fill_one), &mut out)?;
+            pairing.group(&signatures, (&group.many, &rows), &one, (fill_many, fill_one), &mut out)?;
         }
+        self.tell(operation, pairing.remarks.into_inner());
         out.retain(|row: &Row| !row.is_empty());
         for row in &mut out {
             row.drop_name = operation.return_bool;
@@ -133,13 +144,13 @@ impl Evaluator<'_> {
 
 impl Pairing<'_> {
     /// The output row of two rows that match each other alone.
-    fn pair(&self, many: &Row, one: &Row) -> Option<Row> {
+    fn pair(&self, place: usize, many: &Row, one: &Row) -> Option<Row> {
         let steps = many.floats.len();
         let mut out = Row::new(Labels::empty(), false, steps);
         if many.has_histograms() || one.has_histograms() {
             for step in 0..steps {
                 if let (Some(many), Some(one)) = (many.get(step), one.get(step)) {
-                    self.operate(&mut out, step, many, one);
+                    self.operate(&mut out, step, place, many, one);
                 }
             }
         } else {
@@ -174,11 +185,11 @@ impl Pairing<'_> {
         }
     }
 
-    /// Sets the output at a step. False where the values do not go together.
-    fn operate(&self, out: &mut Row, step: usize, many: Point<'_>, one: Point<'_>) -> bool {
+    /// Sets the output at a step. False where the values do not go together. `place` is that of the "many" row.
+    fn operate(&self, out: &mut Row, step: usize, place: usize, many: Point<'_>, one: Point<'_>) -> bool {
         let (left, right) = if self.swapped { (one, many) } else { (many, one) };
         let Element { value, keep, remark } = element::operate(self.operation.op, left, right);
-        self.evaluator.tell(self.operation, remark);
+        self.remarks.borrow_mut().add(step, place, remark);
         let Some(value) = value else { return false };
         if self.operation.return_bool {
             out.set(step, Computed::Float(f64::from(u8::from(keep))));
@@ -192,7 +203,7 @@ impl Pairing<'_> {
     fn group(
         &self,
         signatures: &Signatures<'_>,
-        many: &[&Row],
+        (places, many): (&[usize], &[&Row]),
         one: &[&Row],
         (fill_many, fill_one): (Option<f64>, Option<f64>),
         out: &mut Vec<Row>,
@@ -207,6 +218,7 @@ impl Pairing<'_> {
             .map(|row| signatures.matched_labels(&row.labels))
             .unwrap_or_default();
         for step in 0..steps {
+            self.evaluator.check_interrupt()?;
             let mut present = one.iter().enumerate().filter(|(_, row)| row.get(step).is_some());
             let single = present.next();
             if let (Some((_, first)), Some((_, second))) = (single, present.next()) {
@@ -232,7 +244,8 @@ impl Pairing<'_> {
                     (None, None) => continue,
                 };
                 let row = self.output(&mut made, out, (many, *many_at), (one, one_at), &any, steps);
-                if !self.operate(&mut out[row], step, *many_point, one_point) {
+                let place = many_at.map_or(usize::MAX, |at| places[at]);
+                if !self.operate(&mut out[row], step, place, *many_point, one_point) {
                     continue;
                 }
                 matched += 1;
@@ -250,7 +263,8 @@ impl Pairing<'_> {
                 && let Some(point) = row.get(step)
             {
                 let row = self.output(&mut made, out, (many, None), (one, Some(one_at)), &any, steps);
-                self.operate(&mut out[row], step, Point::Float(fill), point);
+                // Prometheus fills in when it is through with the rows that are there.
+                self.operate(&mut out[row], step, usize::MAX, Point::Float(fill), point);
             }
         }
         Ok(())

@@ -14,8 +14,11 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Row>> {
         let steps = self.steps();
         let mut signatures = Signatures::new(matching);
-        let left_groups: Vec<usize> = left.iter().map(|row| signatures.of(&row.labels)).collect();
-        let right_groups: Vec<usize> = right.iter().map(|row| signatures.of(&row.labels)).collect();
+        let mut groups = |rows: &[Row]| -> Result<Vec<usize>> {
+            let number = |row: &Row| self.check_interrupt().map(|()| signatures.of(&row.labels));
+            rows.iter().map(number).collect()
+        };
+        let (left_groups, right_groups) = (groups(&left)?, groups(&right)?);
         let count = signatures.count();
         let rows = match op {
             BinaryOp::And => retain(left, &left_groups, &presence(&right, &right_groups, count, steps), true),

@@ -39,7 +39,7 @@ impl Evaluator<'_> {
         let position = args[1].position;
         let answer = self.fold_histograms(&rows, position, |step, shape, metric| {
             self.quantile_of(quantiles[step], step, shape, metric, position)
-        });
+        })?;
         self.merge_results(answer)
     }
 
@@ -62,7 +62,7 @@ impl Evaluator<'_> {
                         return ABSENT;
                     }
                     self.quantile_of(q, step, shape, metric, position)
-                });
+                })?;
                 answer.extend(of.into_iter().map(|row| Row {
                     labels: row.labels.with(label, &openmetrics(q)),
                     ..row
@@ -87,7 +87,7 @@ impl Evaluator<'_> {
                 fraction
             }
             Shape::Classic(buckets) => classic::fraction(lower[step], upper[step], buckets),
-        });
+        })?;
         self.merge_results(answer)
     }
 
@@ -131,9 +131,9 @@ impl Evaluator<'_> {
         rows: &[Row],
         position: PositionRange,
         mut fold: impl FnMut(usize, Shape<'_>, &str) -> f64,
-    ) -> Vec<Row> {
+    ) -> Result<Vec<Row>> {
         let steps = self.steps();
-        let groups = self.group_buckets(rows, position);
+        let groups = self.group_buckets(rows, position)?;
         let mut answer = Vec::new();
         let mut buckets = Vec::new();
         for group in &groups {
@@ -150,6 +150,7 @@ impl Evaluator<'_> {
                 .collect();
             let mut classic = Row::new(group.labels.clone(), true, steps);
             for step in 0..steps {
+                self.check_interrupt()?;
                 buckets.clear();
                 buckets.extend(
                     group
@@ -186,13 +187,14 @@ impl Evaluator<'_> {
                 row
             }));
         }
-        answer
+        Ok(answer)
     }
 
-    fn group_buckets(&self, rows: &[Row], position: PositionRange) -> Vec<Group> {
+    fn group_buckets(&self, rows: &[Row], position: PositionRange) -> Result<Vec<Group>> {
         let mut groups: Vec<Group> = Vec::new();
         let mut index: HashMap<Labels, usize> = HashMap::new();
         for (at, row) in rows.iter().enumerate() {
+            self.check_interrupt()?;
             let bound_text = row.labels.get(BUCKET);
             let has_floats = row.floats.iter().any(|value| !super::super::is_absent(*value));
             let bound = bound_text.and_then(parse_float);
@@ -229,7 +231,7 @@ impl Evaluator<'_> {
                 group.native.push(at);
             }
         }
-        groups
+        Ok(groups)
     }
 }
 

@@ -16,6 +16,7 @@ impl Evaluator<'_> {
         }
         let mut rows = self.vector(&args[0])?;
         for row in &mut rows {
+            self.check_interrupt()?;
             let value = row.labels.get(source).unwrap_or_default();
             if let Some(captures) = regex.captures(value) {
                 let replaced = expand_go(replacement, &regex, &captures);
@@ -36,6 +37,7 @@ impl Evaluator<'_> {
         }
         let mut rows = self.vector(&args[0])?;
         for row in &mut rows {
+            self.check_interrupt()?;
             let values: Vec<&str> = sources
                 .iter()
                 .map(|source| row.labels.get(source).unwrap_or_default())

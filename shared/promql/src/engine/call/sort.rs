@@ -7,7 +7,7 @@ use crate::plan::Node;
 use std::cmp::Ordering;
 
 impl Evaluator<'_> {
-    pub(super) fn sort(&self, name: &str, args: &[Node], position: PositionRange) -> Result<Vec<Row>> {
+    pub(super) fn sort_vector(&self, name: &str, args: &[Node], position: PositionRange) -> Result<Vec<Row>> {
         if !self.grid.is_single() {
             self.warn(
                 position,
@@ -28,11 +28,11 @@ impl Evaluator<'_> {
                 _ => f64::NAN,
             };
             match name {
-                "sort" => rows.sort_by(|a, b| by_number(value(a), value(b), Ordering::Less)),
-                "sort_desc" => rows.sort_by(|a, b| by_number(value(a), value(b), Ordering::Greater)),
+                "sort" => self.sort(&mut rows, |a, b| by_number(value(a), value(b), Ordering::Less))?,
+                "sort_desc" => self.sort(&mut rows, |a, b| by_number(value(a), value(b), Ordering::Greater))?,
                 _ => {
                     let labels: Vec<&str> = args[1..].iter().map(text).collect();
-                    rows.sort_by(|a, b| by_labels(&labels, a, b));
+                    self.sort(&mut rows, |a, b| by_labels(&labels, a, b))?;
                     if name == "sort_by_label_desc" {
                         rows.reverse();
                     }
