@@ -70,6 +70,7 @@ impl Peer {
             body: body.into(),
             timeout: Duration::from_secs(300),
             body_limit_bytes: 0,
+            options: parapet_ports::HttpOptions::default(),
         };
         let response = self.http.call(request).await?;
         anyhow::ensure!(

@@ -126,6 +126,7 @@ impl Client {
             body: body.into(),
             timeout: self.timeout,
             body_limit_bytes: 0,
+            options: parapet_ports::HttpOptions::default(),
         };
         let response = self.runtime.block_on(self.http.call(request));
         let response = response.with_context(|| {
