@@ -5,9 +5,6 @@ use crate::world::{answer, mail, next_step, rendered};
 use parapet_receivers::{Answer, Request, Step, Verdict};
 use serde_json::{Value, json};
 
-/// SHA-256 of the group key of `notification`.
-const KEY_HASH: &str = "5ea02bc35a70cfbb1f0f12e57ccb8f1e8a4ae4c09ec3b1e1ae5bd9a3cc17d0a7";
-
 fn call(step: Step) -> Request {
     match step {
         Step::Call(request) => *request,
@@ -36,7 +33,7 @@ fn pagerduty_version_2() {
     assert_eq!(request.url.expose(), "https://events.pagerduty.com/v2/enqueue");
     let text = body(&request);
     let key = hash(&request, "dedup_key");
-    assert_eq!(key.len(), KEY_HASH.len());
+    assert_eq!(key.len(), 64);
     assert!(
         text.starts_with(&format!(
             r#"{{"routing_key":"from-file","dedup_key":"{key}","event_action":"trigger","payload":{{"summary":"[FIRING:1] Down (a page)","source":"Alertmanager","severity":"page","custom_details":{{"firing":[{{"#
@@ -44,8 +41,7 @@ fn pagerduty_version_2() {
         "{text}"
     );
     assert!(
-        text.contains(r#""note":7,"num_firing":1,"num_resolved":0,"resolved":[],"team":"team\\\\.x"}}"#)
-            || text.contains(r#""num_firing":1"#),
+        text.contains(r#""note":7,"num_firing":1,"num_resolved":0,"resolved":[]"#),
         "{text}"
     );
     assert!(
