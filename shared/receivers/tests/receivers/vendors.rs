@@ -125,7 +125,7 @@ fn opsgenie() {
         json!({"alertname": "Down", "instance": "a", "severity": "page"})
     );
     let accepted = answer(202, r#"{"result":"Request will be processed"}"#);
-    let update = call(next_step(integration, &firing, &[accepted.clone()]));
+    let update = call(next_step(integration, &firing, std::slice::from_ref(&accepted)));
     assert_eq!(update.method, "PUT");
     assert_eq!(
         update.url.expose(),
@@ -171,7 +171,7 @@ fn jira_creates_updates_and_moves() {
         "{jql}"
     );
     let none = answer(200, r#"{"issues":[]}"#);
-    let create = call(next_step(integration, &firing, &[none.clone()]));
+    let create = call(next_step(integration, &firing, std::slice::from_ref(&none)));
     assert_eq!(
         (create.method, create.url.expose()),
         ("POST", "https://jira.example/rest/api/2/issue")
@@ -222,7 +222,7 @@ fn wechat_fetches_a_token_first() {
         ("GET", "http://w/cgi-bin/gettoken?corpid=c&corpsecret=s%26")
     );
     let granted = answer(200, r#"{"errcode":0,"access_token":"t"}"#);
-    let send = call(next_step(integration, &firing, &[granted.clone()]));
+    let send = call(next_step(integration, &firing, std::slice::from_ref(&granted)));
     assert_eq!(send.url.expose(), "http://w/cgi-bin/message/send?access_token=t");
     assert!(
         body(&send).contains(r#""touser":"@all","safe":"0","msgtype":"text","markdown":{"content":""}}"#),
@@ -382,7 +382,7 @@ fn oauth2_fetches_a_token_first() {
     );
     assert_eq!(header(&token, "Authorization"), "Basic Yzpz");
     let granted = answer(200, r#"{"access_token":"tok","token_type":"Bearer"}"#);
-    let request = call(next_step(integration, &firing, &[granted.clone()]));
+    let request = call(next_step(integration, &firing, std::slice::from_ref(&granted)));
     assert_eq!(
         (request.url.expose(), header(&request, "Authorization")),
         ("http://h/", "Bearer tok")
