@@ -216,7 +216,7 @@ fn slack_edits_its_message() {
     let config = crate::world::config(integration);
     let integration_settings = &config.receivers[0].integrations[0];
     assert_eq!(
-        next_step(integration, &notification, &[answer.clone()]),
+        next_step(integration, &notification, std::slice::from_ref(&answer)),
         Step::Done(Verdict::Sent)
     );
     notification.receiver_data = parapet_receivers::remember(integration_settings, &[answer]);

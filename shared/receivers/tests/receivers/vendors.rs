@@ -5,9 +5,6 @@ use crate::world::{answer, mail, next_step, rendered};
 use parapet_receivers::{Answer, Request, Step, Verdict};
 use serde_json::{Value, json};
 
-/// SHA-256 of the group key of `notification`.
-const KEY_HASH: &str = "5ea02bc35a70cfbb1f0f12e57ccb8f1e8a4ae4c09ec3b1e1ae5bd9a3cc17d0a7";
-
 fn call(step: Step) -> Request {
     match step {
         Step::Call(request) => *request,
@@ -36,7 +33,7 @@ fn pagerduty_version_2() {
     assert_eq!(request.url.expose(), "https://events.pagerduty.com/v2/enqueue");
     let text = body(&request);
     let key = hash(&request, "dedup_key");
-    assert_eq!(key.len(), KEY_HASH.len());
+    assert_eq!(key.len(), 64);
     assert!(
         text.starts_with(&format!(
             r#"{{"routing_key":"from-file","dedup_key":"{key}","event_action":"trigger","payload":{{"summary":"[FIRING:1] Down (a page)","source":"Alertmanager","severity":"page","custom_details":{{"firing":[{{"#
@@ -44,8 +41,7 @@ fn pagerduty_version_2() {
         "{text}"
     );
     assert!(
-        text.contains(r#""note":7,"num_firing":1,"num_resolved":0,"resolved":[],"team":"team\\\\.x"}}"#)
-            || text.contains(r#""num_firing":1"#),
+        text.contains(r#""note":7,"num_firing":1,"num_resolved":0,"resolved":[]"#),
         "{text}"
     );
     assert!(
@@ -129,7 +125,7 @@ fn opsgenie() {
         json!({"alertname": "Down", "instance": "a", "severity": "page"})
     );
     let accepted = answer(202, r#"{"result":"Request will be processed"}"#);
-    let update = call(next_step(integration, &firing, &[accepted.clone()]));
+    let update = call(next_step(integration, &firing, std::slice::from_ref(&accepted)));
     assert_eq!(update.method, "PUT");
     assert_eq!(
         update.url.expose(),
@@ -175,7 +171,7 @@ fn jira_creates_updates_and_moves() {
         "{jql}"
     );
     let none = answer(200, r#"{"issues":[]}"#);
-    let create = call(next_step(integration, &firing, &[none.clone()]));
+    let create = call(next_step(integration, &firing, std::slice::from_ref(&none)));
     assert_eq!(
         (create.method, create.url.expose()),
         ("POST", "https://jira.example/rest/api/2/issue")
@@ -226,7 +222,7 @@ fn wechat_fetches_a_token_first() {
         ("GET", "http://w/cgi-bin/gettoken?corpid=c&corpsecret=s%26")
     );
     let granted = answer(200, r#"{"errcode":0,"access_token":"t"}"#);
-    let send = call(next_step(integration, &firing, &[granted.clone()]));
+    let send = call(next_step(integration, &firing, std::slice::from_ref(&granted)));
     assert_eq!(send.url.expose(), "http://w/cgi-bin/message/send?access_token=t");
     assert!(
         body(&send).contains(r#""touser":"@all","safe":"0","msgtype":"text","markdown":{"content":""}}"#),
@@ -386,7 +382,7 @@ fn oauth2_fetches_a_token_first() {
     );
     assert_eq!(header(&token, "Authorization"), "Basic Yzpz");
     let granted = answer(200, r#"{"access_token":"tok","token_type":"Bearer"}"#);
-    let request = call(next_step(integration, &firing, &[granted.clone()]));
+    let request = call(next_step(integration, &firing, std::slice::from_ref(&granted)));
     assert_eq!(
         (request.url.expose(), header(&request, "Authorization")),
         ("http://h/", "Bearer tok")
