@@ -110,6 +110,7 @@ pub(crate) fn files(rules: &str, version: &str) -> ConfigFiles {
         rules: vec![file("r.yml", rules)],
         alertmanager: None,
         version: version.into(),
+        ..ConfigFiles::default()
     }
 }
 
