@@ -181,7 +181,17 @@ impl Rule {
         })?;
         let regex = anchored_regex(&fields.regex).map_err(|error| RuleError {
             field: "regex",
-            reason: error.to_string(),
+            // Its last line says what is wrong; those before draw the pattern as it was compiled.
+            reason: format!(
+                "{} is not a regular expression: {}",
+                quote(&fields.regex),
+                error
+                    .reason
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim_start_matches("error: ")
+            ),
         })?;
         let name = action.as_str();
         if action == Action::HashMod && fields.modulus == 0 {
