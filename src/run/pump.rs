@@ -1,6 +1,6 @@
 //! The pump: takes messages from the queues and hands them to functions, as Lambda's own pollers do in the cloud.
 
-use parapet_function_kit::settle;
+use parapet_function_kit::{release, settle};
 use parapet_ports::{Disposition, Function, Message, Queue, QueueReader, Queues, Received};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,13 +141,14 @@ impl Pump {
             ]
         });
         let again = settle(&*self.queues, queue, &messages, answers).await;
-        let (retried, done): (Vec<&Received>, Vec<&Received>) = received
+        let done: Vec<String> = received
             .iter()
-            .partition(|received| again.contains(&received.message.id));
-        let receipts = |list: &[&Received]| list.iter().map(|received| received.receipt.clone()).collect::<Vec<_>>();
+            .filter(|received| !again.contains(&received.message.id))
+            .map(|received| received.receipt.clone())
+            .collect();
         metrics::counter!("parapet_messages_handled_total", "queue" => queue.as_str()).increment(done.len() as u64);
         if !done.is_empty()
-            && let Err(error) = self.reader.delete(queue, receipts(&done)).await
+            && let Err(error) = self.reader.delete(queue, done).await
         {
             tracing::warn!(
                 queue = queue.as_str(),
@@ -155,45 +156,15 @@ impl Pump {
                 "handled messages will come again"
             );
         }
-        if retried.is_empty() {
-            return;
-        }
-        metrics::counter!("parapet_messages_retried_total", "queue" => queue.as_str()).increment(retried.len() as u64);
-        let receives = retried
-            .iter()
-            .map(|received| received.message.receive_count)
-            .max()
-            .unwrap_or(1);
-        if let Err(error) = self
-            .reader
-            .release(queue, receipts(&retried), backoff_seconds(receives))
-            .await
-        {
-            tracing::warn!(
-                queue = queue.as_str(),
-                error = error.chain(),
-                "messages stay hidden until their timeout"
-            );
+        if !again.is_empty() {
+            metrics::counter!("parapet_messages_retried_total", "queue" => queue.as_str())
+                .increment(again.len() as u64);
+            release(&*self.reader, queue, &received, &again).await;
         }
     }
-}
-
-/// 1, 2, 4, … seconds, at most a minute.
-fn backoff_seconds(receives: u32) -> u32 {
-    1u32.checked_shl(receives.saturating_sub(1)).unwrap_or(60).clamp(1, 60)
 }
 
 #[allow(clippy::disallowed_methods)] // The pump is the one place that waits.
 pub(crate) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::backoff_seconds;
-
-    #[test]
-    fn backs_off_to_a_minute() {
-        assert_eq!([1, 2, 3, 6, 7, 40].map(backoff_seconds), [1, 2, 4, 32, 60, 60]);
-    }
 }

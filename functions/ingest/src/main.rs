@@ -16,5 +16,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     )
     .await;
     let ports = process_ports(aws.objects, aws.queues, aws.table)?;
-    run(Arc::new(Ingest::new(&ports, settings)), ports.queues).await
+    run(Arc::new(Ingest::new(&ports, settings)), ports.queues, aws.reader).await
 }

@@ -27,5 +27,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         aws: Outlets::aws_from_vars(&ProcessVars),
     };
     let notifier = Notifier::new(ports.clone(), settings).with_outlets(outlets);
-    run(Arc::new(notifier), ports.queues).await
+    run(Arc::new(notifier), ports.queues, aws.reader).await
 }

@@ -21,6 +21,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run(
         Arc::new(RuleEvaluation::new(ports.clone(), reader, settings)),
         ports.queues,
+        aws.reader,
     )
     .await
 }

@@ -16,5 +16,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     )
     .await;
     let ports = process_ports(aws.objects, aws.queues, aws.table)?;
-    run(Arc::new(Scraper::new(ports.clone(), settings)), ports.queues).await
+    run(
+        Arc::new(Scraper::new(ports.clone(), settings)),
+        ports.queues,
+        aws.reader,
+    )
+    .await
 }

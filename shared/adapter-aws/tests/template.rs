@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a template that does not read is a failure")]
 use parapet_ports::Queue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// The template's resources: logical id to the lines below it. The file has one form, so that lines are enough.
 fn resources() -> BTreeMap<String, String> {
@@ -131,4 +132,54 @@ fn every_function_has_its_own_role_log_group_and_alarm() {
             "{name} may do too much"
         );
     }
+}
+
+/// The Rust sources below a directory, one text.
+fn sources(directory: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    text
+}
+
+/// An emulator enforces no rights: what a function sends is read off its sources.
+#[test]
+fn every_function_may_send_where_it_sends() {
+    let resources = resources();
+    let mut sends = 0;
+    for name in ["scraper", "ingest", "rule-evaluation", "notifier", "api", "compactor"] {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions").join(name);
+        let text = sources(&directory.join("src"));
+        let mut queues: BTreeSet<String> = text
+            .split("send_batch(Queue::")
+            .skip(1)
+            .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric()).collect())
+            .collect();
+        if text.contains("send_samples(") {
+            queues.insert("Samples".to_owned());
+        }
+        let id: String = name
+            .split('-')
+            .map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]))
+            .collect();
+        let role = &resources[&format!("{id}Role")];
+        let (send, _) = role
+            .split_once("Action: sqs:SendMessage")
+            .map(|(_, rest)| rest.split_once("- Sid:").unwrap_or((rest, "")))
+            .unwrap_or_default();
+        for queue in queues {
+            assert!(
+                send.contains(&format!("!GetAtt {queue}Queue.Arn")),
+                "{name} may not send to {queue}"
+            );
+            sends += 1;
+        }
+    }
+    assert!(sends >= 8, "{sends} are not all that is sent");
 }

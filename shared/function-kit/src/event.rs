@@ -1,6 +1,6 @@
 //! The two kinds of event that Lambda hands to our functions: a schedule's tick and a batch of queue messages.
 
-use parapet_ports::{Message, Queue};
+use parapet_ports::{Message, Queue, Received};
 use serde::Deserialize;
 
 /// An event, decoded.
@@ -16,7 +16,7 @@ pub enum Event {
         /// Which queue.
         queue: Queue,
         /// The messages.
-        messages: Vec<Message>,
+        received: Vec<Received>,
     },
 }
 
@@ -38,6 +38,8 @@ impl std::fmt::Display for EventError {
 pub struct SqsRecord {
     message_id: String,
     body: String,
+    #[serde(default)]
+    receipt_handle: String,
     #[serde(rename = "eventSourceARN")]
     event_source_arn: String,
     #[serde(default)]
@@ -63,15 +65,18 @@ pub fn parse_event(event: serde_json::Value) -> Result<Event, EventError> {
             .map(|record| record.event_source_arn.clone())
             .unwrap_or_default();
         let queue = queue_of(&arn).ok_or_else(|| EventError(format!("no queue of ours: {arn:?}")))?;
-        let messages = records
+        let received = records
             .into_iter()
-            .map(|record| Message {
-                id: record.message_id,
-                body: record.body,
-                receive_count: record.attributes.receive_count.parse().unwrap_or(1),
+            .map(|record| Received {
+                message: Message {
+                    id: record.message_id,
+                    body: record.body,
+                    receive_count: record.attributes.receive_count.parse().unwrap_or(1),
+                },
+                receipt: record.receipt_handle,
             })
             .collect();
-        return Ok(Event::Batch { queue, messages });
+        return Ok(Event::Batch { queue, received });
     }
     let time = event.get("time").and_then(serde_json::Value::as_str);
     let time = time.ok_or_else(|| EventError("neither \"Records\" nor \"time\"".to_owned()))?;
@@ -110,16 +115,20 @@ mod tests {
         let event = parse_event(json!({"Records": [{
             "messageId": "m1", "body": "{}", "receiptHandle": "x", "attributes": {"ApproximateReceiveCount": "3"},
             "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:prod-rule-tasks"}]}));
-        let messages = vec![Message {
+        let message = Message {
             id: "m1".into(),
             body: "{}".into(),
             receive_count: 3,
+        };
+        let received = vec![Received {
+            message,
+            receipt: "x".into(),
         }];
         assert_eq!(
             event,
             Ok(Event::Batch {
                 queue: Queue::RuleTasks,
-                messages
+                received
             })
         );
     }

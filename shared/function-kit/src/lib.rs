@@ -20,7 +20,7 @@ pub use logs::{LogFormat, init_logs};
 pub use mail::SmtpMailer;
 pub use process::{ProcessVars, SystemClock, SystemEntropy, process_ports};
 pub use secrets::{BucketSecrets, MachineSecrets};
-pub use settle::settle;
+pub use settle::{release, settle};
 
 /// Variables and how settings are read from them.
 pub mod settings {

@@ -1,6 +1,6 @@
 //! From a handler's answers to what the queue is told.
 
-use parapet_ports::{Disposition, Message, Queue, Queues};
+use parapet_ports::{Disposition, Message, Queue, QueueReader, Queues, Received};
 
 /// Puts rejected messages in the dead-letter queue with their reason, and gives the ids of the messages that must
 /// come again: those to retry, and those that the dead-letter queue did not take.
@@ -42,10 +42,45 @@ pub async fn settle(queues: &dyn Queues, queue: Queue, messages: &[Message], ans
     again
 }
 
+/// Makes the messages that [`settle`] named receivable again: soon at first, so that a fault of a moment delays little,
+/// then ever later, so that an outage of an hour is outlived. Where this fails they stay hidden until their timeout.
+pub async fn release(reader: &dyn QueueReader, queue: Queue, received: &[Received], again: &[String]) {
+    let retried: Vec<&Received> = received
+        .iter()
+        .filter(|received| again.contains(&received.message.id))
+        .collect();
+    let Some(receives) = retried.iter().map(|received| received.message.receive_count).max() else {
+        return;
+    };
+    let receipts = retried.iter().map(|received| received.receipt.clone()).collect();
+    if let Err(error) = reader.release(queue, receipts, backoff_seconds(receives)).await {
+        tracing::warn!(
+            queue = queue.as_str(),
+            error = error.chain(),
+            "messages stay hidden until their timeout"
+        );
+    }
+}
+
+/// 1, 4, 16, 64, 256 seconds, then ten minutes each time.
+fn backoff_seconds(receives: u32) -> u32 {
+    4u32.checked_pow(receives.saturating_sub(1))
+        .unwrap_or(600)
+        .clamp(1, 600)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parapet_ports::{ConfigFiles, QueueReader, memory::MemoryPorts};
+    use parapet_ports::{ConfigFiles, memory::MemoryPorts};
+
+    #[test]
+    fn backs_off_to_ten_minutes() {
+        assert_eq!(
+            [0, 1, 2, 3, 5, 6, 40].map(backoff_seconds),
+            [1, 1, 4, 16, 256, 600, 600]
+        );
+    }
 
     #[tokio::test]
     async fn rejects_go_to_the_dead_letter_queue_and_unanswered_come_again() {

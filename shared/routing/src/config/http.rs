@@ -208,7 +208,7 @@ impl Scope<'_> {
             from_environment: raw.proxy_from_environment,
             headers: raw.proxy_connect_header,
         })?;
-        client.transport.tls = self.tls(raw.tls_config)?;
+        client.transport.tls = self.http_tls(raw.tls_config)?;
         client.transport.follow_redirects = raw.follow_redirects.unwrap_or(true);
         client.transport.enable_http2 = raw.enable_http2.unwrap_or(true);
         Ok(client)
@@ -309,7 +309,7 @@ impl Scope<'_> {
             from_environment: raw.proxy_from_environment,
             headers: raw.proxy_connect_header,
         })?;
-        transport.tls = self.tls(raw.tls_config)?;
+        transport.tls = self.http_tls(raw.tls_config)?;
         Ok(OAuth2 {
             client_id: raw.client_id,
             client_secret: secret.unwrap_or_default(),
@@ -318,6 +318,18 @@ impl Scope<'_> {
             endpoint_params: raw.endpoint_params,
             transport,
         })
+    }
+
+    /// [`Self::tls`] of an HTTP client, which checks a certificate against the host of the URL alone.
+    fn http_tls(&self, raw: Option<Spanned<TlsConfig>>) -> Checked<Tls> {
+        let place = raw.as_ref().map_or(self.place, |raw| raw.referenced);
+        let tls = self.tls(raw)?;
+        if tls.server_name.is_empty() {
+            Ok(tls)
+        } else {
+            self.at(place)
+                .unsupported("server_name in the tls_config of an HTTP client")
+        }
     }
 
     /// Reads a `tls_config`.

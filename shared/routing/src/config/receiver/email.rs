@@ -109,6 +109,9 @@ impl Written for Email {
         }
         or_global(&mut self.auth_username, &global.smtp_auth_username);
         or_global(&mut self.auth_identity, &global.smtp_auth_identity);
+        if !self.auth_identity.is_empty() && self.auth_identity != self.auth_username {
+            return scope.unsupported("an auth_identity other than auth_username");
+        }
         // Where a message gives both, the file holds, as in Alertmanager.
         let password = scope.file_or(self.auth_password, &self.auth_password_file);
         let password =
