@@ -29,7 +29,11 @@ struct Story {
 
 /// Down from the start for 75 s, then up; two and a half minutes in all.
 async fn run(mischief: Mischief) -> (Story, World) {
-    let mut world = World::new(RULES, mischief);
+    run_in(World::new(RULES, mischief)).await
+}
+
+async fn run_in(mut world: World) -> (Story, World) {
+    let mischief = world.mischief();
     let up_again_ms = START_MS + UP_AGAIN_MS;
     world
         .run_until(START_MS + 2 * UP_AGAIN_MS, |at_ms| {
@@ -85,6 +89,37 @@ async fn a_death_at_any_effect_changes_nothing() {
         }
     }
     assert_eq!(deaths, effects * 2);
+}
+
+/// The same where every state is too large for the table, and lies in the bucket.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_at_any_effect_changes_nothing_of_large_states() {
+    let world = |death| {
+        let mut world = World::new(
+            RULES,
+            Mischief {
+                death,
+                ..Mischief::default()
+            },
+        );
+        world.settings.inline_limit_bytes = 0;
+        world
+    };
+    let (calm, inline) = (run(Mischief::default()).await, run_in(world(None)).await);
+    assert_eq!(inline.0, calm.0, "where a state lies changes nothing");
+    let effects = inline.1.effects();
+    assert!(
+        effects > calm.1.effects() + 20,
+        "only {effects} effects: nothing lies in the bucket"
+    );
+    for happens in [false, true] {
+        for effect in 1..=effects {
+            let (story, world) = run_in(world(Some((effect, happens)))).await;
+            assert_eq!(story, calm.0, "death at effect {effect}, which happens: {happens}");
+            // An object that is not removed is no reason to die.
+            assert!(world.deaths <= 1, "death at effect {effect}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod crashes;
+mod objects;
 mod slots;
 mod world;

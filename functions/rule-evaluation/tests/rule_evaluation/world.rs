@@ -1,5 +1,6 @@
 //! A process that can die between any two effects, on queues that can repeat and delay, with a clock that is driven.
 
+use crate::objects::FatefulObjects;
 use parapet_ingest::Ingest;
 use parapet_model::{Alert, BatchSeries, Labels, Matcher, MetricType, Sample, SampleBatch, Series};
 use parapet_ports::memory::{MemoryPorts, MemoryQueues, MemoryTable};
@@ -27,14 +28,14 @@ pub(crate) struct Mischief {
 }
 
 #[derive(Debug)]
-struct Fate {
+pub(crate) struct Fate {
     mischief: Mischief,
     effects: AtomicUsize,
     tasks: AtomicUsize,
 }
 
 impl Fate {
-    async fn effect<T>(&self, effect: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    pub(crate) async fn effect<T>(&self, effect: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let number = self.effects.fetch_add(1, Ordering::SeqCst) + 1;
         match self.mischief.death {
             Some((death, happens)) if death == number => {
@@ -137,6 +138,7 @@ impl World {
         let ports = Ports {
             queues: Arc::new(FatefulQueues(memory.queues.clone(), fate.clone())),
             table: Arc::new(FatefulTable(memory.table.clone(), fate.clone())),
+            objects: Arc::new(FatefulObjects(memory.ports.objects.clone(), fate.clone())),
             ..memory.ports.clone()
         };
         Self {
@@ -156,6 +158,10 @@ impl World {
 
     pub(crate) fn now_ms(&self) -> i64 {
         self.memory.clock.now_ms()
+    }
+
+    pub(crate) fn mischief(&self) -> Mischief {
+        self.fate.mischief
     }
 
     pub(crate) fn effects(&self) -> usize {
