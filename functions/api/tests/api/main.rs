@@ -9,3 +9,4 @@ mod router;
 mod rules;
 mod samples;
 mod targets;
+mod v2;
