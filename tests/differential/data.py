@@ -139,7 +139,8 @@ class Data:
             if random.random() < 0.005:
                 counts, below, zero, total = [0] * len(counts), [0, 0], 0, 0.0
             if random.random() < 0.01 and len(counts) < 9:
-                counts = counts + [0]
+                # A bucket comes with an observation: whether an empty one is a change depends on Prometheus' chunks.
+                counts, total = counts + [1], total + 2.0 ** (len(counts) - 3)
                 spans = [(spans[0][0], len(counts))]
             for _ in range(random.randrange(6)):
                 bucket = random.randrange(len(counts))

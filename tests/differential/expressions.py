@@ -136,6 +136,8 @@ class Expressions:
             return f"{random.choice(AGGREGATIONS)}{grouping}({inner})"
         if roll < 0.8:
             k = self.scalar(1) if random.random() < 0.2 else random.choice(("1", "2", "3", "5", "0", "100"))
+            if random.random() < 0.4:
+                return f"{random.choice(('topk', 'bottomk'))}{grouping}({k}, {self.unequal()})"
             return f"{random.choice(('topk', 'bottomk', 'limitk'))}{grouping}({k}, {inner})"
         if roll < 0.88:
             return f"quantile{grouping}({random.choice(('0', '0.5', '0.9', '1', '-1', '2', 'NaN', self.scalar(1)))}, {inner})"
@@ -143,6 +145,12 @@ class Expressions:
             return f"limit_ratio{grouping}({random.choice(('0', '0.3', '0.5', '-0.4', '1', '-1', '1.5', 'NaN'))}, {inner})"
         label = random.choice(('"value"', '"job"', '"v.x"', '""'))
         return f"count_values{grouping}({label}, {inner})"
+
+    def unequal(self):
+        """Series whose values do not meet, so that the best of them are known."""
+        names = {name: FLOATS[name] for name in ("temperature", "cpu_seconds_total")}
+        selector = self.selector(names, plain=True)
+        return f"rate({selector}[10m])" if "cpu" in selector and self.random.random() < 0.5 else selector
 
     def binary(self, depth):
         random = self.random

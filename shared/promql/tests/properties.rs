@@ -412,3 +412,41 @@ fn limits_are_kept() {
     };
     assert_eq!(run("b", range(), &stopped), Some(Err(EvaluationError::Timeout)));
 }
+
+#[test]
+fn hyperbolic_functions_overflow_where_gos_do() {
+    let value = |text: &str| match run(text, QueryRange::instant(0), &Options::default()) {
+        Some(Ok(answer)) => format!("{answer:?}"),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert!(value("cosh(vector(710))").contains("inf"));
+    assert!(value("sinh(vector(-710))").contains("-inf"));
+    assert!(!value("cosh(vector(709))").contains("inf"));
+}
+
+#[test]
+fn what_cannot_follow_group_left_is_told_of_there() {
+    for (text, want) in [
+        (
+            "a * on (b) group_left , c",
+            "unexpected \",\" in grouping opts, expected \"(\"",
+        ),
+        (
+            "a * on (b) group_right",
+            "unexpected end of input in grouping opts, expected \"(\"",
+        ),
+        ("a * on (b) group_left -", "unexpected end of input"),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.ends_with(want), "{text}: {error}");
+    }
+    for text in [
+        "a * on (b) group_left c",
+        "a * on (b) group_left -c",
+        "a * on (b) group_left 1",
+        "a + on (b) group_left fill (0) c",
+    ] {
+        let error = parse(text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(!error.contains("grouping opts"), "{text}: {error}");
+    }
+}

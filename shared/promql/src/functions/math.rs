@@ -14,7 +14,7 @@ pub(crate) fn unary(name: &str) -> Option<fn(f64) -> f64> {
         "atanh" => f64::atanh,
         "ceil" => f64::ceil,
         "cos" => f64::cos,
-        "cosh" => f64::cosh,
+        "cosh" => cosh,
         "deg" => |value| value * 180.0 / std::f64::consts::PI,
         "exp" => f64::exp,
         "floor" => f64::floor,
@@ -32,7 +32,7 @@ pub(crate) fn unary(name: &str) -> Option<fn(f64) -> f64> {
             }
         },
         "sin" => f64::sin,
-        "sinh" => f64::sinh,
+        "sinh" => sinh,
         "sqrt" => f64::sqrt,
         "tan" => f64::tan,
         "tanh" => f64::tanh,
@@ -169,5 +169,25 @@ mod tests {
         assert_eq!(quantile(0.5, &mut [3.0, 1.0, 2.0, 4.0]), 2.5);
         assert_eq!(quantile(1.0, &mut [3.0, 1.0]), 3.0);
         assert!(quantile(0.0, &mut [f64::NAN, 1.0]).is_nan());
+    }
+}
+
+/// Beyond this `exp(-x)` does not count beside `exp(x)`; Go takes half of `exp(x)` then, which overflows before the
+/// true value does (`math.Cosh`, `math.Sinh`).
+const HALF_OF_EXP: f64 = 21.0;
+
+fn cosh(value: f64) -> f64 {
+    if value.abs() > HALF_OF_EXP {
+        value.abs().exp() * 0.5
+    } else {
+        value.cosh()
+    }
+}
+
+fn sinh(value: f64) -> f64 {
+    if value.abs() > HALF_OF_EXP {
+        (value.abs().exp() * 0.5).copysign(value)
+    } else {
+        value.sinh()
     }
 }

@@ -171,9 +171,10 @@ pub(crate) fn buckets_descending(histogram: &Histogram) -> Vec<Bucket> {
 pub(crate) fn describe(histogram: &Histogram) -> String {
     use std::fmt::Write as _;
     let mut out = format!("{{count:{}, sum:{}", general(histogram.count), general(histogram.sum));
-    // Bounds as they are, not clipped to the zero bucket.
+    // Bounds as they are, not clipped to the zero bucket, which is told though its count is negative.
     let unclipped = Histogram {
         zero_threshold: 0.0,
+        zero_count: f64::from(u8::from(histogram.zero_count != 0.0)),
         ..histogram.clone()
     };
     for mut bucket in buckets_ascending(&unclipped) {
@@ -182,6 +183,7 @@ pub(crate) fn describe(histogram: &Histogram) -> String {
         }
         if bucket.lower == 0.0 && bucket.upper == 0.0 {
             (bucket.lower, bucket.upper) = (-histogram.zero_threshold, histogram.zero_threshold);
+            bucket.count = histogram.zero_count;
         }
         let open = if bucket.lower_inclusive { '[' } else { '(' };
         let close = if bucket.upper_inclusive { ']' } else { ')' };

@@ -135,6 +135,14 @@ impl Token<'_> {
         }
     }
 
+    /// Whether an operand may begin with the token.
+    pub(crate) fn starts_operand(&self) -> bool {
+        use TokenKind::{Binary, Duration, LeftBrace, LeftParen, Number, String};
+        self.is_metric_name()
+            || matches!(self.kind, Number | Duration | String | LeftParen | LeftBrace)
+            || matches!(self.kind, Binary(BinaryOp::Add | BinaryOp::Sub))
+    }
+
     /// Whether the token may be a label's name in a list of them.
     pub(crate) fn is_grouping_label(&self) -> bool {
         match self.kind {

@@ -50,7 +50,8 @@ impl Parser<'_> {
             } else if self.take_keyword(Keyword::GroupRight) {
                 matching.cardinality = Cardinality::OneToMany;
             }
-            if matching.cardinality != Cardinality::OneToOne && self.peek().kind == TokenKind::LeftParen {
+            let is_grouped = matching.cardinality != Cardinality::OneToOne;
+            if is_grouped && (self.peek().kind == TokenKind::LeftParen || !self.peek().starts_operand()) {
                 matching.include = self.grouping_labels()?;
             }
         }
