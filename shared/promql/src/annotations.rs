@@ -66,6 +66,13 @@ impl Annotations {
         self.add(true, position, text, Detail::Occurrences(1));
     }
 
+    /// Adds what was collected elsewhere, as if it had come up here.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for entry in other.order {
+            self.add(entry.warning, entry.position, entry.text, entry.detail);
+        }
+    }
+
     fn add(&mut self, warning: bool, position: PositionRange, text: String, detail: Detail) {
         let Some(at) = self.index.get(&text) else {
             self.index.insert(text.clone(), self.order.len());

@@ -7,6 +7,7 @@ mod info;
 mod instant;
 mod interrupt;
 mod merge;
+mod parallel;
 mod range;
 mod rows;
 mod smooth;

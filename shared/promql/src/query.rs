@@ -49,6 +49,8 @@ pub struct Options {
     pub type_and_unit_labels: bool,
     /// Let start timestamps tell of counter resets (Prometheus' feature `use-start-timestamps`). Off by default.
     pub use_start_timestamps: bool,
+    /// The most threads that evaluate independent series side by side, at least one; the answer is the same.
+    pub threads: usize,
     /// Set by the host, from another thread, to stop the evaluation; it then fails with
     /// [`EvaluationError::Timeout`](crate::EvaluationError::Timeout).
     pub interrupt: Option<Arc<AtomicBool>>,
@@ -64,6 +66,7 @@ impl Default for Options {
             delayed_name_removal: false,
             type_and_unit_labels: false,
             use_start_timestamps: false,
+            threads: 1,
             interrupt: None,
         }
     }

@@ -450,3 +450,46 @@ fn what_cannot_follow_group_left_is_told_of_there() {
         assert!(!error.contains("grouping opts"), "{text}: {error}");
     }
 }
+
+#[test]
+fn threads_change_nothing() {
+    let data: Vec<Series> = (0..1500)
+        .map(|number| Series {
+            labels: Labels::from_pairs([("__name__", "m"), ("n", &number.to_string())]),
+            timestamps: (0..60).map(|at| at * 15_000).collect(),
+            values: (0..60).map(|at| f64::from((at * number) % 23)).collect(),
+            histograms: Vec::new(),
+        })
+        .collect();
+    let range = QueryRange {
+        start_ms: 0,
+        end_ms: 885_000,
+        step_ms: 15_000,
+    };
+    let answer = |text: &str, threads, max_samples| {
+        let options = Options {
+            threads,
+            max_samples,
+            ..Options::default()
+        };
+        let expr = parse(text).unwrap();
+        let fetched: Vec<_> = selectors(&expr, &range, &options)
+            .iter()
+            .map(|_| data.clone())
+            .collect();
+        evaluate(&expr, &range, &options, &fetched)
+    };
+    for text in [
+        "m",
+        "rate(m[1m])",
+        "quantile_over_time(7, m[2m])",
+        "sum by (n) (increase(m[1m])) > 1",
+    ] {
+        let alone = answer(text, 1, usize::MAX).unwrap();
+        for threads in [2, 3, 8] {
+            assert_eq!(answer(text, threads, usize::MAX).unwrap(), alone, "{text} on {threads}");
+        }
+        let too_few = 60_000;
+        assert_eq!(answer(text, 3, too_few), Err(EvaluationError::TooManySamples), "{text}");
+    }
+}

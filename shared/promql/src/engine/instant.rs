@@ -90,9 +90,15 @@ impl Evaluator<'_> {
         if instant.extension == Some(Extension::Smoothed) {
             return self.select_smoothed(instant, position);
         }
+        self.in_pieces(self.fetched(instant.source), self.steps(), |evaluator, series| {
+            evaluator.select_series(instant, series)
+        })
+    }
+
+    fn select_series(&self, instant: &Instant, fetched: &[&Series]) -> Result<Vec<Row>> {
         let (steps, lookback) = (self.steps(), self.options().lookback_delta_ms);
         let mut rows = Vec::new();
-        for series in self.fetched(instant.source) {
+        for series in fetched {
             self.check_interrupt()?;
             let of_series = statistics(series, instant.statistics);
             let mut cursor = Cursor::new(series, &of_series, lookback);

@@ -11,10 +11,18 @@ impl Evaluator<'_> {
     pub(crate) fn check_interrupt(&self) -> Result<()> {
         #[cfg(test)]
         tests::CHECKS.with(|checks| checks.set(checks.get() + 1));
-        match &self.options().interrupt {
-            Some(interrupt) if interrupt.load(Ordering::Relaxed) => Err(EvaluationError::Timeout),
-            _ => Ok(()),
+        if self.is_interrupted() {
+            Err(EvaluationError::Timeout)
+        } else {
+            Ok(())
         }
+    }
+
+    /// Whether the host wants the evaluation to stop: for loops within one value, which end early then.
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let interrupt = self.options().interrupt.as_ref();
+        interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed))
     }
 }
 

@@ -141,7 +141,6 @@ impl Evaluator<'_> {
         let Some(function) = over_time::function(name) else {
             return failure(format!("unexpected function {name} of a range vector"));
         };
-        let mut rows = Vec::with_capacity(input.points.len());
         // Where a message is about the function's argument, it is about the first one.
         let first = place(&args[0]);
         let position = if matches!(name, "irate" | "idelta") {
@@ -150,26 +149,31 @@ impl Evaluator<'_> {
         } else {
             first
         };
-        let mut context = Context {
-            evaluator: *self,
-            position,
-            metric: String::new(),
-            range: input.range,
-            extension: input.extension,
-            parameters: Vec::with_capacity(parameters.len()),
-            call,
-        };
-        for points in &input.points {
-            self.check_interrupt()?;
-            let row = self.evaluate_series(points, &input, &parameters, &function, &mut context)?;
-            if matches!(name, "rate" | "increase") && row.floats.iter().any(|value| !super::is_absent(*value)) {
-                self.note_non_counter(&points.labels, first);
+        let values_each = self.steps() + input.points.first().map_or(0, |points| points.values.len());
+        let mut rows = self.in_pieces(&input.points, values_each, |evaluator, points| {
+            let mut context = Context {
+                evaluator,
+                position,
+                metric: String::new(),
+                range: input.range,
+                extension: input.extension,
+                parameters: Vec::with_capacity(parameters.len()),
+                call,
+            };
+            let mut rows = Vec::with_capacity(points.len());
+            for points in points {
+                evaluator.check_interrupt()?;
+                let row = evaluator.evaluate_series(points, &input, &parameters, &function, &mut context)?;
+                if matches!(name, "rate" | "increase") && row.floats.iter().any(|value| !super::is_absent(*value)) {
+                    evaluator.note_non_counter(&points.labels, first);
+                }
+                if !row.is_empty() {
+                    evaluator.charge(row.sample_count())?;
+                    rows.push(row);
+                }
             }
-            if !row.is_empty() {
-                self.charge(row.sample_count())?;
-                rows.push(row);
-            }
-        }
+            Ok(rows)
+        })?;
         if name == "absent_over_time" {
             return self.absent_rows(&rows, &args[matrix]);
         }

@@ -147,6 +147,26 @@ pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     lower * (1.0 - weight) + upper * weight
 }
 
+/// Beyond this `exp(-x)` does not count beside `exp(x)`; Go takes half of `exp(x)` then, which overflows before the
+/// true value does (`math.Cosh`, `math.Sinh`).
+const HALF_OF_EXP: f64 = 21.0;
+
+fn cosh(value: f64) -> f64 {
+    if value.abs() > HALF_OF_EXP {
+        value.abs().exp() * 0.5
+    } else {
+        value.cosh()
+    }
+}
+
+fn sinh(value: f64) -> f64 {
+    if value.abs() > HALF_OF_EXP {
+        (value.abs().exp() * 0.5).copysign(value)
+    } else {
+        value.sinh()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,25 +189,5 @@ mod tests {
         assert_eq!(quantile(0.5, &mut [3.0, 1.0, 2.0, 4.0]), 2.5);
         assert_eq!(quantile(1.0, &mut [3.0, 1.0]), 3.0);
         assert!(quantile(0.0, &mut [f64::NAN, 1.0]).is_nan());
-    }
-}
-
-/// Beyond this `exp(-x)` does not count beside `exp(x)`; Go takes half of `exp(x)` then, which overflows before the
-/// true value does (`math.Cosh`, `math.Sinh`).
-const HALF_OF_EXP: f64 = 21.0;
-
-fn cosh(value: f64) -> f64 {
-    if value.abs() > HALF_OF_EXP {
-        value.abs().exp() * 0.5
-    } else {
-        value.cosh()
-    }
-}
-
-fn sinh(value: f64) -> f64 {
-    if value.abs() > HALF_OF_EXP {
-        (value.abs().exp() * 0.5).copysign(value)
-    } else {
-        value.sinh()
     }
 }

@@ -63,19 +63,17 @@ fn warn_collision(context: &Context<'_>, window: &Window<'_>) {
 }
 
 pub(super) fn sum(context: &Context<'_>, window: &Window<'_>) -> Option<Arc<Histogram>> {
-    told(
-        context,
-        window,
-        histogram::sum(window.histograms.iter().map(|(_, histogram)| &**histogram)),
-    )
+    told(context, window, histogram::sum(until_interrupted(context, window)))
 }
 
 pub(super) fn mean(context: &Context<'_>, window: &Window<'_>) -> Option<Arc<Histogram>> {
-    told(
-        context,
-        window,
-        histogram::mean(window.histograms.iter().map(|(_, histogram)| &**histogram)),
-    )
+    told(context, window, histogram::mean(until_interrupted(context, window)))
+}
+
+/// The window's histograms: adding up a month of them takes long. The evaluation fails at its next check.
+fn until_interrupted<'a>(context: &Context<'_>, window: &Window<'a>) -> impl Iterator<Item = &'a Histogram> + Clone {
+    let histograms = window.histograms.iter().map(|(_, histogram)| &**histogram);
+    histograms.take_while(|_| !context.evaluator.is_interrupted())
 }
 
 fn told(context: &Context<'_>, window: &Window<'_>, folded: Result<Folded, usize>) -> Option<Arc<Histogram>> {
