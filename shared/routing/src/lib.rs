@@ -10,6 +10,7 @@
 //! Input::Flush  ──┴─ step(policy, group, now) ─► the changed group, its next deadline, notifications
 //! Silence, InhibitRule ─► Silencer, Inhibitor ─► which alerts are not notified now
 //! Outcome ────────── Group::note_outcome ──────► what each integration knows; alerts that are over leave
+//! alerts of a stretch of time ── Replay ───────► who would have been told what, and when
 //! ```
 //!
 //! It is not a notifier: which payload a receiver gets is `parapet-receivers`, and who stores and sends is the
@@ -58,6 +59,7 @@ mod group;
 mod inhibit;
 mod matchers;
 mod merge;
+mod replay;
 mod route;
 mod silence;
 mod step;
@@ -71,6 +73,7 @@ pub use group::{Failure, Group, GroupAlert, LogEntry, NotifiedAlert, Pending, To
 pub use inhibit::{InhibitRule, Inhibitor, is_source};
 pub use matchers::{Matcher, Matchers, MatchersError, parse_classic_matchers, parse_matchers, parse_utf8_matchers};
 pub use merge::state_anew;
+pub use replay::{Held, HeldBy, Page, Replay, Replayed};
 pub use route::{Route, RouteOptions};
 pub use silence::{Silence, SilenceChange, SilenceError, SilenceMatcher, SilenceState, Silencer};
 pub use step::{Input, IntegrationPolicy, Notification, Outcome, Policy, step};
