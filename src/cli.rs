@@ -26,6 +26,12 @@ pub(crate) enum Command {
     /// Work with rules
     #[command(subcommand)]
     Rules(Rules),
+    /// Tell why somebody was told of an alert, or was not
+    #[command(subcommand)]
+    Explain(crate::explain::Explain),
+    /// Look at the routes of alertmanager.yml
+    #[command(subcommand)]
+    Routes(crate::routes::Routes),
     /// Work with service level objectives
     #[command(subcommand)]
     Slo(Slo),
@@ -56,7 +62,7 @@ pub(crate) enum Test {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rules {
     /// Replay rules over stored history, and print what would have fired
-    Backtest(crate::rules_backtest::Arguments),
+    Backtest(Box<crate::rules_backtest::Arguments>),
 }
 
 #[derive(Debug, Subcommand)]
