@@ -41,7 +41,7 @@ impl Api {
 
 /// Every endpoint; the same router serves on Lambda and in the local host.
 pub fn router(api: Arc<Api>) -> Router {
-    use endpoints::{federate, labels, query, rules, status, syntax, targets, write};
+    use endpoints::{explain, federate, labels, query, rules, status, syntax, targets, write};
     let v1 = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
@@ -65,6 +65,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/status/tsdb", get(status::tsdb))
         .route("/status/walreplay", get(status::wal_replay))
         .route("/write", post(write::write))
+        .route("/explain/alerts", get(explain::alerts).post(explain::alerts))
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(api.clone(), cors::layer));
     let pages = page::PATHS.iter();

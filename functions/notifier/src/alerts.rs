@@ -3,6 +3,7 @@
 use crate::Notifier;
 use crate::configuration::Current;
 use crate::handler::disposition;
+use crate::ledger;
 use crate::store::{StoredGroup, group_id};
 use crate::timers::{OVERDUE_MS, Timing};
 use parapet_model::Alert;
@@ -107,6 +108,7 @@ impl Notifier {
             if let Some(deadline_ms) = moved.filter(|deadline_ms| self.timing(*deadline_ms) == Timing::Soon) {
                 self.send_timer(id, deadline_ms).await?;
             }
+            stored.entries = ledger::of_statements(&policy, &before, &stored.group, now_ms);
             self.store().save_group(id, stored, version, Vec::new()).await?;
             if let Some(deadline_ms) = moved.filter(|deadline_ms| self.timing(*deadline_ms) == Timing::Now) {
                 self.send_timer(id, deadline_ms).await?;

@@ -3,8 +3,10 @@
 use crate::Notifier;
 use crate::configuration::Current;
 use crate::handler::disposition;
+use crate::ledger::of_try;
 use crate::store::{Delivery, State, encode};
 use bytes::Bytes;
+use parapet_ledger::Event;
 use parapet_model::{Alert, Labels};
 use parapet_ports::{Disposition, Error, HttpOptions, HttpRequest, Kind, MailRequest, Message, Outgoing, Queue};
 use parapet_receivers::{
@@ -77,7 +79,7 @@ impl Notifier {
             Claim::Later(at_ms) => return self.look_again(key, at_ms).await,
             Claim::Settled(disposition) => return Ok(disposition),
         };
-        let (verdict, receiver_data) = self.attempt(current, key, &delivery).await;
+        let (verdict, receiver_data, answer) = self.attempt(current, key, &delivery).await;
         let now_ms = self.ports.clock.now_ms();
         let attempts = delivery.attempts;
         let (integration, group_key) = (&delivery.notification.integration, &delivery.notification.group_key);
@@ -86,6 +88,7 @@ impl Notifier {
                 tracing::info!(group = group_key, integration, delivery = key, attempts, "notified");
                 delivery.state = State::Sent;
                 delivery.notification.receiver_data = receiver_data;
+                delivery.entries = vec![of_try(key, &delivery, Event::Sent, &answer, now_ms, None)];
                 delivery.notification.alerts.clear();
                 self.record(key, &mut delivery, version).await?;
                 self.tell_group(group_id, &delivery, Outcome::Sent).await?;
@@ -111,6 +114,7 @@ impl Notifier {
             Some(next_ms) => {
                 delivery.state = State::Waiting;
                 delivery.not_before_ms = next_ms;
+                delivery.entries = vec![of_try(key, &delivery, Event::Failed, &error, now_ms, Some(next_ms))];
                 self.record(key, &mut delivery, version).await?;
                 self.tell_group(group_id, &delivery, Outcome::Failed { attempts, error })
                     .await?;
@@ -120,6 +124,7 @@ impl Notifier {
                 // Before it is recorded: who dies in between raises it again, which changes nothing.
                 self.raise_failure(&delivery, now_ms).await?;
                 delivery.state = State::GivenUp;
+                delivery.entries = vec![of_try(key, &delivery, Event::GivenUp, &error, now_ms, None)];
                 delivery.notification.alerts.clear();
                 self.record(key, &mut delivery, version).await?;
                 self.tell_group(group_id, &delivery, Outcome::GivenUp { attempts, error })
@@ -175,15 +180,20 @@ impl Notifier {
         Ok(Claim::Ours(Box::new(delivery), version))
     }
 
-    /// One conversation with the receiver, in the time of one request. A verdict, and what the integration asks to
-    /// remember.
-    async fn attempt(&self, current: &Current, key: &str, delivery: &Delivery) -> (Verdict, BTreeMap<String, String>) {
+    /// One conversation with the receiver, in the time of one request. A verdict, what the integration asks to
+    /// remember, and what it answered at last.
+    async fn attempt(
+        &self,
+        current: &Current,
+        key: &str,
+        delivery: &Delivery,
+    ) -> (Verdict, BTreeMap<String, String>, String) {
         let notification = &delivery.notification;
         let receiver = current.config.receiver(&notification.receiver);
         let Some(integration) = receiver.and_then(|receiver| receiver.integration(&notification.integration)) else {
             let (receiver, integration) = (&notification.receiver, &notification.integration);
             let error = format!("{receiver} has no {integration} in the configuration any more");
-            return (Verdict::Permanent { error }, BTreeMap::new());
+            return (Verdict::Permanent { error }, BTreeMap::new(), String::new());
         };
         let ends_at_ms = self.ports.clock.now_ms() + self.time_for(integration, notification.give_up_at_ms);
         let (mut answers, mut secrets) = (Vec::new(), BTreeMap::new());
@@ -206,7 +216,14 @@ impl Notifier {
                     Err(failed) => failed,
                 },
                 Ok(Step::Mail(mail)) => self.mail(*mail, ends_at_ms).await,
-                Ok(Step::Done(Verdict::Sent)) => return (Verdict::Sent, remember(integration, &answers)),
+                Ok(Step::Done(Verdict::Sent)) => {
+                    let answer = answers.last().map(|answer| format!("status {}", answer.status));
+                    return (
+                        Verdict::Sent,
+                        remember(integration, &answers),
+                        answer.unwrap_or_default(),
+                    );
+                }
                 Ok(Step::Done(failed)) => failed,
                 Err(RenderError::Secret(reference)) => match self.outlets.secret(&reference).await {
                     Ok(secret) => {
@@ -222,10 +239,10 @@ impl Notifier {
                     error: parapet_ports::error::chain(&error),
                 },
             };
-            return (failed, BTreeMap::new());
+            return (failed, BTreeMap::new(), "accepted".to_owned());
         }
         let error = "the receiver asks for request after request".to_owned();
-        (Verdict::Permanent { error }, BTreeMap::new())
+        (Verdict::Permanent { error }, BTreeMap::new(), String::new())
     }
 
     /// How long a conversation may take, milliseconds.

@@ -80,7 +80,8 @@ impl Function for Notifier {
     async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
         let noticed = self.notice_reload().await;
         self.wake_due(at_ms).await?;
-        noticed
+        // Last: pages come before their story.
+        noticed.and(self.keep_ledger(at_ms).await)
     }
 
     async fn handle_batch(&self, queue: Queue, messages: Vec<Message>) -> Vec<Disposition> {

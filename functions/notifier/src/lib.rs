@@ -5,6 +5,7 @@
 //! [timers] ──► flush the group: what is worth telling whom ──► delivery items ──► [deliveries]
 //! [deliveries] ──► claim, send, record ──► receivers
 //! minute tick ──► timers for deadlines that are further away than a message can be delayed, or were lost
+//! minute tick ──► entries of the ledger, written with the state that they tell of, into Parquet files
 //! ```
 //!
 //! Decisions are `parapet-routing`'s, payloads are `parapet-receivers`'; here is storing, sending and trying again.
@@ -15,6 +16,7 @@
 //!   the deadline's index item, which stays until the messages are known to be in the queue.
 //! - **A duplicate is rare and known.** A delivery is claimed, sent and recorded under one key
 //!   (`<group>/<integration>/<flush>`); only a crash between sending and recording repeats it, with the same key.
+//! - **A decision is told once.** Its entry in the ledger is part of the transaction that makes it.
 //! - **One writer at a time.** Groups change by compare-and-set on their version. Statements about alerts are merged,
 //!   so late and repeated messages change nothing.
 #![warn(missing_docs)]
@@ -23,6 +25,7 @@ mod alerts;
 mod configuration;
 mod deliveries;
 mod handler;
+mod ledger;
 mod outlets;
 mod settings;
 mod silences;
@@ -33,6 +36,7 @@ mod timers;
 mod view;
 
 pub use handler::Notifier;
+pub use ledger::read_ledger;
 pub use outlets::Outlets;
 pub use settings::Settings;
 pub use silences::{SetSilenceError, expire_silence, read_silence, read_silences, set_silence};

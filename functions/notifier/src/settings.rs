@@ -33,6 +33,13 @@ pub struct Settings {
     pub raise_failures: bool,
     /// How many groups or deliveries are worked on at once.
     pub concurrency: usize,
+    /// Whose ledger it writes.
+    pub tenant: String,
+    /// How long entries of the ledger wait for their file, milliseconds: longer makes fewer and larger files, and SQL
+    /// sees them later. `parapet explain` sees them at once.
+    pub ledger_flush_ms: i64,
+    /// For how many days files of the ledger are kept.
+    pub ledger_retention_days: i64,
 }
 
 impl Default for Settings {
@@ -52,6 +59,9 @@ impl Default for Settings {
             delivery_memory_seconds: 15 * 24 * 3600,
             raise_failures: false,
             concurrency: 16,
+            tenant: "default".to_owned(),
+            ledger_flush_ms: 15 * 60_000,
+            ledger_retention_days: 365,
         }
     }
 }
@@ -80,6 +90,15 @@ impl Settings {
         }
         settings.request_timeout_ms = timeout.clamp(1, 300) * 1000;
         settings.max_request_timeout_ms = settings.max_request_timeout_ms.max(settings.request_timeout_ms);
+        if let Some(tenant) = reader.optional("PARAPET_TENANT") {
+            settings.tenant = tenant;
+        }
+        settings.ledger_flush_ms =
+            1000 * reader.parsed("PARAPET_LEDGER_FLUSH_SECONDS", settings.ledger_flush_ms / 1000);
+        settings.ledger_retention_days = reader.parsed("PARAPET_LEDGER_RETENTION_DAYS", settings.ledger_retention_days);
+        if settings.ledger_flush_ms < 0 || settings.ledger_retention_days < 1 {
+            reader.fault("PARAPET_LEDGER_FLUSH_SECONDS is below 0, or PARAPET_LEDGER_RETENTION_DAYS below 1");
+        }
         reader.finish(settings)
     }
 }

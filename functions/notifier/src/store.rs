@@ -1,7 +1,9 @@
 //! Groups and deliveries in the table; what is too large for an item lies in the object store.
 
 use crate::Settings;
+use crate::ledger::Told;
 use object_store::{ObjectStoreExt as _, path::Path};
+use parapet_ledger::Entry;
 use parapet_ports::{Condition, Error, Item, Key, Kind, Ports, Write};
 use parapet_routing::{Group, Notification};
 use serde::de::DeserializeOwned;
@@ -15,6 +17,8 @@ pub(crate) const SOURCE_PK: &str = "alert-source";
 pub(crate) const GROUP_PK: &str = "alert-group";
 pub(crate) const DEADLINE_PK: &str = "alert-deadline";
 pub(crate) const DELIVERY_PK: &str = "alert-delivery";
+/// Entries of the ledger that are in no file yet: the sort key is `<ms>/<group or delivery>/<version replaced>`.
+pub(crate) const LEDGER_PK: &str = "alert-ledger";
 
 /// A group and where it stands in the index of deadlines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,12 @@ pub(crate) struct StoredGroup {
     /// past deadline, so that the tick finds the group.
     #[serde(default)]
     pub(crate) indexed_at_ms: Option<i64>,
+    /// What the ledger knows already.
+    #[serde(default, skip_serializing_if = "Told::is_empty")]
+    pub(crate) told: Told,
+    /// What the ledger is told with the next write.
+    #[serde(skip)]
+    pub(crate) entries: Vec<Entry>,
     /// Where the body lies, if it is not in the item.
     #[serde(skip)]
     body: Option<String>,
@@ -57,6 +67,9 @@ pub(crate) struct Delivery {
     /// What the last try was answered.
     pub(crate) error: String,
     pub(crate) notification: Notification,
+    /// What the ledger is told with the next write.
+    #[serde(skip)]
+    pub(crate) entries: Vec<Entry>,
     #[serde(skip)]
     body: Option<String>,
 }
@@ -78,6 +91,7 @@ impl Delivery {
             not_before_ms: 0,
             error: String::new(),
             notification,
+            entries: Vec::new(),
             body: None,
         }
     }
@@ -98,7 +112,7 @@ pub(crate) fn dedup_key(group_id: &str, integration: &str, flush_id: i64) -> Str
     format!("{group_id}/{integration}/{flush_id}")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
@@ -173,6 +187,8 @@ impl Store<'_> {
             }
             stored.indexed_at_ms = wanted;
         }
+        let entries = std::mem::take(&mut stored.entries);
+        writes.extend(self.ledger_write(id, version.unwrap_or_default(), &entries).await?);
         let old_body = stored.body.take();
         let expires_at = stored
             .group
@@ -217,14 +233,34 @@ impl Store<'_> {
     pub(crate) async fn save_delivery(&self, key: &str, delivery: &mut Delivery, version: u64) -> Result<u64, Error> {
         let expires_at = Some(self.ports.clock.now_ms() / 1000 + self.settings.delivery_memory_seconds);
         let (value, body) = self.value("deliveries", key, version, delivery).await?;
-        let (table, condition) = (&self.ports.table, Condition::Version(version));
-        let version = table
-            .put(Key::new(DELIVERY_PK, key), value, expires_at, condition)
+        let entries = std::mem::take(&mut delivery.entries);
+        let ledger = self.ledger_write(key, version, &entries).await?;
+        let own = put(
+            Key::new(DELIVERY_PK, key),
+            value,
+            expires_at,
+            Condition::Version(version),
+        );
+        let versions = self
+            .ports
+            .table
+            .transact(std::iter::once(own).chain(ledger).collect())
             .await?;
+        let version = versions.first().copied().unwrap_or_default();
         if let Some(old) = std::mem::replace(&mut delivery.body, body) {
             self.forget(&old).await;
         }
         Ok(version)
+    }
+
+    /// What the ledger is told with the write that replaces a version of a group or a delivery.
+    async fn ledger_write(&self, id: &str, replaces: u64, entries: &[Entry]) -> Result<Option<Write>, Error> {
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let (value, _) = self.value("ledger", id, replaces, &entries).await?;
+        let sk = format!("{:016}/{id}/{replaces}", self.ports.clock.now_ms().max(0));
+        Ok(Some(put(Key::new(LEDGER_PK, sk), value, None, Condition::Any)))
     }
 
     /// The value of an item: the JSON itself, or a pointer to where it lies. A body is named by what it replaces and
@@ -247,7 +283,7 @@ impl Store<'_> {
     }
 
     /// Removes a body that no item points to any more. Where that fails it only takes up room.
-    async fn forget(&self, body: &str) {
+    pub(crate) async fn forget(&self, body: &str) {
         if let Err(error) = self.ports.objects.delete(&Path::from(body)).await {
             tracing::debug!(body, %error, "an old body stays behind");
         }

@@ -1,10 +1,12 @@
 //! Which alerts are not notified now: silenced ones, inhibited ones, those of a route that is muted by time.
 
+use crate::ledger::Cause;
 use crate::read_silences;
 use crate::store::{SOURCE_PK, read};
-use parapet_model::Labels;
+use parapet_ledger::Event;
+use parapet_model::{Labels, quote};
 use parapet_ports::{Error, Ports, SkRange};
-use parapet_routing::{Config, Fingerprint, Group, GroupAlert, Inhibitor, Route, Silencer};
+use parapet_routing::{Config, Fingerprint, Group, GroupAlert, Inhibitor, Route, Silence, Silencer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why an alert is not notified.
@@ -28,6 +30,7 @@ impl Suppression {
 #[derive(Debug)]
 pub struct Suppressor<'a> {
     config: &'a Config,
+    silences: Vec<Silence>,
     silencer: Silencer,
     sources: Vec<Labels>,
 }
@@ -39,7 +42,8 @@ impl<'a> Suppressor<'a> {
     /// Those of the ports.
     pub async fn read(ports: &Ports, config: &'a Config) -> Result<Self, Error> {
         let now_ms = ports.clock.now_ms();
-        let silencer = Silencer::new(&read_silences(ports).await?, now_ms);
+        let silences = read_silences(ports).await?;
+        let silencer = Silencer::new(&silences, now_ms);
         let mut sources = Vec::new();
         if !config.inhibit_rules.is_empty() {
             for item in ports.table.query(SOURCE_PK, SkRange::all()).await? {
@@ -51,6 +55,7 @@ impl<'a> Suppressor<'a> {
         }
         Ok(Self {
             config,
+            silences,
             silencer,
             sources,
         })
@@ -82,6 +87,10 @@ pub(crate) struct Muted {
     pub(crate) intervals: Vec<String>,
     /// Single alerts.
     pub(crate) alerts: BTreeMap<Fingerprint, Suppression>,
+    /// The comments of the silences among them, by id.
+    comments: BTreeMap<String, String>,
+    /// The labels of the alerts that inhibit some of them.
+    inhibitors: BTreeMap<Fingerprint, Labels>,
 }
 
 impl Muted {
@@ -91,10 +100,48 @@ impl Muted {
         let suppressor = Suppressor::read(ports, config).await?;
         let found = suppressor.of(group.alerts.values().map(|held| &held.alert.labels));
         let alerts = group.alerts.keys().copied().zip(found);
+        let alerts: BTreeMap<_, _> = alerts.filter(|(_, suppression)| suppression.is_any()).collect();
+        let comment = |silence: &Silence| format!("{} by {}", quote(&silence.comment), silence.created_by);
+        let of_any = |silence: &&Silence| alerts.values().any(|one| one.silenced_by.contains(&silence.id));
+        let silences = suppressor.silences.iter().filter(of_any);
+        let comments = silences.map(|silence| (silence.id.clone(), comment(silence))).collect();
+        let sources = suppressor
+            .sources
+            .iter()
+            .map(|labels| (Fingerprint::of(labels), labels.clone()));
+        let is_any = |fingerprint: &Fingerprint| alerts.values().any(|one| one.inhibited_by == Some(*fingerprint));
+        let inhibitors = sources.filter(|(fingerprint, _)| is_any(fingerprint)).collect();
         Ok(Self {
             intervals: intervals.into_iter().map(str::to_owned).collect(),
-            alerts: alerts.filter(|(_, suppression)| suppression.is_any()).collect(),
+            alerts,
+            comments,
+            inhibitors,
         })
+    }
+
+    /// Whether an alert is held back.
+    pub(crate) fn holds(&self, fingerprint: Fingerprint) -> bool {
+        !self.intervals.is_empty() || self.alerts.contains_key(&fingerprint)
+    }
+
+    /// Everything that holds an alert back.
+    pub(crate) fn causes(&self, fingerprint: Fingerprint) -> Vec<Cause> {
+        let cause = |event, cause: String, detail: String| Cause { event, cause, detail };
+        let intervals = self.intervals.iter();
+        let mut causes: Vec<Cause> = intervals
+            .map(|name| cause(Event::Muted, name.clone(), String::new()))
+            .collect();
+        let Some(suppression) = self.alerts.get(&fingerprint) else {
+            return causes;
+        };
+        for id in &suppression.silenced_by {
+            let comment = self.comments.get(id).cloned().unwrap_or_default();
+            causes.push(cause(Event::Silenced, id.clone(), comment));
+        }
+        if let Some(source) = suppression.inhibited_by.and_then(|source| self.inhibitors.get(&source)) {
+            causes.push(cause(Event::Inhibited, source.to_string(), String::new()));
+        }
+        causes
     }
 
     /// The alerts that are not to be notified.

@@ -6,7 +6,7 @@ use crate::store::{
     DEADLINE_PK, Deadline, GROUP_PK, STATE_PK, StoredGroup, deadline_sk, dedup_key, encode, parse_deadline_sk, read,
 };
 use crate::suppression::Muted;
-use crate::{Notifier, deliveries};
+use crate::{Notifier, deliveries, ledger};
 use parapet_model::Alert;
 use parapet_ports::{Condition, Disposition, Error, Key, Message, Outgoing, Queue, SkRange};
 use parapet_routing::{Config, Group, Input, Policy, Route, step};
@@ -142,13 +142,13 @@ impl Notifier {
             Some(route) => {
                 let muted = Muted::of(&self.ports, config, route, &stored.group).await?;
                 tracing::debug!(group = stored.group.key, ?muted, "suppressed");
-                let muted = muted.fingerprints(&stored.group);
-                step(
-                    &Policy::of(config, route),
-                    &mut stored.group,
-                    now_ms,
-                    Input::Flush { muted },
-                )
+                let (policy, before) = (Policy::of(config, route), stored.group.clone());
+                let input = Input::Flush {
+                    muted: muted.fingerprints(&stored.group),
+                };
+                let notifications = step(&policy, &mut stored.group, now_ms, input);
+                stored.entries = ledger::of_flush(id, &policy, &muted, &before, &mut stored, &notifications, now_ms);
+                notifications
             }
             None => Vec::new(),
         };

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod crashes;
+mod ledger;
 mod pages;
 mod stored;
 mod world;
