@@ -113,7 +113,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let interval_ms = parapet_model::parse_duration_ms(&arguments.evaluation_interval)
         .map_err(|error| anyhow::anyhow!("--evaluation-interval: {error}"))?;
     let groups = read_rules(&arguments.files)?;
-    let before_groups = read_rules(&arguments.before_rules)?;
+    let mut before_groups = read_rules(&arguments.before_rules)?;
+    for before in &mut before_groups {
+        // A group's place in its interval hangs on the name of its file: what is compared must not.
+        if let Some(after) = groups.iter().find(|after| after.name == before.name) {
+            before.file.clone_from(&after.file);
+        }
+    }
     let config = read_config(arguments.alertmanager.as_deref())?;
     let before_config = read_config(arguments.before_alertmanager.as_deref())?;
     let lookback_ms = Options::default().lookback_delta_ms;

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 pub(crate) struct Arguments {
     #[command(flatten)]
     file: File,
-    /// When, and why: RFC 3339, Unix seconds, now, or before now (-8h). Implies -o table
+    /// Tell all, time intervals as they are at this time: RFC 3339, Unix seconds, now, or before now (-8h)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     at: Option<String>,
     /// Exit with 1 where the receivers are not these: names in the order of the tree, separated by commas
@@ -123,16 +123,18 @@ fn tables(config: &Config, routes: &[&Route], labels: &Labels, at_ms: i64) -> St
     let at = format!("muted at {}", times::format_time(at_ms, "%Y-%m-%dT%H:%M:%SZ"));
     row(&at, &|route| muted(config, route, at_ms));
     let mut text = table.aligned();
-    let mut rules = Table::new(["inhibit rule", "this alert", "while this fires", "with the same"]);
+    let mut rules = Table::new(["inhibit rule", "this alert", "another", "with the same"]);
     for (number, rule, is_target) in concerned(config, labels) {
-        let (role, source) = match is_target {
-            true => ("may be held back", rule.source.to_string()),
-            false => (
-                "may hold others back",
-                format!("it does, and they match {}", rule.target),
-            ),
+        let (role, other) = match is_target {
+            true => ("may be held back by", &rule.source),
+            false => ("may hold back", &rule.target),
         };
-        rules.row([rule_name(number, rule), role.to_owned(), source, equal(rule, labels)]);
+        rules.row([
+            rule_name(number, rule),
+            role.to_owned(),
+            other.to_string(),
+            equal(rule, labels),
+        ]);
     }
     let _ = match rules.is_empty() {
         true => write!(text, "\nNo inhibit rule concerns it.\n"),
@@ -277,7 +279,7 @@ time_intervals:
         assert!(text.contains("no, it is inside office"), "{text}");
         let (text, json) = shown(&["severity=warning", "cluster=a"], MORNING);
         assert!(
-            text.contains("may be held back") && text.contains("cluster=\"a\""),
+            text.contains("may be held back by") && text.contains("cluster=\"a\""),
             "{text}"
         );
         assert_eq!(json["inhibitRules"][0]["equal"], json!({"cluster": "a"}));

@@ -17,8 +17,11 @@ pub(crate) const SOURCE_PK: &str = "alert-source";
 pub(crate) const GROUP_PK: &str = "alert-group";
 pub(crate) const DEADLINE_PK: &str = "alert-deadline";
 pub(crate) const DELIVERY_PK: &str = "alert-delivery";
-/// Entries of the ledger that are in no file yet: the sort key is `<ms>/<group or delivery>/<version replaced>`.
-pub(crate) const LEDGER_PK: &str = "alert-ledger";
+
+/// Entries of a tenant's ledger that are in no file yet: the sort key is `<ms>/<group or delivery>/<version replaced>`.
+pub(crate) fn ledger_pk(tenant: &str) -> String {
+    format!("alert-ledger#{tenant}")
+}
 
 /// A group and where it stands in the index of deadlines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,7 +263,12 @@ impl Store<'_> {
         }
         let (value, _) = self.value("ledger", id, replaces, &entries).await?;
         let sk = format!("{:016}/{id}/{replaces}", self.ports.clock.now_ms().max(0));
-        Ok(Some(put(Key::new(LEDGER_PK, sk), value, None, Condition::Any)))
+        Ok(Some(put(
+            Key::new(ledger_pk(&self.settings.tenant), sk),
+            value,
+            None,
+            Condition::Any,
+        )))
     }
 
     /// The value of an item: the JSON itself, or a pointer to where it lies. A body is named by what it replaces and

@@ -155,6 +155,12 @@ fn maps<'a>(all: impl Iterator<Item = &'a Labels>) -> Result<ArrayRef, Error> {
 /// # Errors
 /// [`Error`] for bytes that are no Parquet or not of the ledger's form.
 pub fn decode(bytes: Bytes) -> Result<Vec<Row>, Error> {
+    // Some of the `parquet` crate's readers panic on columns that contradict each other.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(bytes)))
+        .unwrap_or_else(|_| Err(Error::Form("its columns contradict each other".to_owned())))
+}
+
+fn read(bytes: Bytes) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
     for batch in ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()? {
         let batch = batch?;

@@ -76,16 +76,19 @@ fn verdicts(receiver: &str, rows: &[&Row]) -> Vec<String> {
         integrations.entry(&row.integration).or_default().push(row);
     }
     if integrations.is_empty() {
-        let held = rows
-            .iter()
-            .rev()
-            .find(|row| is_hold(row.event) || row.event == Event::Released);
-        let why = match held {
-            Some(row) if row.event != Event::Released => held_back(row),
-            _ => match rows.iter().rev().find(|row| row.event == Event::Deduplicated) {
-                Some(row) => row.reason.clone(),
-                None => "it waits for its group, or nobody is to be told".to_owned(),
-            },
+        let mut held: Vec<String> = Vec::new();
+        for row in rows {
+            match row.event {
+                Event::Released => held.clear(),
+                event if is_hold(event) => held.push(held_back(row)),
+                _ => {}
+            }
+        }
+        let unchanged = rows.iter().rev().find(|row| row.event == Event::Deduplicated);
+        let why = match (held.is_empty(), unchanged) {
+            (false, _) => held.join("; "),
+            (true, Some(row)) => row.reason.clone(),
+            (true, None) => "it waits for its group, or nobody is to be told".to_owned(),
         };
         return vec![format!("{receiver} was not told: {why}")];
     }

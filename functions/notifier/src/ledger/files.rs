@@ -5,7 +5,7 @@
 //! perhaps, under the same name and with the same content; where one is gone, the file was written before.
 
 use crate::Notifier;
-use crate::store::{LEDGER_PK, STATE_PK, encode, read};
+use crate::store::{STATE_PK, encode, ledger_pk, read};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, path::Path};
 use parapet_ledger::{Entry, Row};
@@ -70,7 +70,7 @@ impl Notifier {
         let page = self
             .ports
             .table
-            .query_page(LEDGER_PK, &SkRange::all(), PLAN_ITEMS)
+            .query_page(&ledger_pk(&self.settings.tenant), &SkRange::all(), PLAN_ITEMS)
             .await?;
         let entries: Vec<String> = page.items.into_iter().map(|item| item.key.sk).collect();
         let due_ms = self.ports.clock.now_ms() - self.settings.ledger_flush_ms;
@@ -96,7 +96,12 @@ impl Notifier {
     }
 
     async fn carry_out(&self, plan: Plan) -> Result<(), Error> {
-        let keys: Vec<Key> = plan.entries.iter().map(|sk| Key::new(LEDGER_PK, sk.as_str())).collect();
+        let pk = ledger_pk(&self.settings.tenant);
+        let keys: Vec<Key> = plan
+            .entries
+            .iter()
+            .map(|sk| Key::new(pk.as_str(), sk.as_str()))
+            .collect();
         let found = self.several(keys.iter().map(|key| self.waiting(key)).collect()).await;
         let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
         if found.iter().all(Option::is_some) {

@@ -1,7 +1,7 @@
 //! The ledger, read back: what is in files, and what is not yet.
 
 use super::files::{entries, folder};
-use crate::store::LEDGER_PK;
+use crate::store::ledger_pk;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectStoreExt as _, path::Path};
 use parapet_ledger::{Entry, Row};
@@ -29,7 +29,7 @@ pub async fn read_ledger(
     let is_wanted = |row: &Row| (from_ms..=to_ms).contains(&row.at_ms) && keep(row);
     let mut rows = Vec::new();
     // Before the files: what is moved meanwhile is found in one of the two places.
-    for item in ports.table.query(LEDGER_PK, SkRange::all()).await? {
+    for item in ports.table.query(&ledger_pk(tenant), SkRange::all()).await? {
         let found = entries(ports, &item).await?.map(|(entries, _)| entries);
         rows.extend(found.iter().flatten().flat_map(Entry::rows).filter(is_wanted));
     }
