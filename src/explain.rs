@@ -1,8 +1,8 @@
 //! `parapet explain`: what the ledger knows of an alert.
 
-use crate::query::client::{Client, Manner};
+use crate::query::client::Client;
 use crate::query::times;
-use crate::storage::Storage;
+use crate::storage::{Origin, Storage};
 use crate::table::Table;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,8 +13,6 @@ use parapet_notifier::read_ledger;
 use parapet_ports::Clock as _;
 use parapet_routing::{Matchers, parse_matchers};
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use url::Url;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Explain {
@@ -43,14 +41,8 @@ pub(crate) struct Arguments {
     /// Stories that are printed, the latest of them
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
-    /// The directory that holds the data
-    #[arg(long = "storage.path", value_name = "DIR", default_value = "data")]
-    storage_path: PathBuf,
-    /// Ask this server instead
-    #[arg(long, value_name = "URL", conflicts_with = "storage_path")]
-    server: Option<Url>,
     #[command(flatten)]
-    manner: Manner,
+    origin: Origin,
     /// What is printed
     #[arg(short, long, value_enum, default_value = "table")]
     output: Output,
@@ -112,8 +104,13 @@ fn rows(arguments: &Arguments, from_ms: i64, to_ms: i64) -> anyhow::Result<Vec<R
         })?;
         matchers.extend(parsed.0);
     }
-    if let Some(server) = &arguments.server {
-        let client = Client::new("--server", server, &arguments.manner)?;
+    let Origin {
+        storage_path,
+        server,
+        manner,
+    } = &arguments.origin;
+    if let Some(server) = server {
+        let client = Client::new("--server", server, manner)?;
         let mut form = vec![
             ("start", times::format_seconds(from_ms)),
             ("end", times::format_seconds(to_ms)),
@@ -122,7 +119,7 @@ fn rows(arguments: &Arguments, from_ms: i64, to_ms: i64) -> anyhow::Result<Vec<R
         let data = client.get(&["explain", "alerts"], &form)?;
         return serde_json::from_value(data).context("the server's answer is no ledger");
     }
-    let storage = Storage::open(&arguments.storage_path)?;
+    let storage = Storage::open(storage_path)?;
     let matchers = Matchers(matchers);
     let keep = |row: &Row| matchers.matches(&row.labels);
     let read = read_ledger(&storage.ports, &storage.tenant, from_ms, to_ms, &keep);

@@ -6,7 +6,8 @@ mod output;
 mod pages;
 mod silences;
 
-use crate::query::client::{Client, Manner};
+use crate::query::client::Client;
+use crate::storage::Origin;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use history::{Disk, History, Remote};
@@ -50,21 +51,15 @@ pub(crate) struct Arguments {
     /// The last time, in the same ways
     #[arg(long, default_value = "0s")]
     to: String,
-    /// The directory that holds the data
-    #[arg(long = "storage.path", value_name = "DIR", default_value = "data")]
-    storage_path: PathBuf,
-    /// Ask this server for the data instead
-    #[arg(long, value_name = "URL", conflicts_with = "storage_path")]
-    server: Option<Url>,
     #[command(flatten)]
-    manner: Manner,
+    origin: Origin,
     /// How often groups are evaluated that say nothing
     #[arg(long = "evaluation-interval", value_name = "DURATION", default_value = "1m")]
     evaluation_interval: String,
     /// alertmanager.yml: tells the pages too that each receiver would have had
     #[arg(long = "alertmanager.config.file", value_name = "FILE")]
     alertmanager: Option<PathBuf>,
-    /// Take the silences of this Alertmanager
+    /// Take the silences of this Alertmanager; --header and --tenant are sent to it too
     #[arg(long = "alertmanager.url", value_name = "URL", requires = "alertmanager")]
     alertmanager_url: Option<Url>,
     /// Compare with this alertmanager.yml [default: the same]
@@ -123,22 +118,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = read_config(arguments.alertmanager.as_deref())?;
     let before_config = read_config(arguments.before_alertmanager.as_deref())?;
     let lookback_ms = Options::default().lookback_delta_ms;
-    let mut history = match &arguments.server {
+    let mut history = match &arguments.origin.server {
         Some(server) => {
             let all = groups.iter().chain(&before_groups);
             let shortest_ms = all.map(|group| group.interval_ms.unwrap_or(interval_ms)).min();
             History::Remote(Remote {
-                client: Client::new("--server", server, &arguments.manner)?,
+                client: Client::new("--server", server, &arguments.origin.manner)?,
                 lookback_ms,
                 step_ms: shortest_ms.unwrap_or(interval_ms),
             })
         }
-        None => History::Disk(Disk::open(&arguments.storage_path)?),
+        None => History::Disk(Disk::open(&arguments.origin.storage_path)?),
     };
     let silences = match (&config, &arguments.alertmanager_url) {
         (None, _) => Vec::new(),
         (Some(_), Some(url)) => {
-            let client = Client::new("--alertmanager.url", url, &arguments.manner)?;
+            let client = Client::new("--alertmanager.url", url, &arguments.origin.manner)?;
             let silences = silences::of_server(&client)?;
             silences
                 .with_context(|| format!("--alertmanager.url {url} is no Alertmanager: it has no /api/v2/silences"))?
@@ -149,7 +144,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }),
     };
     let mut play = |groups: &[RuleGroup], configs: &[Option<&Config>]| {
-        let server = arguments.server.as_ref().map(Url::as_str).unwrap_or_default();
+        let server = arguments.origin.server.as_ref().map(Url::as_str).unwrap_or_default();
         play(groups, configs, &silences, span, interval_ms, server, &mut history)
     };
     let is_compared = !arguments.before_rules.is_empty() || before_config.is_some();

@@ -1,12 +1,28 @@
-//! The storage of this machine, for commands that read what a process that is not running has left.
+//! Where commands find data: the storage of this machine, where no process runs on it, or a server.
 
+use crate::query::client::Manner;
 use anyhow::Context as _;
+use clap::Args;
 use parapet_adapter_local::{Local, LocalSettings};
 use parapet_function_kit::{ProcessVars, ReqwestHttp, SystemClock, SystemEntropy};
 use parapet_ports::{ConfigFiles, FixedConfig, Ports, Vars as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+use url::Url;
+
+/// Where data is.
+#[derive(Debug, Args)]
+pub(crate) struct Origin {
+    /// The directory that holds the data
+    #[arg(long = "storage.path", value_name = "DIR", default_value = "data")]
+    pub(crate) storage_path: PathBuf,
+    /// Ask this server for the data instead
+    #[arg(long, value_name = "URL", conflicts_with = "storage_path")]
+    pub(crate) server: Option<Url>,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+}
 
 /// An open directory of data.
 pub(crate) struct Storage {

@@ -77,16 +77,16 @@ fn shown(alert: &NotifiedAlert) -> EntryAlert {
 pub(crate) fn of_statements(policy: &Policy, before: &Group, after: &Group, now_ms: i64) -> Vec<Entry> {
     let (mut joined, mut over) = (Vec::new(), Vec::new());
     for (fingerprint, alert) in &after.alerts {
-        let told = held(*fingerprint, alert, now_ms);
         let known = before.alerts.get(fingerprint);
+        let is_over = |alert: &GroupAlert| alert.alert.ends_at_ms <= now_ms;
         // A start that moves back is the same alert, better known.
         let begins = known.is_none_or(|known| known.alert.starts_at_ms < alert.alert.starts_at_ms);
-        let was_over = known.is_some_and(|known| known.alert.ends_at_ms <= now_ms);
+        let ends = is_over(alert) && (begins || !known.is_some_and(is_over));
         if begins {
-            joined.push(told.clone());
+            joined.push(held(*fingerprint, alert, now_ms));
         }
-        if told.ended_at_ms.is_some() && (begins || !was_over) {
-            over.push(told);
+        if ends {
+            over.push(held(*fingerprint, alert, now_ms));
         }
     }
     let mut entries = Vec::new();

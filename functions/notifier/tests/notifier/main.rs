@@ -5,5 +5,6 @@ mod acceptance;
 mod crashes;
 mod ledger;
 mod pages;
+mod replay;
 mod stored;
 mod world;
