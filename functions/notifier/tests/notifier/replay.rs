@@ -1,4 +1,6 @@
 //! A replay tells what the notifier does: the same alerts through both give the same pages at the same moments.
+//!
+//! Of a statement and a deadline of one moment the statement comes first, in both.
 
 use crate::world::{START_MS, World};
 use parapet_model::{Alert, Labels};
@@ -126,7 +128,9 @@ async fn a_replay_tells_what_the_notifier_does() {
             let alerts = statements(&mut sources, &mut dice, now_ms);
             replay.take(now_ms, &alerts);
             world.post(alerts).await;
-            world.run_until(now_ms + MINUTE).await;
+            world.run_until(now_ms + MINUTE - world.step_ms).await;
+            // Not by running: what is due at the minute waits for what is stated then.
+            world.memory.clock.advance_ms(world.step_ms);
         }
         world.run_until(START_MS + 90 * MINUTE).await;
         let mut real: Vec<Said> = Vec::new();
@@ -165,7 +169,7 @@ async fn a_replay_tells_what_the_notifier_does() {
         }
         real.sort();
         told.sort();
-        assert!(told.len() > 100, "{}", told.len());
+        assert!(told.len() > 40, "{}", told.len());
         for (real, told) in real.iter().zip(&told) {
             assert_eq!(real, told, "seed {seed}");
         }
