@@ -4,6 +4,7 @@ pub(crate) mod configuration;
 mod greeting;
 mod host;
 mod pump;
+pub(crate) mod query_flags;
 mod self_metrics;
 mod ticker;
 mod web;
@@ -59,6 +60,7 @@ async fn serve(options: RunOptions) -> anyhow::Result<()> {
             alertmanager: alertmanager.clone(),
         },
     };
+    options.query.warn();
     let is_demo = matches!(origin, Origin::Demo(_));
     let configuration = Arc::new(Configuration::load(origin)?);
     let metrics = self_metrics::install()?;

@@ -80,6 +80,7 @@ impl Host {
         let vars = &ProcessVars;
         let mut rules = parapet_rule_evaluation::Settings::from_vars(vars)?;
         rules.external_url.clone_from(&external_url);
+        options.query.apply_to_rules(&mut rules);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
         let outlets = Outlets {

@@ -14,6 +14,12 @@ pub struct Settings {
     pub query_timeout_ms: u64,
     /// How many queries are answered at a time (`--query.max-concurrency`); others wait.
     pub max_concurrent_queries: usize,
+    /// How many threads evaluate one query's series side by side; as many as there are cores, by default.
+    pub query_threads: usize,
+    /// Whether metric names are dropped at the end of a query (`--enable-feature=promql-delayed-name-removal`).
+    pub delayed_name_removal: bool,
+    /// Whether `__type__` tells of counters (`--enable-feature=type-and-unit-labels`).
+    pub type_and_unit_labels: bool,
     /// How far back an instant selector looks, milliseconds (`--query.lookback-delta`).
     pub lookback_delta_ms: i64,
     /// The longest form body of a request, bytes.
@@ -58,6 +64,9 @@ impl Default for Settings {
             max_samples: 50_000_000,
             query_timeout_ms: 120_000,
             max_concurrent_queries: 20,
+            query_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            delayed_name_removal: false,
+            type_and_unit_labels: false,
             lookback_delta_ms: 300_000,
             max_form_bytes: 10 * 1024 * 1024,
             max_write_bytes: 16 * 1024 * 1024,
@@ -93,6 +102,7 @@ impl Settings {
             max_samples: reader.parsed("PARAPET_QUERY_MAX_SAMPLES", default.max_samples),
             query_timeout_ms: reader.parsed("PARAPET_QUERY_TIMEOUT_MS", default.query_timeout_ms),
             max_concurrent_queries: reader.parsed("PARAPET_QUERY_MAX_CONCURRENCY", default.max_concurrent_queries),
+            query_threads: reader.parsed("PARAPET_QUERY_THREADS", default.query_threads).max(1),
             lookback_delta_ms: reader.parsed("PARAPET_QUERY_LOOKBACK_DELTA_MS", default.lookback_delta_ms),
             max_form_bytes: reader.parsed("PARAPET_MAX_FORM_BYTES", default.max_form_bytes),
             max_write_bytes: reader.parsed("PARAPET_MAX_WRITE_BYTES", default.max_write_bytes),

@@ -186,6 +186,7 @@ impl World {
                 labels: Labels::from_pairs([("__name__", name), ("job", "node")]),
                 kind: MetricType::Gauge,
                 samples: vec![Sample::float(at_ms, value)],
+                exemplars: Vec::new(),
             }],
         };
         outbox::send_samples(&self.memory.ports, vec![batch]).await.unwrap();
