@@ -107,7 +107,9 @@ impl Notifier {
             if let Some(deadline_ms) = moved.filter(|deadline_ms| self.timing(*deadline_ms) == Timing::Soon) {
                 self.send_timer(id, deadline_ms).await?;
             }
-            self.store().save_group(id, stored, version, Vec::new()).await?;
+            self.store()
+                .save_group(id, stored, version, Vec::new(), Vec::new())
+                .await?;
             if let Some(deadline_ms) = moved.filter(|deadline_ms| self.timing(*deadline_ms) == Timing::Now) {
                 self.send_timer(id, deadline_ms).await?;
             }

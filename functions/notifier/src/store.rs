@@ -3,7 +3,7 @@
 use crate::Settings;
 use object_store::{ObjectStoreExt as _, path::Path};
 use parapet_ports::{Condition, Error, Item, Key, Kind, Ports, Write};
-use parapet_routing::{Group, Notification};
+use parapet_routing::{Group, Notification, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -57,6 +57,9 @@ pub(crate) struct Delivery {
     /// What the last try was answered.
     pub(crate) error: String,
     pub(crate) notification: Notification,
+    /// Whether some try ended without a record: the receiver may know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unsure: bool,
     #[serde(skip)]
     body: Option<String>,
 }
@@ -68,6 +71,16 @@ pub(crate) enum State {
     Claimed,
     Sent,
     GivenUp,
+    /// A later flush has made its own notification of what this one says.
+    Overtaken,
+}
+
+/// A delivery that is there already, and that a flush replaces in the transaction in which it speaks itself.
+#[derive(Debug)]
+pub(crate) struct Former {
+    pub(crate) key: String,
+    pub(crate) delivery: Delivery,
+    pub(crate) version: u64,
 }
 
 impl Delivery {
@@ -78,8 +91,17 @@ impl Delivery {
             not_before_ms: 0,
             error: String::new(),
             notification,
+            unsure: false,
             body: None,
         }
+    }
+
+    /// Tells its group what became of it.
+    pub(crate) fn tell(&self, group: &mut Group, now_ms: i64, outcome: Outcome) {
+        if self.unsure {
+            group.note_outcome(now_ms, &self.notification, Outcome::Unknown);
+        }
+        group.note_outcome(now_ms, &self.notification, outcome);
     }
 }
 
@@ -140,7 +162,8 @@ impl Store<'_> {
         Ok(Some((stored, item.version)))
     }
 
-    /// Writes a group, its place in the index of deadlines and new deliveries, all or nothing.
+    /// Writes a group, its place in the index of deadlines, new deliveries and the end of former ones, all or nothing:
+    /// a try that takes hold of a former one at the same moment loses, or this does.
     ///
     /// # Errors
     /// [`Kind::Conflict`] where the group was changed since it was read.
@@ -150,6 +173,7 @@ impl Store<'_> {
         mut stored: StoredGroup,
         version: Option<u64>,
         deliveries: Vec<Notification>,
+        mut former: Vec<Former>,
     ) -> Result<(StoredGroup, u64), Error> {
         let now_ms = self.ports.clock.now_ms();
         let mut writes = Vec::new();
@@ -173,34 +197,84 @@ impl Store<'_> {
             }
             stored.indexed_at_ms = wanted;
         }
-        let old_body = stored.body.take();
         let expires_at = stored
             .group
             .forgettable_at_ms()
             .map(|at_ms| at_ms.max(now_ms) / 1000 + 1);
         let (value, body) = self.value("groups", id, version.unwrap_or_default(), &stored).await?;
+        let old_body = stored.body.take().filter(|old| body.as_ref() != Some(old));
         let condition = version.map_or(Condition::Absent, Condition::Version);
         writes.push(put(Key::new(GROUP_PK, id), value, expires_at, condition));
         let expires_at = Some(now_ms / 1000 + self.settings.delivery_memory_seconds);
-        let mut delivery_writes = Vec::new();
+        let (mut delivery_writes, mut old_bodies) = (Vec::new(), Vec::from_iter(old_body));
         for notification in deliveries {
             let key = dedup_key(id, &notification.integration, notification.flush_id);
-            let (value, _) = self.value("deliveries", &key, 0, &Delivery::new(notification)).await?;
-            delivery_writes.push(put(Key::new(DELIVERY_PK, key), value, expires_at, Condition::Any));
+            let known = former.iter().position(|former| former.key == key);
+            let known = known.map(|index| former.swap_remove(index));
+            let replaces = known.as_ref().map(|known| known.version);
+            old_bodies.extend(known.and_then(|known| known.delivery.body));
+            let delivery = Delivery::new(notification);
+            let (value, _) = self
+                .value("deliveries", &key, replaces.unwrap_or_default(), &delivery)
+                .await?;
+            let condition = replaces.map_or(Condition::Any, Condition::Version);
+            delivery_writes.push(put(Key::new(DELIVERY_PK, key), value, expires_at, condition));
+        }
+        for Former {
+            key,
+            mut delivery,
+            version,
+        } in former
+        {
+            old_bodies.extend(delivery.body.take());
+            delivery.state = State::Overtaken;
+            delivery.notification.alerts.clear();
+            let condition = Condition::Version(version);
+            delivery_writes.push(put(
+                Key::new(DELIVERY_PK, key),
+                encode(&delivery)?,
+                expires_at,
+                condition,
+            ));
         }
         // What no transaction has room for is written before: without the group's word nobody looks at it.
         while delivery_writes.len() + writes.len() > parapet_ports::table::MAX_TRANSACTION_WRITES {
-            let early = delivery_writes.split_off(delivery_writes.len().saturating_sub(50));
-            self.ports.table.transact(early).await?;
+            self.write_early(delivery_writes.pop()).await?;
         }
         let group_at = writes.len() - 1;
         writes.append(&mut delivery_writes);
         let versions = self.ports.table.transact(writes).await?;
-        if let Some(old) = old_body.filter(|old| body.as_ref() != Some(old)) {
+        for old in old_bodies {
             self.forget(&old).await;
         }
         stored.body = body;
         Ok((stored, versions.get(group_at).copied().unwrap_or_default()))
+    }
+
+    /// Writes a delivery ahead of its group. A new one that is there already was written by a run of the same flush
+    /// that died, or that was faster: it stays as it is, and what it does not say the next flush tells.
+    async fn write_early(&self, write: Option<Write>) -> Result<(), Error> {
+        let Some(Write::Put {
+            key,
+            value,
+            expires_at,
+            condition,
+        }) = write
+        else {
+            return Ok(());
+        };
+        if condition != Condition::Any {
+            return self
+                .ports
+                .table
+                .put(key, value, expires_at, condition)
+                .await
+                .map(|_| ());
+        }
+        match self.ports.table.put(key, value, expires_at, Condition::Absent).await {
+            Err(error) if error.kind() == Kind::Conflict => Ok(()),
+            result => result.map(|_| ()),
+        }
     }
 
     /// A delivery and its version.

@@ -9,7 +9,7 @@ use crate::suppression::Muted;
 use crate::{Notifier, deliveries};
 use parapet_model::Alert;
 use parapet_ports::{Condition, Disposition, Error, Key, Message, Outgoing, Queue, SkRange};
-use parapet_routing::{Config, Group, Input, Policy, Route, step};
+use parapet_routing::{Config, Group, Input, Notification, Policy, Route, step};
 use serde::{Deserialize, Serialize};
 
 /// The longest delay of a message.
@@ -138,6 +138,7 @@ impl Notifier {
             );
             self.redispatch(strays).await?;
         }
+        let mut former = self.settle_pending(id, &mut stored.group, now_ms).await?;
         let notifications = match route_of(config, &stored.group) {
             Some(route) => {
                 let muted = Muted::of(&self.ports, config, route, &stored.group).await?;
@@ -152,24 +153,22 @@ impl Notifier {
             }
             None => Vec::new(),
         };
-        for notification in &notifications {
-            tracing::info!(
-                group = stored.group.key,
-                integration = notification.integration,
-                reason = notification.reason.as_str(),
-                firing = notification.firing.len(),
-                resolved = notification.resolved.len(),
-                "notifying"
-            );
-        }
         let next = stored.group.next_flush_at_ms;
         if let Some(next_ms) = next.filter(|next_ms| self.timing(*next_ms) == Timing::Soon) {
             self.send_timer(id, next_ms).await?;
         }
+        self.find_revived(id, stored.group.last_flush_id, &notifications, &mut former)
+            .await?;
+        let told: Vec<_> = notifications.iter().map(told).collect();
         (stored, version) = self
             .store()
-            .save_group(id, stored, Some(version), notifications)
+            .save_group(id, stored, Some(version), notifications, former)
             .await?;
+        // Only now: of two runs that meet, one has spoken.
+        for (integration, reason, firing, resolved) in told {
+            let group = &stored.group.key;
+            tracing::info!(group, integration, reason, firing, resolved, "notifying");
+        }
         if stored.group.has_unqueued() {
             self.queue_deliveries(id, stored, version).await?;
         }
@@ -208,7 +207,9 @@ impl Notifier {
             pending.queued = true;
         }
         self.ports.queues.send_batch(Queue::Deliveries, messages).await?;
-        self.store().save_group(id, stored, Some(version), Vec::new()).await
+        self.store()
+            .save_group(id, stored, Some(version), Vec::new(), Vec::new())
+            .await
     }
 
     /// States alerts anew, for the groups where a changed configuration puts them.
@@ -293,4 +294,16 @@ impl Notifier {
 fn route_of<'a>(config: &'a Config, group: &Group) -> Option<&'a Route> {
     let mut routes = config.route.walk().into_iter();
     routes.find(|route| route.key == group.route_key && route.options.receiver == group.receiver)
+}
+
+/// What the log says of a notification: to whom, why, and of how many alerts that fire and that ended.
+fn told(notification: &Notification) -> (String, &'static str, usize, usize) {
+    let Notification {
+        integration,
+        reason,
+        firing,
+        resolved,
+        ..
+    } = notification;
+    (integration.clone(), reason.as_str(), firing.len(), resolved.len())
 }

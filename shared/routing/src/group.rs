@@ -29,6 +29,9 @@ pub struct Group {
     pub last_flush_id: i64,
     /// Notifications of the last flush that are neither sent nor given up.
     pub pending: Vec<Pending>,
+    /// The last notification of each integration that is not known to have arrived, by integration key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts: BTreeMap<String, Attempt>,
     /// The alerts that had ended when the last flush looked, with the statement that said so: they leave the group
     /// once every integration knows.
     pub leaving: BTreeMap<Fingerprint, i64>,
@@ -83,6 +86,18 @@ pub struct Pending {
     /// Until when it may be tried, milliseconds since the Unix epoch: no later flush speaks before.
     #[serde(default)]
     pub give_up_at_ms: i64,
+}
+
+/// A notification that is not known to have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The flush that names it: one that says the same later bears this name again.
+    pub flush_id: i64,
+    /// What it says ([`Fingerprint::of_alerts`]).
+    pub content: Fingerprint,
+    /// Whether some try of it, or of another since the last that arrived, ended without a word.
+    #[serde(default)]
+    pub unsure: bool,
 }
 
 /// Why an integration is not being notified.

@@ -207,6 +207,8 @@ fn a_late_success_of_an_overtaken_notification_counts() {
         Input::Alerts(vec![alert("a", 0, 10_000_000, 0)]),
     );
     let first = step(&policy, &mut group, T + 30_000, flush());
+    let more = Input::Alerts(vec![alert("b", 0, 10_000_000, 0)]);
+    step(&policy, &mut group, T + 31_000, more);
     let second = step(&policy, &mut group, T + 330_000, flush());
     assert_ne!(first[0].flush_id, second[0].flush_id);
     sent(&mut group, T + 331_000, &first);
@@ -330,4 +332,49 @@ fn steps_bear_replay() {
     }
     println!("80 lives of 200 steps, {notified} notifications");
     assert!(notified > 2_000, "{notified}");
+}
+
+#[test]
+fn what_is_not_known_to_have_arrived_keeps_its_name() {
+    let config = config("{url: 'http://h/'}");
+    let (policy, mut group) = group(&config);
+    let long = 1_000_000_000;
+    let firing = |instance, updated| Input::Alerts(vec![alert(instance, 0, long, updated)]);
+    step(&policy, &mut group, T, firing("a", 0));
+    let at = |flush: i64| T + 30_000 + flush * 5 * MINUTE;
+    let first = step(&policy, &mut group, at(0), flush());
+    // Held for longer than the interval: no flush speaks.
+    group.hold(&first[0], at(1) + 1);
+    assert!(step(&policy, &mut group, at(1), flush()).is_empty());
+    assert_eq!(group.next_flush_at_ms, Some(at(1) + 1));
+    // Nobody knows what became of it: the same again, under the same name.
+    group.note_outcome(at(1), &first[0], Outcome::Unknown);
+    let again = step(&policy, &mut group, at(1) + 1, flush());
+    assert_eq!((again.len(), again[0].flush_id), (1, first[0].flush_id));
+    // With another alert it is another page.
+    step(&policy, &mut group, at(1) + 2, firing("b", 10));
+    let error = String::new();
+    group.note_outcome(at(2), &again[0], Outcome::GivenUp { attempts: 1, error });
+    let more = step(&policy, &mut group, at(2) + 1, flush());
+    assert!(more[0].flush_id > first[0].flush_id && more[0].alerts.len() == 2);
+    // Over before it is known to have arrived: whoever may know that it fired is told that it is over.
+    let over = |instance| Input::Alerts(vec![alert(instance, 0, 11 * MINUTE, 11 * MINUTE)]);
+    step(&policy, &mut group, at(2) + 2, over("a"));
+    step(&policy, &mut group, at(2) + 2, over("b"));
+    let last = step(&policy, &mut group, at(3) + 2, flush());
+    assert_eq!(reasons(&last), [Reason::AllResolved]);
+    sent(&mut group, at(3) + 2, &last);
+    assert!(group.attempts.is_empty() && group.is_idle());
+}
+
+#[test]
+fn of_what_certainly_never_arrived_the_end_is_not_told() {
+    let config = config("{url: 'http://h/'}");
+    let (policy, mut group) = group(&config);
+    step(&policy, &mut group, T, Input::Alerts(vec![alert("a", 0, MINUTE, 0)]));
+    let first = step(&policy, &mut group, T + 30_000, flush());
+    let error = String::new();
+    group.note_outcome(T + 31_000, &first[0], Outcome::GivenUp { attempts: 1, error });
+    assert!(step(&policy, &mut group, T + 330_000, flush()).is_empty());
+    assert!(group.is_idle());
 }
