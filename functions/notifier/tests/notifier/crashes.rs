@@ -1,7 +1,8 @@
 //! The process dies at each of its effects in turn, before it or after it: no page is lost, and none is doubled but in
 //! the moment between sending and recording, with the same key.
 
-use crate::world::{Death, START_MS, World, firing, resolved};
+use crate::mortal::Death;
+use crate::world::{START_MS, World, firing, resolved};
 use parapet_notifier::Settings;
 use std::collections::BTreeMap;
 

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
 mod acceptance;
+mod chaos;
 mod crashes;
+mod mortal;
 mod pages;
+mod simulation;
 mod stored;
 mod world;
