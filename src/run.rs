@@ -114,7 +114,7 @@ async fn wait_for_end(configuration: &Configuration, host: &host::Host) -> anyho
             _ = hangup.recv() => match configuration.reload() {
                 Ok(()) => {
                     tracing::info!("the configuration was read again");
-                    host.notice_reload().await;
+                    host.reload().await;
                 }
                 Err(error) => tracing::error!("the old configuration stays in force: {error:#}"),
             },

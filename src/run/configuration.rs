@@ -37,15 +37,10 @@ impl Configuration {
         })
     }
 
-    /// Reads the files again. Where anything is wrong the old configuration stays in force. Files that are as they
-    /// were make a new version all the same: Alertmanager's groups begin their waits anew at every reload.
+    /// Reads the files again. Where anything is wrong the old configuration stays in force.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
-        let mut files = read(&self.origin)?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.version.starts_with(&files.version) {
-            files.version = format!("{}+", current.version);
-        }
-        *current = Arc::new(files);
+        let files = read(&self.origin)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
         Ok(())
     }
 }

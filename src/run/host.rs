@@ -113,6 +113,13 @@ impl Host {
         }
     }
 
+    /// Tells the notifier that the configuration was read again: its groups begin anew, as Alertmanager's do.
+    pub(crate) async fn reload(&self) {
+        if let Err(error) = self.notifier.reload().await {
+            tracing::warn!(error = error.chain(), "the next tick looks at the alert groups again");
+        }
+    }
+
     /// Starts the ticks, a pump for each queue and the watch over the queues' depth.
     pub(crate) fn start(&self, stop: &watch::Receiver<bool>, metrics: &SelfMetrics) -> JoinSet<()> {
         let mut tasks = JoinSet::new();

@@ -53,7 +53,7 @@ fn exposition(metrics: &SelfMetrics) -> impl IntoResponse + use<> {
 async fn reload(configuration: &Configuration, host: &Host) -> (StatusCode, String) {
     match configuration.reload() {
         Ok(()) => {
-            host.notice_reload().await;
+            host.reload().await;
             (StatusCode::OK, String::new())
         }
         Err(error) => (

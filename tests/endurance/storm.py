@@ -46,7 +46,11 @@ def watch():
     while not stop.wait(1):
         status = pathlib.Path(f"/proc/{parapet.process.pid}/status").read_text()
         peak[0] = max(peak[0], int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024)
-        for labels, value in parapet.own_metric("parapet_queue_depth").items():
+        try:
+            seen = parapet.own_metric("parapet_queue_depth")
+        except OSError:
+            continue
+        for labels, value in seen.items():
             queue = labels.split('"')[1]
             depths[queue] = max(depths[queue], int(value))
 

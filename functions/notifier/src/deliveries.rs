@@ -154,7 +154,7 @@ impl Notifier {
             State::Waiting | State::Claimed => {}
         }
         let notification = &delivery.notification;
-        let group = self.store().group(group_id).await?;
+        let group = self.store().head(group_id).await?;
         let wanted = group.is_some_and(|(stored, _)| {
             let mut pending = stored.group.pending.iter();
             pending.any(|p| p.integration == notification.integration && p.flush_id == notification.flush_id)

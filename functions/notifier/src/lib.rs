@@ -21,6 +21,7 @@
 #![warn(missing_docs)]
 
 mod alerts;
+mod bulk;
 mod configuration;
 mod deliveries;
 mod handler;

@@ -1,7 +1,7 @@
 //! One step in the life of a group.
 
 use crate::group::{TOMBSTONE_MS, compare_alerts};
-use crate::merge::{is_resolved, state_anew};
+use crate::merge::is_resolved;
 use crate::{
     Attempt, Config, Failure, Fingerprint, Group, GroupAlert, IntegrationKind, LogEntry, NotifiedAlert, Pending,
     Reason, Route, Tombstone, needs_update,
@@ -155,22 +155,8 @@ pub fn step(policy: &Policy, group: &mut Group, now_ms: i64, input: Input) -> Ve
 }
 
 fn apply_alerts(policy: &Policy, group: &mut Group, now_ms: i64, alerts: Vec<Alert>) {
-    group.tombstones.retain(|_, tombstone| tombstone.until_ms > now_ms);
     let begins = group.alerts.is_empty();
-    let mut first_starts_at_ms = None;
-    for alert in alerts {
-        let fingerprint = Fingerprint::of(&alert.labels);
-        if group
-            .tombstones
-            .get(&fingerprint)
-            .is_some_and(|tombstone| alert.updated_at_ms <= tombstone.updated_at_ms)
-        {
-            continue;
-        }
-        let merged = state_anew(group.alerts.get(&fingerprint), alert, policy.resolve_timeout_ms, now_ms);
-        first_starts_at_ms.get_or_insert(merged.alert.starts_at_ms);
-        group.alerts.insert(fingerprint, merged);
-    }
+    let first_starts_at_ms = group.state(now_ms, policy.resolve_timeout_ms, alerts);
     if let (true, Some(starts_at_ms)) = (begins, first_starts_at_ms) {
         // An alert that has been firing for longer than group_wait has waited elsewhere already.
         let waited = starts_at_ms.saturating_add(policy.group_wait_ms) < now_ms;

@@ -1,7 +1,7 @@
 //! The process dies at each of its effects in turn, before it or after it: no page is lost, and none is doubled but in
 //! the moment between sending and recording, with the same key.
 
-use crate::mortal::Death;
+use crate::life::Death;
 use crate::world::{START_MS, World, firing, resolved};
 use parapet_notifier::Settings;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ async fn story(death: Death, concurrency: usize, group_interval: &str) -> World 
         ..Settings::default()
     };
     let mut world = World::with_settings(&config, settings);
-    world.life.lock().unwrap().death = death;
+    world.life.0.lock().unwrap().death = death;
     world.step_ms = 5000;
     while world.now_ms() < START_MS + 16 * MINUTE {
         let now = world.now_ms();
@@ -70,7 +70,7 @@ async fn nothing_is_lost_with_deliveries_side_by_side() {
 
 async fn die_everywhere(concurrency: usize, group_interval: &str) {
     let calm = story(Death::default(), concurrency, group_interval).await;
-    let effects = calm.life.lock().unwrap().effects;
+    let effects = calm.life.0.lock().unwrap().effects;
     let told: Vec<String> = calm
         .calls()
         .iter()
@@ -94,7 +94,7 @@ async fn die_everywhere(concurrency: usize, group_interval: &str) {
                 group_interval,
             )
             .await;
-            let what = world.life.lock().unwrap().last;
+            let what = world.life.0.lock().unwrap().last;
             let context = format!("death {} effect {effect}", if after { "after" } else { "before" });
             deaths += 1;
             for host in ["one", "two"] {

@@ -4,8 +4,9 @@
 mod acceptance;
 mod chaos;
 mod crashes;
-mod mortal;
+mod life;
 mod pages;
 mod simulation;
 mod stored;
+mod storm;
 mod world;

@@ -123,7 +123,7 @@ async fn run(seed: u64) -> (World, Vec<Instance>) {
         ..Settings::default()
     };
     let mut world = World::with_settings(CONFIG, settings);
-    world.life.lock().unwrap().chaos = Some(Chaos::new(random.random(), 0.01));
+    world.life.0.lock().unwrap().chaos = Some(Chaos::new(random.random(), 0.01));
     let (clock, receivers) = (
         world.memory.clock.clone(),
         Mutex::new(StdRng::seed_from_u64(random.random())),
@@ -147,7 +147,7 @@ async fn run(seed: u64) -> (World, Vec<Instance>) {
     let mut said_ms = START_MS;
     while world.now_ms() < START_MS + END_MS {
         if world.now_ms() >= START_MS + CHAOS_MS {
-            world.life.lock().unwrap().chaos.as_mut().unwrap().death = 0.0;
+            world.life.0.lock().unwrap().chaos.as_mut().unwrap().death = 0.0;
         }
         // A slow receiver may have taken whole seconds.
         while said_ms <= world.now_ms() {
@@ -158,7 +158,7 @@ async fn run(seed: u64) -> (World, Vec<Instance>) {
             while !alerts.is_empty() {
                 let part = alerts.split_off(alerts.len().saturating_sub(random.random_range(1..40)));
                 let messages = vec![Outgoing::now(serde_json::to_string(&part).unwrap())];
-                let messages = world.life.lock().unwrap().chaos.as_mut().unwrap().shuffle(messages);
+                let messages = world.life.0.lock().unwrap().chaos.as_mut().unwrap().shuffle(messages);
                 world.memory.queues.send_batch(Queue::Alerts, messages).await.unwrap();
             }
             if said_ms % MINUTE == 0 {
@@ -214,7 +214,7 @@ fn check(
         })
         .collect();
     let context = || format!("seed {seed}, {host}, {name}:\n{}", told.join("\n"));
-    let life = world.life.lock().unwrap();
+    let life = world.life.0.lock().unwrap();
     let mut by_key: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
     for call in &calls {
         by_key.entry(&call.dedup_key).or_default().push(call);
@@ -305,7 +305,7 @@ async fn group_lifetimes_under_every_fault() {
             }
         }
         tally.lifetimes += GROUPS;
-        let life = world.life.lock().unwrap();
+        let life = world.life.0.lock().unwrap();
         tally.deaths += life.chaos.as_ref().unwrap().deaths;
         tally.windows += life.sends.windows.values().sum::<usize>();
         drop(life);

@@ -1,10 +1,11 @@
 //! A notifier on ports in memory, with receivers that can fail and a process that can die between any two effects.
 
-use crate::mortal::{Life, MortalQueues, MortalTable, died, meet};
+use crate::life::SharedLife;
 use bytes::Bytes;
 use parapet_model::{Alert, Labels};
 use parapet_notifier::{Notifier, Settings};
 use parapet_ports::memory::MemoryPorts;
+use parapet_ports::memory::mortal::{Effect, MortalObjects, MortalQueues, MortalTable, under};
 use parapet_ports::{
     ConfigFiles, ConfigSource, Disposition, Error, Function as _, Http, HttpRequest, HttpResponse, Outgoing, Ports,
     Queue, QueueReader as _, Queues as _, Received, SourceFile,
@@ -58,7 +59,7 @@ impl ConfigSource for Changing {
 /// Receivers on the other side.
 struct Receivers {
     clock: Arc<parapet_ports::FixedClock>,
-    life: Arc<Mutex<Life>>,
+    life: Arc<SharedLife>,
     calls: Mutex<Vec<Call>>,
     answer: Mutex<Box<Answer>>,
 }
@@ -72,21 +73,22 @@ impl std::fmt::Debug for Receivers {
 #[async_trait::async_trait]
 impl Http for Receivers {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        under(&*self.life, Effect::Http, async { self.receive(&request) }).await
+    }
+}
+
+impl Receivers {
+    fn receive(&self, request: &HttpRequest) -> Result<HttpResponse, Error> {
         use parapet_ports::Clock as _;
-        meet(&self.life).await;
-        let (happens, heard) = self.life.lock().unwrap().effect("http");
-        if !happens {
-            return Err(died());
-        }
         let at_ms = self.clock.now_ms();
-        let answer = (self.answer.lock().unwrap())(&request, at_ms);
+        let answer = (self.answer.lock().unwrap())(request, at_ms);
         if answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
             let key = request
                 .headers
                 .get("x-parapet-dedup-key")
                 .map(|key| key.to_str().unwrap().to_owned());
             let dedup_key = key.unwrap_or_default();
-            self.life.lock().unwrap().sends.sent(&dedup_key);
+            self.life.0.lock().unwrap().sends.sent(&dedup_key);
             self.calls.lock().unwrap().push(Call {
                 at_ms,
                 url: request.url.clone(),
@@ -94,7 +96,7 @@ impl Http for Receivers {
                 body: serde_json::from_slice(&request.body).unwrap(),
             });
         }
-        if heard { answer } else { Err(died()) }
+        answer
     }
 }
 
@@ -102,7 +104,7 @@ pub struct World {
     pub memory: MemoryPorts,
     pub ports: Ports,
     pub notifier: Notifier,
-    pub life: Arc<Mutex<Life>>,
+    pub life: Arc<SharedLife>,
     receivers: Arc<Receivers>,
     settings: Settings,
     config: Arc<Changing>,
@@ -137,7 +139,7 @@ impl World {
 
     pub fn with_settings(alertmanager: &str, settings: Settings) -> Self {
         let memory = MemoryPorts::new(START_MS, files(alertmanager, "1"));
-        let life = Arc::new(Mutex::new(Life::default()));
+        let life = Arc::new(SharedLife::default());
         let receivers = Arc::new(Receivers {
             clock: memory.clock.clone(),
             life: life.clone(),
@@ -146,6 +148,7 @@ impl World {
         });
         let mut ports = memory.ports.clone();
         ports.table = Arc::new(MortalTable(memory.table.clone(), life.clone()));
+        ports.objects = Arc::new(MortalObjects(memory.ports.objects.clone(), life.clone()));
         ports.queues = Arc::new(MortalQueues(memory.queues.clone(), life.clone()));
         ports.http = receivers.clone();
         let config = Arc::new(Changing::default());
@@ -280,7 +283,7 @@ impl World {
 
     /// A new process in place of a dead one; whether it was dead.
     pub fn restart(&mut self) -> bool {
-        let was_dead = self.life.lock().unwrap().resurrect();
+        let was_dead = self.life.0.lock().unwrap().resurrect();
         if was_dead {
             self.notifier = Notifier::new(self.ports.clone(), self.settings.clone());
         }

@@ -1,9 +1,10 @@
-//! Ports of a process that can die between any two effects, chosen or by chance.
+//! The life of a process that can die between any two effects, chosen or by chance.
 
 use crate::chaos::Chaos;
-use parapet_ports::{Error, Item, Key, Kind, Outgoing, Page, Queue, Queues, SkRange, Table, Write};
+use parapet_ports::memory::mortal::{Effect, Fate, Verdict};
+use parapet_ports::{Outgoing, Queue, Write};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 /// When the process dies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Death {
 #[derive(Debug, Default)]
 pub struct Life {
     pub effects: u64,
+    /// What it wrote to the table and as objects.
+    pub bytes: usize,
     pub death: Death,
     pub dead: bool,
     /// What the last effect before the death was.
@@ -66,11 +69,19 @@ impl Sends {
 }
 
 impl Life {
-    /// Whether an effect happens, and whether its caller hears of it.
-    pub fn effect(&mut self, what: &'static str) -> (bool, bool) {
+    fn effect(&mut self, effect: Effect<'_>) -> Verdict {
         if self.dead {
-            return (false, false);
+            return Verdict {
+                happens: false,
+                heard: false,
+            };
         }
+        let what = match effect {
+            Effect::Table(_) => "table",
+            Effect::Queue => "queue",
+            Effect::Object(_) => "object",
+            Effect::Http => "http",
+        };
         self.effects += 1;
         let (dies, after) = match &mut self.chaos {
             Some(chaos) => chaos.death(),
@@ -80,13 +91,19 @@ impl Life {
             if self.death.effect.is_none_or(|effect| self.effects < effect) {
                 self.last = what;
             }
-            return (true, true);
+            return Verdict {
+                happens: true,
+                heard: true,
+            };
         }
         self.dead = true;
         if after {
             self.last = what;
         }
-        (after, false)
+        Verdict {
+            happens: after,
+            heard: false,
+        }
     }
 
     /// A new process in place of a dead one; whether it was dead.
@@ -99,74 +116,48 @@ impl Life {
     }
 }
 
-/// Lets others go first, now and then: what runs at the same time meets between any two effects.
-pub async fn meet(life: &Mutex<Life>) {
-    let times = life.lock().unwrap().chaos.as_mut().map_or(0, Chaos::pauses);
-    for _ in 0..times {
-        tokio::task::yield_now().await;
-    }
-}
-
-pub fn died() -> Error {
-    Error::new(Kind::Unavailable, "the process is dead")
-}
-
-#[derive(Clone, Debug)]
-pub struct MortalTable(pub Arc<dyn Table>, pub Arc<Mutex<Life>>);
+/// The life of the process, as its ports see it.
+#[derive(Debug, Default)]
+pub struct SharedLife(pub Mutex<Life>);
 
 #[async_trait::async_trait]
-impl Table for MortalTable {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
-        if self.1.lock().unwrap().dead {
-            Err(died())
-        } else {
-            self.0.get(key).await
-        }
+impl Fate for SharedLife {
+    fn verdict(&self, effect: Effect<'_>) -> Verdict {
+        self.0.lock().unwrap().effect(effect)
     }
-    async fn query_page(&self, pk: &str, range: &SkRange, limit: usize) -> Result<Page, Error> {
-        if self.1.lock().unwrap().dead {
-            Err(died())
-        } else {
-            self.0.query_page(pk, range, limit).await
-        }
-    }
-    async fn transact(&self, writes: Vec<Write>) -> Result<Vec<u64>, Error> {
-        meet(&self.1).await;
-        let (happens, heard) = self.1.lock().unwrap().effect("table");
-        let result = if happens {
-            let result = self.0.transact(writes.clone()).await;
-            if result.is_ok() {
-                let mut life = self.1.lock().unwrap();
-                writes.iter().for_each(|write| life.sends.written(write));
+
+    fn happened(&self, effect: Effect<'_>) {
+        let mut life = self.0.lock().unwrap();
+        match effect {
+            Effect::Table(writes) => {
+                for write in writes {
+                    life.sends.written(write);
+                    if let Write::Put { value, .. } = write {
+                        life.bytes += value.len();
+                    }
+                }
             }
-            result
-        } else {
-            Err(died())
-        };
-        if heard { result } else { Err(died()) }
+            Effect::Object(bytes) => life.bytes += bytes,
+            Effect::Queue | Effect::Http => {}
+        }
     }
-}
 
-#[derive(Clone, Debug)]
-pub struct MortalQueues(pub Arc<dyn Queues>, pub Arc<Mutex<Life>>);
+    fn is_dead(&self) -> bool {
+        self.0.lock().unwrap().dead
+    }
 
-#[async_trait::async_trait]
-impl Queues for MortalQueues {
-    async fn send_batch(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), Error> {
-        meet(&self.1).await;
-        let messages = match &mut self.1.lock().unwrap().chaos {
+    fn carry(&self, _: Queue, messages: Vec<Outgoing>) -> Vec<Outgoing> {
+        match &mut self.0.lock().unwrap().chaos {
             Some(chaos) => chaos.shuffle(messages),
             None => messages,
-        };
-        let (happens, heard) = self.1.lock().unwrap().effect("queue");
-        let result = if happens {
-            self.0.send_batch(queue, messages).await
-        } else {
-            Err(died())
-        };
-        if heard { result } else { Err(died()) }
+        }
     }
-    async fn send_dead_letter(&self, queue: Queue, body: String, reason: String) -> Result<(), Error> {
-        self.0.send_dead_letter(queue, body, reason).await
+
+    /// What runs at the same time meets between any two effects.
+    async fn meet(&self) {
+        let times = self.0.lock().unwrap().chaos.as_mut().map_or(0, Chaos::pauses);
+        for _ in 0..times {
+            tokio::task::yield_now().await;
+        }
     }
 }
