@@ -94,59 +94,25 @@ impl Scope<'_> {
 
     fn global_pairs(&self) -> Checked<()> {
         let global = self.global;
+        let text = |value: &Option<SecretSource>| value.clone();
         let url = |url: &Option<raw::Url>| url.clone().map(|url| url.0);
+        macro_rules! pair {
+            ($of:ident, $name:ident, $file:ident) => {
+                (stringify!($name), $of(&global.$name), &global.$file)
+            };
+        }
         for (name, value, file) in [
-            (
-                "slack_app_token",
-                global.slack_app_token.clone(),
-                &global.slack_app_token_file,
-            ),
-            ("slack_api_url", url(&global.slack_api_url), &global.slack_api_url_file),
-            (
-                "opsgenie_api_key",
-                global.opsgenie_api_key.clone(),
-                &global.opsgenie_api_key_file,
-            ),
-            (
-                "victorops_api_key",
-                global.victorops_api_key.clone(),
-                &global.victorops_api_key_file,
-            ),
-            (
-                "telegram_bot_token",
-                global.telegram_bot_token.clone(),
-                &global.telegram_bot_token_file,
-            ),
-            (
-                "smtp_auth_password",
-                global.smtp_auth_password.clone(),
-                &global.smtp_auth_password_file,
-            ),
-            (
-                "rocketchat_token",
-                global.rocketchat_token.clone(),
-                &global.rocketchat_token_file,
-            ),
-            (
-                "rocketchat_token_id",
-                global.rocketchat_token_id.clone(),
-                &global.rocketchat_token_id_file,
-            ),
-            (
-                "smtp_auth_secret",
-                global.smtp_auth_secret.clone(),
-                &global.smtp_auth_secret_file,
-            ),
-            (
-                "wechat_api_secret",
-                global.wechat_api_secret.clone(),
-                &global.wechat_api_secret_file,
-            ),
-            (
-                "mattermost_webhook_url",
-                url(&global.mattermost_webhook_url),
-                &global.mattermost_webhook_url_file,
-            ),
+            pair!(text, slack_app_token, slack_app_token_file),
+            pair!(url, slack_api_url, slack_api_url_file),
+            pair!(text, opsgenie_api_key, opsgenie_api_key_file),
+            pair!(text, victorops_api_key, victorops_api_key_file),
+            pair!(text, telegram_bot_token, telegram_bot_token_file),
+            pair!(text, smtp_auth_password, smtp_auth_password_file),
+            pair!(text, rocketchat_token, rocketchat_token_file),
+            pair!(text, rocketchat_token_id, rocketchat_token_id_file),
+            pair!(text, smtp_auth_secret, smtp_auth_secret_file),
+            pair!(text, wechat_api_secret, wechat_api_secret_file),
+            pair!(url, mattermost_webhook_url, mattermost_webhook_url_file),
         ] {
             self.one_of(name, value.unwrap_or_default(), file.as_deref().unwrap_or_default())?;
         }
