@@ -82,6 +82,7 @@ impl Host {
         rules.external_url.clone_from(&external_url);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
+        notifier.grammar = options.alertmanager_grammar.unwrap_or_default();
         let outlets = Outlets {
             mailer: Arc::new(SmtpMailer),
             secrets: Arc::new(MachineSecrets(ProcessVars)),

@@ -20,6 +20,7 @@ pub(crate) fn router(
     metrics: SelfMetrics,
 ) -> Result<Router, parapet_ports::Error> {
     let settings = parapet_api::Settings {
+        grammar: options.alertmanager_grammar.unwrap_or_default(),
         external_url: host.external_url.clone(),
         started_at_ms: Some(host.ports.clock.now_ms()),
         retention: parapet_model::format_duration_ms(options.retention_ms),

@@ -88,7 +88,8 @@ while time.time() < deadline and len(told) < options.alerts:
         told.update(alert["labels"]["instance"] for alert in page["alerts"])
 complete = max((at for at, _, _ in webhook.pages), default=started) - started
 first_page = min((at for at, _, _ in webhook.pages), default=float("inf")) - started
-keys = collections.Counter(headers["X-Parapet-Dedup-Key"] for _, headers, _ in webhook.pages)
+keys = collections.Counter(
+    value for _, headers, _ in webhook.pages for name, value in headers.items() if name.lower() == "x-parapet-dedup-key")
 stop.set()
 messages = {labels.split('"')[1]: int(value - handled.get(labels, 0))
             for labels, value in parapet.own_metric("parapet_messages_handled_total").items()}
@@ -99,7 +100,7 @@ print(f"first page after {first_page:.1f} s (group_wait {GROUP_WAIT} s), the las
 print(f"peak memory {peak[0]:.0f} MiB, CPU {cpu:.1f} s, messages handled {messages}, deepest queues {dict(depths)}")
 checks = {
     "every alert was told": len(told) == options.alerts,
-    f"the first page left within group_wait + 5 s": first_page <= GROUP_WAIT + 5,
+    "the first page left within group_wait + 5 s": first_page <= GROUP_WAIT + 5,
     "no page came twice": max(keys.values(), default=0) == 1,
     "memory": peak[0] < options.memory_mib,
     "clean stop": clean,

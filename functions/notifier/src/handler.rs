@@ -23,10 +23,10 @@ impl Notifier {
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
         Self {
+            configuration: Configuration::new(settings.grammar),
             ports,
             settings,
             outlets: Outlets::default(),
-            configuration: Configuration::default(),
             suppressor: SharedSuppressor::default(),
         }
     }

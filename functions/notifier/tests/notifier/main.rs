@@ -4,6 +4,7 @@
 mod acceptance;
 mod chaos;
 mod crashes;
+mod failures;
 mod life;
 mod pages;
 mod simulation;

@@ -305,10 +305,11 @@ async fn group_lifetimes_under_every_fault() {
             }
         }
         tally.lifetimes += GROUPS;
-        let life = world.life.0.lock().unwrap();
-        tally.deaths += life.chaos.as_ref().unwrap().deaths;
-        tally.windows += life.sends.windows.values().sum::<usize>();
-        drop(life);
+        {
+            let life = world.life.0.lock().unwrap();
+            tally.deaths += life.chaos.as_ref().unwrap().deaths;
+            tally.windows += life.sends.windows.values().sum::<usize>();
+        }
         let left = read_groups(&world.ports).await.unwrap();
         assert!(left.is_empty(), "seed {seed}: {} groups are still awake", left.len());
     }
