@@ -97,6 +97,10 @@ pub(crate) struct RunOptions {
     /// alertmanager.yml: where alerts are sent; without it (and with --config.file) they are evaluated but sent nowhere
     #[arg(long = "alertmanager.config.file", value_name = "FILE")]
     pub(crate) alertmanager_config_file: Option<PathBuf>,
+    /// Features of Alertmanager, separated by commas: classic-mode (matchers and names of labels as before UTF-8),
+    /// utf8-strict-mode (no matchers in the classic grammar)
+    #[arg(long = "alertmanager.enable-feature", value_name = "FEATURES", value_parser = parapet_routing::Grammar::from_features)]
+    pub(crate) alertmanager_grammar: Option<parapet_routing::Grammar>,
     /// The directory that holds all data
     #[arg(
         long = "storage.path",

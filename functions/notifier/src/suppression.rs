@@ -1,11 +1,15 @@
 //! Which alerts are not notified now: silenced ones, inhibited ones, those of a route that is muted by time.
 
+use crate::configuration::Current;
 use crate::read_silences;
 use crate::store::{SOURCE_PK, read};
+use futures::lock::Mutex;
 use parapet_model::Labels;
 use parapet_ports::{Error, Ports, SkRange};
 use parapet_routing::{Config, Fingerprint, Group, GroupAlert, Inhibitor, Route, Silencer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why an alert is not notified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,18 +30,17 @@ impl Suppression {
 
 /// What suppresses alerts at one moment.
 #[derive(Debug)]
-pub struct Suppressor<'a> {
-    config: &'a Config,
+pub struct Suppressor {
     silencer: Silencer,
-    sources: Vec<Labels>,
+    inhibitor: Inhibitor,
 }
 
-impl<'a> Suppressor<'a> {
+impl Suppressor {
     /// Reads the silences and the firing sources of inhibition as they are now.
     ///
     /// # Errors
     /// Those of the ports.
-    pub async fn read(ports: &Ports, config: &'a Config) -> Result<Self, Error> {
+    pub async fn read(ports: &Ports, config: &Config) -> Result<Self, Error> {
         let now_ms = ports.clock.now_ms();
         let silencer = Silencer::new(&read_silences(ports).await?, now_ms);
         let mut sources = Vec::new();
@@ -49,29 +52,58 @@ impl<'a> Suppressor<'a> {
                 }
             }
         }
-        Ok(Self {
-            config,
-            silencer,
-            sources,
-        })
+        let inhibitor = Inhibitor::new(&config.inhibit_rules, &sources);
+        Ok(Self { silencer, inhibitor })
     }
 
     /// Why each of some alerts is not notified, in their order.
     #[must_use]
     pub fn of<'l>(&self, alerts: impl IntoIterator<Item = &'l Labels>) -> Vec<Suppression> {
-        let inhibitor = Inhibitor::new(&self.config.inhibit_rules, &self.sources);
+        let silenced_by = |labels| {
+            self.silencer
+                .silenced_by(labels)
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        };
         alerts
             .into_iter()
             .map(|labels| Suppression {
-                silenced_by: self
-                    .silencer
-                    .silenced_by(labels)
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect(),
-                inhibited_by: inhibitor.inhibited_by(labels),
+                silenced_by: silenced_by(labels),
+                inhibited_by: self.inhibitor.inhibited_by(labels),
             })
             .collect()
+    }
+}
+
+/// One reading for all flushes that wait for one: in a storm of groups each would read every source anew.
+///
+/// **Invariant:** a flush never uses what was read before it had read its group: a source is stored before the group
+/// that holds its target.
+#[derive(Debug, Default)]
+pub(crate) struct SharedSuppressor {
+    asked: AtomicU64,
+    /// How many had asked when it was read, under which configuration, and what was found.
+    last: Mutex<Option<(u64, String, Arc<Suppressor>)>>,
+}
+
+impl SharedSuppressor {
+    /// What suppresses alerts at a moment after this call.
+    pub(crate) async fn read(&self, ports: &Ports, current: &Current) -> Result<Arc<Suppressor>, Error> {
+        let ticket = self.asked.fetch_add(1, Ordering::SeqCst);
+        // Whoever is as far asks as well, and is served by the same reading.
+        tokio::task::yield_now().await;
+        let mut last = self.last.lock().await;
+        if let Some((asked, version, suppressor)) = &*last
+            && ticket < *asked
+            && *version == current.version
+        {
+            return Ok(suppressor.clone());
+        }
+        let asked = self.asked.load(Ordering::SeqCst);
+        let suppressor = Arc::new(Suppressor::read(ports, &current.config).await?);
+        *last = Some((asked, current.version.clone(), suppressor.clone()));
+        Ok(suppressor)
     }
 }
 
@@ -86,15 +118,14 @@ pub(crate) struct Muted {
 
 impl Muted {
     /// Looks at everything that may keep a group's alerts quiet at this moment.
-    pub(crate) async fn of(ports: &Ports, config: &Config, route: &Route, group: &Group) -> Result<Self, Error> {
-        let intervals = config.muted_by_time(route, ports.clock.now_ms());
-        let suppressor = Suppressor::read(ports, config).await?;
+    pub(crate) fn of(suppressor: &Suppressor, config: &Config, route: &Route, group: &Group, now_ms: i64) -> Self {
+        let intervals = config.muted_by_time(route, now_ms);
         let found = suppressor.of(group.alerts.values().map(|held| &held.alert.labels));
         let alerts = group.alerts.keys().copied().zip(found);
-        Ok(Self {
+        Self {
             intervals: intervals.into_iter().map(str::to_owned).collect(),
             alerts: alerts.filter(|(_, suppression)| suppression.is_any()).collect(),
-        })
+        }
     }
 
     /// The alerts that are not to be notified.

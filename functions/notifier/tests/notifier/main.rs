@@ -2,7 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
 mod acceptance;
+mod chaos;
 mod crashes;
+mod failures;
+mod life;
 mod pages;
+mod simulation;
 mod stored;
+mod storm;
 mod world;
