@@ -103,6 +103,10 @@ pub(crate) struct RunOptions {
     /// alertmanager.yml: where alerts are sent; without it (and with --config.file) they are evaluated but sent nowhere
     #[arg(long = "alertmanager.config.file", value_name = "FILE")]
     pub(crate) alertmanager_config_file: Option<PathBuf>,
+    /// Features of Alertmanager, separated by commas: classic-mode (matchers and names of labels as before UTF-8),
+    /// utf8-strict-mode (no matchers in the classic grammar)
+    #[arg(long = "alertmanager.enable-feature", value_name = "FEATURES", value_parser = parapet_routing::Grammar::from_features)]
+    pub(crate) alertmanager_grammar: Option<parapet_routing::Grammar>,
     /// The directory that holds all data
     #[arg(
         long = "storage.path",
@@ -128,6 +132,8 @@ pub(crate) struct RunOptions {
     /// variables for region and credentials, and PARAPET_BUCKET, PARAPET_TABLE and the PARAPET_QUEUE_… variables
     #[arg(long = "aws-endpoint-url", value_name = "URL")]
     pub(crate) aws_endpoint_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) query: crate::run::query_flags::QueryFlags,
     /// How much is logged: error, warn, info, debug
     #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: String,
@@ -153,12 +159,15 @@ impl RunOptions {
             ("aws-endpoint-url", self.aws_endpoint_url.clone().unwrap_or_default()),
             ("log.level", self.log_level.clone()),
         ]
+        .into_iter()
+        .chain(self.query.shown())
         .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        .collect()
     }
 }
 
-fn duration(text: &str) -> Result<i64, String> {
+/// A duration in Prometheus' notation, milliseconds.
+pub(crate) fn duration(text: &str) -> Result<i64, String> {
     match parapet_model::parse_duration_ms(text) {
         Ok(0) => Err("must be more than 0".to_owned()),
         Ok(duration_ms) => Ok(duration_ms),

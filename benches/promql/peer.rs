@@ -38,6 +38,7 @@ impl Peer {
                 labels: series.labels.clone(),
                 kind: MetricType::Unknown,
                 samples: samples.map(|(at, value)| Sample::float(*at, *value)).collect(),
+                exemplars: Vec::new(),
             });
             if batch.iter().map(|series| series.samples.len()).sum::<usize>() > 100_000 {
                 self.write(&std::mem::take(&mut batch)).await?;

@@ -80,8 +80,10 @@ impl Host {
         let vars = &ProcessVars;
         let mut rules = parapet_rule_evaluation::Settings::from_vars(vars)?;
         rules.external_url.clone_from(&external_url);
+        options.query.apply_to_rules(&mut rules);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
+        notifier.grammar = options.alertmanager_grammar.unwrap_or_default();
         let outlets = Outlets {
             mailer: Arc::new(SmtpMailer),
             secrets: Arc::new(MachineSecrets(ProcessVars)),
@@ -109,6 +111,13 @@ impl Host {
     /// Tells the notifier that the configuration may be another: it moves alerts at once instead of with the next tick.
     pub(crate) async fn notice_reload(&self) {
         if let Err(error) = self.notifier.notice_reload().await {
+            tracing::warn!(error = error.chain(), "the next tick looks at the alert groups again");
+        }
+    }
+
+    /// Tells the notifier that the configuration was read again: its groups begin anew, as Alertmanager's do.
+    pub(crate) async fn reload(&self) {
+        if let Err(error) = self.notifier.reload().await {
             tracing::warn!(error = error.chain(), "the next tick looks at the alert groups again");
         }
     }

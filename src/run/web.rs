@@ -19,13 +19,15 @@ pub(crate) fn router(
     configuration: Arc<Configuration>,
     metrics: SelfMetrics,
 ) -> Result<Router, parapet_ports::Error> {
-    let settings = parapet_api::Settings {
+    let mut settings = parapet_api::Settings {
+        grammar: options.alertmanager_grammar.unwrap_or_default(),
         external_url: host.external_url.clone(),
         started_at_ms: Some(host.ports.clock.now_ms()),
         retention: parapet_model::format_duration_ms(options.retention_ms),
         flags: options.flags(),
         ..parapet_api::Settings::from_vars(&ProcessVars)?
     };
+    options.query.apply(&mut settings);
     let api = Api::new(host.ports.clone(), host.reader.clone(), settings);
     let is_demo = options.config_file.is_none();
     let reloaded = host.clone();
@@ -53,7 +55,7 @@ fn exposition(metrics: &SelfMetrics) -> impl IntoResponse + use<> {
 async fn reload(configuration: &Configuration, host: &Host) -> (StatusCode, String) {
     match configuration.reload() {
         Ok(()) => {
-            host.notice_reload().await;
+            host.reload().await;
             (StatusCode::OK, String::new())
         }
         Err(error) => (

@@ -122,6 +122,7 @@ fn scrape(cli: &Cli, at_ms: i64) -> Vec<SampleBatch> {
                     at_ms,
                     (elapsed * ((number + metric * 7) % 40) as i64) as f64,
                 )],
+                exemplars: Vec::new(),
             })
             .collect(),
     };

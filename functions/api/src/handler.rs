@@ -41,11 +41,11 @@ impl Api {
 
 /// Every endpoint; the same router serves on Lambda and in the local host.
 pub fn router(api: Arc<Api>) -> Router {
-    use endpoints::{explain, federate, labels, query, rules, status, syntax, targets, write};
+    use endpoints::{exemplars, explain, federate, labels, query, rules, status, syntax, targets, write};
     let v1 = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
-        .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
+        .route("/query_exemplars", get(exemplars::exemplars).post(exemplars::exemplars))
         .route("/format_query", get(syntax::format).post(syntax::format))
         .route("/parse_query", get(syntax::parse).post(syntax::parse))
         .route("/labels", get(labels::names).post(labels::names))

@@ -17,8 +17,7 @@
 //!
 //! # Contract
 //! - Paths, parameters, JSON, status codes, error types and their texts are those of Prometheus 3.14
-//!   (`web/api/v1/api.go`). It differs where it says so: exemplars are not stored, so that `query_exemplars` finds
-//!   none; `stats` counts the samples read from the store; `status/config` is what the user wrote, without
+//!   (`web/api/v1/api.go`). It differs where it says so: `stats` counts the samples read from the store; `status/config` is what the user wrote, without
 //!   Prometheus' defaults; `status/runtimeinfo` leaves what is Go's empty; remote write stores what is sound of a
 //!   request that it answers with 400, in version 1.0 too.
 //! - `/api/v2` is Alertmanager's, over the groups and silences that the notifier keeps.

@@ -2,6 +2,7 @@
 
 use crate::cors::Origins;
 use parapet_ports::{Error, VarReader, Vars};
+use parapet_routing::Grammar;
 use parapet_store::Limits;
 use std::collections::BTreeMap;
 
@@ -14,6 +15,12 @@ pub struct Settings {
     pub query_timeout_ms: u64,
     /// How many queries are answered at a time (`--query.max-concurrency`); others wait.
     pub max_concurrent_queries: usize,
+    /// How many threads evaluate one query's series side by side; as many as there are cores, by default.
+    pub query_threads: usize,
+    /// Whether metric names are dropped at the end of a query (`--enable-feature=promql-delayed-name-removal`).
+    pub delayed_name_removal: bool,
+    /// Whether `__type__` tells of counters (`--enable-feature=type-and-unit-labels`).
+    pub type_and_unit_labels: bool,
     /// How far back an instant selector looks, milliseconds (`--query.lookback-delta`).
     pub lookback_delta_ms: i64,
     /// The longest form body of a request, bytes.
@@ -27,6 +34,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Which other pages' scripts may read answers.
     pub cors_origins: Origins,
+    /// How `alertmanager.yml` and matchers are read.
+    pub grammar: Grammar,
     /// Where people reach this server, for links; empty where that is not known.
     pub external_url: String,
     /// When the process started, milliseconds since the Unix epoch; `None` where that says nothing.
@@ -58,12 +67,16 @@ impl Default for Settings {
             max_samples: 50_000_000,
             query_timeout_ms: 120_000,
             max_concurrent_queries: 20,
+            query_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            delayed_name_removal: false,
+            type_and_unit_labels: false,
             lookback_delta_ms: 300_000,
             max_form_bytes: 10 * 1024 * 1024,
             max_write_bytes: 16 * 1024 * 1024,
             max_decompressed_write_bytes: 64 * 1024 * 1024,
             limits: at_the_door(Limits::default()),
             cors_origins: Origins::default(),
+            grammar: Grammar::default(),
             external_url: String::new(),
             started_at_ms: None,
             revision: String::new(),
@@ -89,10 +102,17 @@ impl Settings {
             reader.fault(format!("PARAPET_CORS_ORIGIN: {error}"));
             Origins::default()
         });
+        let features = reader.optional("PARAPET_ALERTMANAGER_FEATURES").unwrap_or_default();
+        let grammar = Grammar::from_features(&features).unwrap_or_else(|error| {
+            reader.fault(format!("PARAPET_ALERTMANAGER_FEATURES: {error}"));
+            Grammar::default()
+        });
         let settings = Self {
+            grammar,
             max_samples: reader.parsed("PARAPET_QUERY_MAX_SAMPLES", default.max_samples),
             query_timeout_ms: reader.parsed("PARAPET_QUERY_TIMEOUT_MS", default.query_timeout_ms),
             max_concurrent_queries: reader.parsed("PARAPET_QUERY_MAX_CONCURRENCY", default.max_concurrent_queries),
+            query_threads: reader.parsed("PARAPET_QUERY_THREADS", default.query_threads).max(1),
             lookback_delta_ms: reader.parsed("PARAPET_QUERY_LOOKBACK_DELTA_MS", default.lookback_delta_ms),
             max_form_bytes: reader.parsed("PARAPET_MAX_FORM_BYTES", default.max_form_bytes),
             max_write_bytes: reader.parsed("PARAPET_MAX_WRITE_BYTES", default.max_write_bytes),

@@ -152,27 +152,23 @@ impl Notifier {
                     .await?;
                 return Ok(Claim::Settled(given_up(&delivery)));
             }
+            State::Overtaken => return Ok(Claim::Settled(overtaken(key, &delivery))),
             State::Waiting | State::Claimed if delivery.not_before_ms > now_ms => {
                 return Ok(Claim::Later(delivery.not_before_ms));
             }
             State::Waiting | State::Claimed => {}
         }
         let notification = &delivery.notification;
-        let group = self.store().group(group_id).await?;
+        let group = self.store().head(group_id).await?;
         let wanted = group.is_some_and(|(stored, _)| {
             let mut pending = stored.group.pending.iter();
             pending.any(|p| p.integration == notification.integration && p.flush_id == notification.flush_id)
         });
         if !wanted {
-            // A later flush has made its own notification of what this one says.
-            tracing::info!(delivery = key, attempts, "overtaken by a later flush");
-            let settled = if attempts == 0 {
-                Disposition::Done
-            } else {
-                given_up(&delivery)
-            };
-            return Ok(Claim::Settled(settled));
+            // A changed configuration sends its alerts elsewhere.
+            return Ok(Claim::Settled(overtaken(key, &delivery)));
         }
+        delivery.unsure |= delivery.state == State::Claimed;
         delivery.state = State::Claimed;
         delivery.attempts += 1;
         delivery.not_before_ms = now_ms + self.settings.max_request_timeout_ms + self.settings.lease_margin_ms;
@@ -380,12 +376,10 @@ impl Notifier {
                 return Ok(());
             };
             let before = stored.group.clone();
-            stored
-                .group
-                .note_outcome(self.ports.clock.now_ms(), &delivery.notification, outcome.clone());
+            delivery.tell(&mut stored.group, self.ports.clock.now_ms(), outcome.clone());
             if stored.group != before {
                 self.store()
-                    .save_group(group_id, stored, Some(version), Vec::new())
+                    .save_group(group_id, stored, Some(version), Vec::new(), Vec::new())
                     .await?;
             }
             Ok(())
@@ -455,6 +449,20 @@ fn failed(error: &Error, shown: String) -> Verdict {
             error: shown,
             after_ms: None,
         }
+    }
+}
+
+/// What is not wanted any more is done, unless somebody was tried in vain.
+fn overtaken(key: &str, delivery: &Delivery) -> Disposition {
+    tracing::info!(
+        delivery = key,
+        attempts = delivery.attempts,
+        "overtaken by a later flush"
+    );
+    if delivery.attempts == 0 {
+        Disposition::Done
+    } else {
+        given_up(delivery)
     }
 }
 

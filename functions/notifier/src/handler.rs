@@ -2,6 +2,7 @@
 
 use crate::configuration::Configuration;
 use crate::store::Store;
+use crate::suppression::SharedSuppressor;
 use crate::{Outlets, Settings};
 use futures::StreamExt as _;
 use parapet_ports::{Disposition, Error, Function, Kind, Message, Ports, Queue};
@@ -14,6 +15,7 @@ pub struct Notifier {
     pub(crate) settings: Settings,
     pub(crate) outlets: Outlets,
     pub(crate) configuration: Configuration,
+    pub(crate) suppressor: SharedSuppressor,
 }
 
 impl Notifier {
@@ -21,10 +23,11 @@ impl Notifier {
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
         Self {
+            configuration: Configuration::new(settings.grammar),
             ports,
             settings,
             outlets: Outlets::default(),
-            configuration: Configuration::default(),
+            suppressor: SharedSuppressor::default(),
         }
     }
 

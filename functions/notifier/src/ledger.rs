@@ -73,15 +73,29 @@ fn shown(alert: &NotifiedAlert) -> EntryAlert {
     }
 }
 
-/// What statements about alerts have changed: alerts that joined the group, and alerts that are over.
-pub(crate) fn of_statements(policy: &Policy, before: &Group, after: &Group, now_ms: i64) -> Vec<Entry> {
+/// When each alert of a group began and ends.
+pub(crate) type Known = BTreeMap<Fingerprint, (i64, i64)>;
+
+pub(crate) fn known(group: &Group) -> Known {
+    let times = |held: &GroupAlert| (held.alert.starts_at_ms, held.alert.ends_at_ms);
+    group
+        .alerts
+        .iter()
+        .map(|(fingerprint, held)| (*fingerprint, times(held)))
+        .collect()
+}
+
+/// What statements about alerts have changed: alerts that joined the group, and alerts that are over. Who is told is
+/// not said where no policy is at hand.
+pub(crate) fn of_statements(policy: Option<&Policy>, before: &Known, after: &Group, now_ms: i64) -> Vec<Entry> {
     let (mut joined, mut over) = (Vec::new(), Vec::new());
     for (fingerprint, alert) in &after.alerts {
-        let known = before.alerts.get(fingerprint);
-        let is_over = |alert: &GroupAlert| alert.alert.ends_at_ms <= now_ms;
+        let known = before.get(fingerprint);
+        let is_over = |ends_at_ms: i64| ends_at_ms <= now_ms;
         // A start that moves back is the same alert, better known.
-        let begins = known.is_none_or(|known| known.alert.starts_at_ms < alert.alert.starts_at_ms);
-        let ends = is_over(alert) && (begins || !known.is_some_and(is_over));
+        let begins = known.is_none_or(|(starts_at_ms, _)| *starts_at_ms < alert.alert.starts_at_ms);
+        let was_over = known.is_some_and(|(_, ends_at_ms)| is_over(*ends_at_ms));
+        let ends = is_over(alert.alert.ends_at_ms) && (begins || !was_over);
         if begins {
             joined.push(held(*fingerprint, alert, now_ms));
         }
@@ -91,11 +105,13 @@ pub(crate) fn of_statements(policy: &Policy, before: &Group, after: &Group, now_
     }
     let mut entries = Vec::new();
     if !joined.is_empty() {
-        let integrations: Vec<&str> = policy.integrations.iter().map(|one| one.key.as_str()).collect();
-        let detail = match integrations.is_empty() {
-            true => format!("{} tells nobody", after.receiver),
-            false => format!("{} tells {}", after.receiver, integrations.join(", ")),
-        };
+        let detail = policy.map_or_else(String::new, |policy| {
+            let integrations: Vec<&str> = policy.integrations.iter().map(|one| one.key.as_str()).collect();
+            match integrations.is_empty() {
+                true => format!("{} tells nobody", after.receiver),
+                false => format!("{} tells {}", after.receiver, integrations.join(", ")),
+            }
+        });
         entries.push(Entry {
             detail,
             ..entry(after, now_ms, Event::Grouped, joined)

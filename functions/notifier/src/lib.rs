@@ -15,18 +15,21 @@
 //!   message is sent; what was stored and not sent is found again by the timer's redelivery, or by the tick through
 //!   the deadline's index item, which stays until the messages are known to be in the queue.
 //! - **A duplicate is rare and known.** A delivery is claimed, sent and recorded under one key
-//!   (`<group>/<integration>/<flush>`); only a crash between sending and recording repeats it, with the same key.
+//!   (`<group>/<integration>/<flush>`); only a crash between sending and recording repeats it, with the same key. No
+//!   flush overtakes a delivery that is held, and what it says again that is not known to have arrived keeps its key.
 //! - **A decision is told once.** Its entry in the ledger is part of the transaction that makes it.
 //! - **One writer at a time.** Groups change by compare-and-set on their version. Statements about alerts are merged,
 //!   so late and repeated messages change nothing.
 #![warn(missing_docs)]
 
 mod alerts;
+mod bulk;
 mod configuration;
 mod deliveries;
 mod handler;
 mod ledger;
 mod outlets;
+mod pending;
 mod settings;
 mod silences;
 mod sources;

@@ -1,12 +1,15 @@
 //! Tunables.
 
 use parapet_ports::{Error, VarReader, Vars};
+use parapet_routing::Grammar;
 
 /// What the notifier can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where people reach this server: the base of links in notifications, without a slash at its end.
     pub external_url: String,
+    /// How `alertmanager.yml` is read.
+    pub grammar: Grammar,
     /// For one request to a receiver, milliseconds, unless the integration sets its own.
     pub request_timeout_ms: i64,
     /// The longest that an integration's own timeout can be, milliseconds: a function ends before a receiver may.
@@ -46,6 +49,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             external_url: "http://localhost:9090".to_owned(),
+            grammar: Grammar::default(),
             request_timeout_ms: 10_000,
             max_request_timeout_ms: 30_000,
             lease_margin_ms: 15_000,
@@ -76,6 +80,11 @@ impl Settings {
         let mut settings = Self::default();
         if let Some(url) = reader.optional("PARAPET_EXTERNAL_URL") {
             settings.external_url = url.trim_end_matches('/').to_owned();
+        }
+        let features = reader.optional("PARAPET_ALERTMANAGER_FEATURES").unwrap_or_default();
+        match Grammar::from_features(&features) {
+            Ok(grammar) => settings.grammar = grammar,
+            Err(error) => reader.fault(format!("PARAPET_ALERTMANAGER_FEATURES: {error}")),
         }
         settings.raise_failures = reader.parsed("PARAPET_NOTIFY_RAISE_FAILURES", true);
         let proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];

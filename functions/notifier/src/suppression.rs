@@ -1,13 +1,17 @@
 //! Which alerts are not notified now: silenced ones, inhibited ones, those of a route that is muted by time.
 
+use crate::configuration::Current;
 use crate::ledger::Cause;
 use crate::read_silences;
 use crate::store::{SOURCE_PK, read};
+use futures::lock::Mutex;
 use parapet_ledger::Event;
 use parapet_model::{Labels, quote};
 use parapet_ports::{Error, Ports, SkRange};
 use parapet_routing::{Config, Fingerprint, Group, GroupAlert, Inhibitor, Route, Silence, Silencer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why an alert is not notified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,19 +32,19 @@ impl Suppression {
 
 /// What suppresses alerts at one moment.
 #[derive(Debug)]
-pub struct Suppressor<'a> {
-    config: &'a Config,
+pub struct Suppressor {
     silences: Vec<Silence>,
-    silencer: Silencer,
     sources: Vec<Labels>,
+    silencer: Silencer,
+    inhibitor: Inhibitor,
 }
 
-impl<'a> Suppressor<'a> {
+impl Suppressor {
     /// Reads the silences and the firing sources of inhibition as they are now.
     ///
     /// # Errors
     /// Those of the ports.
-    pub async fn read(ports: &Ports, config: &'a Config) -> Result<Self, Error> {
+    pub async fn read(ports: &Ports, config: &Config) -> Result<Self, Error> {
         let now_ms = ports.clock.now_ms();
         let silences = read_silences(ports).await?;
         let silencer = Silencer::new(&silences, now_ms);
@@ -53,30 +57,63 @@ impl<'a> Suppressor<'a> {
                 }
             }
         }
+        let inhibitor = Inhibitor::new(&config.inhibit_rules, &sources);
         Ok(Self {
-            config,
             silences,
-            silencer,
             sources,
+            silencer,
+            inhibitor,
         })
     }
 
     /// Why each of some alerts is not notified, in their order.
     #[must_use]
     pub fn of<'l>(&self, alerts: impl IntoIterator<Item = &'l Labels>) -> Vec<Suppression> {
-        let inhibitor = Inhibitor::new(&self.config.inhibit_rules, &self.sources);
+        let silenced_by = |labels| {
+            self.silencer
+                .silenced_by(labels)
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        };
         alerts
             .into_iter()
             .map(|labels| Suppression {
-                silenced_by: self
-                    .silencer
-                    .silenced_by(labels)
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect(),
-                inhibited_by: inhibitor.inhibited_by(labels),
+                silenced_by: silenced_by(labels),
+                inhibited_by: self.inhibitor.inhibited_by(labels),
             })
             .collect()
+    }
+}
+
+/// One reading for all flushes that wait for one: in a storm of groups each would read every source anew.
+///
+/// **Invariant:** a flush never uses what was read before it had read its group: a source is stored before the group
+/// that holds its target.
+#[derive(Debug, Default)]
+pub(crate) struct SharedSuppressor {
+    asked: AtomicU64,
+    /// How many had asked when it was read, under which configuration, and what was found.
+    last: Mutex<Option<(u64, String, Arc<Suppressor>)>>,
+}
+
+impl SharedSuppressor {
+    /// What suppresses alerts at a moment after this call.
+    pub(crate) async fn read(&self, ports: &Ports, current: &Current) -> Result<Arc<Suppressor>, Error> {
+        let ticket = self.asked.fetch_add(1, Ordering::SeqCst);
+        // Whoever is as far asks as well, and is served by the same reading.
+        tokio::task::yield_now().await;
+        let mut last = self.last.lock().await;
+        if let Some((asked, version, suppressor)) = &*last
+            && ticket < *asked
+            && *version == current.version
+        {
+            return Ok(suppressor.clone());
+        }
+        let asked = self.asked.load(Ordering::SeqCst);
+        let suppressor = Arc::new(Suppressor::read(ports, &current.config).await?);
+        *last = Some((asked, current.version.clone(), suppressor.clone()));
+        Ok(suppressor)
     }
 }
 
@@ -95,9 +132,8 @@ pub(crate) struct Muted {
 
 impl Muted {
     /// Looks at everything that may keep a group's alerts quiet at this moment.
-    pub(crate) async fn of(ports: &Ports, config: &Config, route: &Route, group: &Group) -> Result<Self, Error> {
-        let intervals = config.muted_by_time(route, ports.clock.now_ms());
-        let suppressor = Suppressor::read(ports, config).await?;
+    pub(crate) fn of(suppressor: &Suppressor, config: &Config, route: &Route, group: &Group, now_ms: i64) -> Self {
+        let intervals = config.muted_by_time(route, now_ms);
         let found = suppressor.of(group.alerts.values().map(|held| &held.alert.labels));
         let alerts = group.alerts.keys().copied().zip(found);
         let alerts: BTreeMap<_, _> = alerts.filter(|(_, suppression)| suppression.is_any()).collect();
@@ -111,12 +147,12 @@ impl Muted {
             .map(|labels| (Fingerprint::of(labels), labels.clone()));
         let is_any = |fingerprint: &Fingerprint| alerts.values().any(|one| one.inhibited_by == Some(*fingerprint));
         let inhibitors = sources.filter(|(fingerprint, _)| is_any(fingerprint)).collect();
-        Ok(Self {
+        Self {
             intervals: intervals.into_iter().map(str::to_owned).collect(),
             alerts,
             comments,
             inhibitors,
-        })
+        }
     }
 
     /// Whether an alert is held back.

@@ -63,6 +63,8 @@ impl Evaluator {
         let options = Options {
             max_samples: self.settings.max_samples,
             lookback_delta_ms: self.settings.lookback_delta_ms,
+            delayed_name_removal: self.settings.delayed_name_removal,
+            type_and_unit_labels: self.settings.type_and_unit_labels,
             default_subquery_step_ms: groups.evaluation_interval_ms,
             ..Options::default()
         };

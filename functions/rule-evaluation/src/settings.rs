@@ -13,6 +13,10 @@ pub struct Settings {
     pub max_samples: usize,
     /// How far an instant query looks back, milliseconds.
     pub lookback_delta_ms: i64,
+    /// Whether metric names are dropped at the end of a query (`--enable-feature=promql-delayed-name-removal`).
+    pub delayed_name_removal: bool,
+    /// Whether `__type__` tells of counters (`--enable-feature=type-and-unit-labels`).
+    pub type_and_unit_labels: bool,
     /// How large a group's state may be to lie in the table itself, bytes; larger ones go to the object store.
     pub inline_limit_bytes: usize,
     /// How many tasks are worked on at once in one call.
@@ -38,6 +42,8 @@ impl Default for Settings {
             tenant: "default".to_owned(),
             max_samples: 50_000_000,
             lookback_delta_ms: 300_000,
+            delayed_name_removal: false,
+            type_and_unit_labels: false,
             inline_limit_bytes: 300 * 1024,
             concurrency: 8,
             task_seconds: 5.0,

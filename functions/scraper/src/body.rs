@@ -3,11 +3,15 @@
 use crate::sample_labels::{self, LabelLimits};
 use parapet_config::ScrapeJob;
 use parapet_exposition::{Entry, FamilyTracker, Format, Limits, Metadata, Parser, Series};
-use parapet_model::{BatchSeries, Labels, Sample};
+use parapet_model::{BatchSeries, Exemplar, Labels, Sample};
 use std::collections::{BTreeMap, HashMap};
 
 /// A body's own timestamps may not lie further in the future than this (`maxAheadTime` of Prometheus).
 const MAX_AHEAD_MS: i64 = 10 * 60_000;
+
+/// A target shows an exemplar until another takes its place. One of its own time that is older than this, and than a few
+/// scrapes, was stored when it was new; stored again with each scrape, it would open old days anew.
+const EXEMPLAR_AGE_MS: i64 = 10 * 60_000;
 
 /// What a scrape brought.
 #[derive(Debug, Default)]
@@ -137,22 +141,37 @@ impl Collector<'_> {
                     labels,
                     kind: family.kind_of(&series.name),
                     samples: vec![sample],
+                    exemplars: self.exemplar(series, timestamp_ms).into_iter().collect(),
                 });
                 self.out.tracked.push(tracked);
             }
             Some(place) => {
-                let samples = &mut self.out.series[*place].samples;
+                let exemplar = self.exemplar(series, timestamp_ms);
+                let BatchSeries { samples, exemplars, .. } = &mut self.out.series[*place];
                 match samples.binary_search_by_key(&timestamp_ms, |sample| sample.timestamp_ms) {
                     // The first one stays.
                     Ok(_) => self.out.duplicates += 1,
                     Err(at) => {
                         samples.insert(at, sample);
+                        exemplars.extend(exemplar);
                         self.out.tracked[*place] |= tracked;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The exemplar of a series whose sample has this time.
+    fn exemplar(&self, series: &Series<'_, '_>, timestamp_ms: i64) -> Option<Exemplar> {
+        let found = series.exemplar.as_ref()?;
+        let oldest = self.reading.timestamp_ms - EXEMPLAR_AGE_MS.max(self.reading.job.interval_ms.saturating_mul(5));
+        found.timestamp_ms.is_none_or(|at| at >= oldest).then(|| Exemplar {
+            labels: Labels::from_pairs(found.labels.iter().map(|(name, value)| (&**name, &**value))),
+            value: found.value,
+            timestamp_ms: found.timestamp_ms.unwrap_or(timestamp_ms),
+            has_timestamp: found.timestamp_ms.is_some(),
+        })
     }
 
     fn describe(&mut self, entry: Entry<'_, '_>) {

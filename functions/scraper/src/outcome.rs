@@ -307,6 +307,7 @@ fn report_series(labels: &Labels, timestamp_ms: i64, values: [f64; 5]) -> impl I
         labels: sample_labels::report(name, labels),
         kind: MetricType::Gauge,
         samples: vec![Sample::float(timestamp_ms, value)],
+        exemplars: Vec::new(),
     })
 }
 

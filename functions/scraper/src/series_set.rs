@@ -41,6 +41,7 @@ impl SeriesSet {
                 labels: series.labels.clone(),
                 kind: series.kind,
                 samples: Vec::new(),
+                exemplars: Vec::new(),
             };
             (bare, tracked)
         };
@@ -68,6 +69,7 @@ impl SeriesSet {
                 labels: series.labels.clone(),
                 kind: series.kind,
                 samples: vec![Sample::float(0, f64::from(u8::from(*tracked)))],
+                exemplars: Vec::new(),
             })
             .collect();
         let plain = parapet_remote_write::encode_v2(&series);
@@ -220,6 +222,7 @@ mod tests {
                         labels: Labels::from_pairs([("__name__", *name)]),
                         kind: MetricType::Counter,
                         samples: vec![],
+                        exemplars: Vec::new(),
                     };
                     (series, index % 2 == 0)
                 })

@@ -156,6 +156,9 @@ impl Row {
             None => String::new(),
         };
         match self.event {
+            Event::Grouped if self.detail.is_empty() => {
+                format!("takes route {}, in group {}", self.route, self.group_labels)
+            }
             Event::Grouped => format!(
                 "takes route {}, in group {}; {}",
                 self.route, self.group_labels, self.detail

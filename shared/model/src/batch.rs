@@ -1,6 +1,6 @@
 //! A batch of samples on its way to the store.
 
-use crate::{Labels, MetricType, Sample};
+use crate::{Exemplar, Labels, MetricType, Sample};
 
 /// Samples that are stored together or not at all. `id` is derived from what the batch is (a scrape slot,
 /// a rule evaluation, a push request), never random: the same batch sent twice has the same id, and is stored once.
@@ -10,7 +10,7 @@ pub struct SampleBatch {
     pub id: String,
     /// The tenant that the samples belong to.
     pub tenant: String,
-    /// The series, each with at least one sample.
+    /// The series, each with at least one sample or exemplar.
     pub series: Vec<BatchSeries>,
 }
 
@@ -23,6 +23,8 @@ pub struct BatchSeries {
     pub kind: MetricType,
     /// Samples in order of time.
     pub samples: Vec<Sample>,
+    /// Exemplars, in any order.
+    pub exemplars: Vec<Exemplar>,
 }
 
 impl SampleBatch {

@@ -14,6 +14,7 @@
 mod alert;
 mod batch;
 mod duration;
+mod exemplar;
 mod histogram;
 mod labels;
 mod matcher;
@@ -24,6 +25,7 @@ mod sample;
 pub use alert::Alert;
 pub use batch::{BatchSeries, SampleBatch};
 pub use duration::{DurationError, format_duration_ms, parse_duration_ms};
+pub use exemplar::{Exemplar, MAX_EXEMPLAR_LABEL_CHARS};
 pub use histogram::{CounterReset, Histogram, Span, exponential_bound};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_legacy_metric_name, quote};
 pub use matcher::{MatchOp, Matcher, MatcherError};

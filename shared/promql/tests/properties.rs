@@ -425,7 +425,7 @@ fn hyperbolic_functions_overflow_where_gos_do() {
 }
 
 #[test]
-fn what_cannot_follow_group_left_is_told_of_there() {
+fn what_cannot_follow_is_told_of_where_prometheus_does() {
     for (text, want) in [
         (
             "a * on (b) group_left , c",
@@ -436,6 +436,12 @@ fn what_cannot_follow_group_left_is_told_of_there() {
             "unexpected end of input in grouping opts, expected \"(\"",
         ),
         ("a * on (b) group_left -", "unexpected end of input"),
+        (
+            "f(a, [",
+            "1:4: parse error: trailing commas not allowed in function call args",
+        ),
+        ("f(a,", "unclosed left parenthesis"),
+        ("f(a, \"", "unterminated quoted string"),
     ] {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.ends_with(want), "{text}: {error}");

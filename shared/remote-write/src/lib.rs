@@ -15,6 +15,7 @@
 //!     labels: Labels::from_pairs([("__name__", "up"), ("job", "node")]),
 //!     kind: MetricType::Gauge,
 //!     samples: vec![Sample::float(1_700_000_000_000, 1.0)],
+//!     exemplars: Vec::new(),
 //! }];
 //! let bytes = parapet_remote_write::encode_v2(&series);
 //! assert_eq!(parapet_remote_write::decode_v2(&bytes)?, series);

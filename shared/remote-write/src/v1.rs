@@ -1,9 +1,9 @@
 //! Version 1.0: every series spells its labels out; metadata stands beside the series.
 
-use crate::v2::{kind_of, push_histograms, read_sample, sorted_labels};
+use crate::v2::{fill_exemplar_times, kind_of, push_histograms, read_sample, sorted_labels};
 use crate::wire::{Reader, Wire};
 use crate::{Error, MAX_LABEL_BYTES};
-use parapet_model::{BatchSeries, MetricType};
+use parapet_model::{BatchSeries, Exemplar, MetricType};
 use std::collections::HashMap;
 
 /// Reads a `prometheus.WriteRequest`, uncompressed, to its series in order, as [`crate::decode_v2`] does. The kind
@@ -22,11 +22,12 @@ pub fn decode_v1(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
         match (field, value) {
             (1, Wire::Bytes(message)) => {
                 let series = timeseries(reader.nested(message), index, &mut histograms_left)?;
-                label_bytes += series.labels.size_bytes();
+                let exemplars = series.exemplars.iter().map(|exemplar| exemplar.labels.size_bytes());
+                label_bytes += series.labels.size_bytes() + exemplars.sum::<usize>();
                 if label_bytes > MAX_LABEL_BYTES {
                     return Err(Error::LabelsTooLong { limit: MAX_LABEL_BYTES });
                 }
-                if !series.samples.is_empty() {
+                if !series.samples.is_empty() || !series.exemplars.is_empty() {
                     out.push(series);
                 }
                 index += 1;
@@ -61,6 +62,7 @@ fn timeseries(mut reader: Reader<'_>, index: usize, histograms_left: &mut usize)
                 labels.push((name, value));
             }
             (2, Wire::Bytes(message)) => series.samples.push(read_sample(reader.nested(message))?),
+            (3, Wire::Bytes(message)) => series.exemplars.push(exemplar(reader.nested(message), index)?),
             (4, Wire::Bytes(message)) => {
                 *histograms_left = histograms_left
                     .checked_sub(1)
@@ -72,7 +74,26 @@ fn timeseries(mut reader: Reader<'_>, index: usize, histograms_left: &mut usize)
     }
     series.labels = sorted_labels(&mut labels, index)?;
     push_histograms(&mut series, &histograms)?;
+    fill_exemplar_times(&mut series);
     Ok(series)
+}
+
+fn exemplar(mut reader: Reader<'_>, index: usize) -> Result<Exemplar, Error> {
+    let (mut labels, mut exemplar) = (Vec::new(), Exemplar::default());
+    while let Some((field, value)) = reader.field()? {
+        match (field, value) {
+            (1, Wire::Bytes(message)) => {
+                let [name, value] = texts(reader.nested(message), [1, 2])?;
+                labels.push((name, value));
+            }
+            (2, Wire::Fixed64(bits)) => exemplar.value = f64::from_bits(bits),
+            (3, Wire::Varint(ms)) => exemplar.timestamp_ms = ms.cast_signed(),
+            _ => {}
+        }
+    }
+    exemplar.has_timestamp = exemplar.timestamp_ms != 0;
+    exemplar.labels = sorted_labels(&mut labels, index)?;
+    Ok(exemplar)
 }
 
 fn metadata<'a>(reader: Reader<'a>) -> Result<(&'a str, MetricType), Error> {

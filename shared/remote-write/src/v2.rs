@@ -2,13 +2,14 @@
 
 use crate::wire::{self, Reader, Wire, put_bytes, put_key, put_varint};
 use crate::{Error, MAX_LABEL_BYTES, histogram, proto};
-use parapet_model::{BatchSeries, Labels, MetricType, Sample, Value};
+use parapet_model::{BatchSeries, Exemplar, Labels, MetricType, Sample, Value};
 use prost::Message as _;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-/// Writes series as a `io.prometheus.write.v2.Request`, uncompressed. Exemplars, help and unit are not written.
+/// Writes series as a `io.prometheus.write.v2.Request`, uncompressed. Help and unit are not written. An exemplar
+/// without a time of its own is written without one.
 #[must_use]
 pub fn encode_v2(series: &[BatchSeries]) -> Vec<u8> {
     let mut symbols = Symbols::default();
@@ -37,6 +38,9 @@ pub fn encode_v2(series: &[BatchSeries]) -> Vec<u8> {
                 );
             }
         }
+        for exemplar in &series.exemplars {
+            put_exemplar(&mut body, exemplar, &mut symbols);
+        }
         let kind = kind_number(series.kind);
         if kind != 0 {
             put_bytes(&mut body, 5, &[1 << 3, kind]);
@@ -47,6 +51,22 @@ pub fn encode_v2(series: &[BatchSeries]) -> Vec<u8> {
     out.append(&mut symbols.encoded);
     out.append(&mut timeseries);
     out
+}
+
+fn put_exemplar<'a>(out: &mut Vec<u8>, exemplar: &'a Exemplar, symbols: &mut Symbols<'a>) {
+    let (mut body, mut refs) = (Vec::with_capacity(32), Vec::with_capacity(8));
+    for (name, value) in &exemplar.labels {
+        put_varint(&mut refs, u64::from(symbols.intern(name)));
+        put_varint(&mut refs, u64::from(symbols.intern(value)));
+    }
+    put_bytes(&mut body, 1, &refs);
+    put_key(&mut body, 2, wire::FIXED64);
+    body.extend_from_slice(&exemplar.value.to_le_bytes());
+    if exemplar.has_timestamp {
+        put_key(&mut body, 3, wire::VARINT);
+        put_varint(&mut body, exemplar.timestamp_ms.cast_unsigned());
+    }
+    put_bytes(out, 4, &body);
 }
 
 /// A sample is at most 9 bytes of value and 11 of timestamp: its length always fits one byte.
@@ -129,8 +149,8 @@ impl Hasher for TextHasher {
 }
 
 /// Reads a `io.prometheus.write.v2.Request`, uncompressed, to its series in order. Labels come out sorted, empty
-/// values dropped, integer histograms in float form; a series without samples is left out. Exemplars, help and
-/// unit are skipped. Names are not checked: what a receiver refuses beyond the encoding is its own business.
+/// values dropped, integer histograms in float form; a series without samples and exemplars is left out. An exemplar
+/// without a time takes that of the series' last sample. Help and unit are skipped. Names are not checked: what a receiver refuses beyond the encoding is its own business.
 ///
 /// # Errors
 /// [`Error`] when the encoding, a label reference or a histogram is broken; nothing of the request is returned then.
@@ -150,7 +170,7 @@ pub fn decode_v2(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
     while let Some((field, value)) = reader.field()? {
         if let (5, Wire::Bytes(message)) = (field, value) {
             let series = decoder.timeseries(reader.nested(message), index)?;
-            if !series.samples.is_empty() {
+            if !series.samples.is_empty() || !series.exemplars.is_empty() {
                 out.push(series);
             }
             index += 1;
@@ -184,16 +204,10 @@ impl<'a> Decoder<'a> {
     fn timeseries(&mut self, mut reader: Reader<'_>, index: usize) -> Result<BatchSeries, Error> {
         self.refs.clear();
         let mut series = BatchSeries::default();
-        let mut histograms = Vec::new();
+        let (mut histograms, mut exemplars) = (Vec::new(), Vec::new());
         while let Some((field, value)) = reader.field()? {
             match (field, value) {
-                (1, Wire::Bytes(packed)) => {
-                    let mut packed = reader.nested(packed);
-                    while !packed.is_empty() {
-                        self.refs.push(reference(packed.varint()?, index)?);
-                    }
-                }
-                (1, Wire::Varint(number)) => self.refs.push(reference(number, index)?),
+                (1, value) => self.references(&reader, value, index)?,
                 (2, Wire::Bytes(message)) => series.samples.push(read_sample(reader.nested(message))?),
                 (3, Wire::Bytes(message)) => {
                     self.histograms_left = self
@@ -202,6 +216,7 @@ impl<'a> Decoder<'a> {
                         .ok_or_else(|| reader.error("too many empty histograms"))?;
                     histograms.push(message);
                 }
+                (4, Wire::Bytes(message)) => exemplars.push(message),
                 (5, Wire::Bytes(message)) => {
                     let mut metadata = reader.nested(message);
                     while let Some((field, value)) = metadata.field()? {
@@ -215,7 +230,43 @@ impl<'a> Decoder<'a> {
         }
         series.labels = self.labels(index)?;
         push_histograms(&mut series, &histograms)?;
+        for message in exemplars {
+            let exemplar = self.exemplar(reader.nested(message), index)?;
+            series.exemplars.push(exemplar);
+        }
+        fill_exemplar_times(&mut series);
         Ok(series)
+    }
+
+    /// Adds label references, packed or one by one.
+    fn references(&mut self, reader: &Reader<'_>, value: Wire<'_>, index: usize) -> Result<(), Error> {
+        match value {
+            Wire::Bytes(packed) => {
+                let mut packed = reader.nested(packed);
+                while !packed.is_empty() {
+                    self.refs.push(reference(packed.varint()?, index)?);
+                }
+            }
+            Wire::Varint(number) => self.refs.push(reference(number, index)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn exemplar(&mut self, mut reader: Reader<'_>, index: usize) -> Result<Exemplar, Error> {
+        self.refs.clear();
+        let mut exemplar = Exemplar::default();
+        while let Some((field, value)) = reader.field()? {
+            match (field, value) {
+                (1, value) => self.references(&reader, value, index)?,
+                (2, Wire::Fixed64(bits)) => exemplar.value = f64::from_bits(bits),
+                (3, Wire::Varint(ms)) => exemplar.timestamp_ms = ms.cast_signed(),
+                _ => {}
+            }
+        }
+        exemplar.has_timestamp = exemplar.timestamp_ms != 0;
+        exemplar.labels = self.labels(index)?;
+        Ok(exemplar)
     }
 
     fn labels(&mut self, index: usize) -> Result<Labels, Error> {
@@ -279,6 +330,14 @@ pub(crate) fn read_sample(mut reader: Reader<'_>) -> Result<Sample, Error> {
         }
     }
     Ok(Sample::float(timestamp_ms, number))
+}
+
+/// An exemplar without a time is one of the last sample.
+pub(crate) fn fill_exemplar_times(series: &mut BatchSeries) {
+    let last = series.samples.last().map_or(0, |sample| sample.timestamp_ms);
+    for exemplar in series.exemplars.iter_mut().filter(|exemplar| !exemplar.has_timestamp) {
+        exemplar.timestamp_ms = last;
+    }
 }
 
 /// Adds histogram samples and restores the order of time where both kinds of sample are there.

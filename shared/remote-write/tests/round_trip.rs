@@ -1,6 +1,8 @@
 //! What is written is read back bit by bit, and agrees with the messages as `prost` reads them.
 
-use parapet_model::{BatchSeries, CounterReset, Histogram, Labels, MetricType, Sample, Span, Value, stale_nan};
+use parapet_model::{
+    BatchSeries, CounterReset, Exemplar, Histogram, Labels, MetricType, Sample, Span, Value, stale_nan,
+};
 use parapet_remote_write::{Error, decode_v1, decode_v2, encode_v2, proto};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -27,6 +29,7 @@ fn series(kind: MetricType, samples: Vec<Sample>) -> BatchSeries {
         labels: Labels::from_pairs([("__name__", "up"), ("job", "node"), ("instance", "node")]),
         kind,
         samples,
+        exemplars: Vec::new(),
     }
 }
 
@@ -241,7 +244,51 @@ proptest! {
             labels: Labels::from_pairs(labels),
             kind: MetricType::ALL[kind],
             samples: samples.into_iter().map(|(t, v)| Sample::float(t, v)).collect(),
+            exemplars: Vec::new(),
         }).collect();
         prop_assert_eq!(decode_v2(&encode_v2(&sent)).unwrap(), sent);
     }
+}
+
+#[test]
+fn keeps_exemplars_apart_from_samples_too() {
+    let exemplar = |id: &str, timestamp_ms, has_timestamp| Exemplar {
+        labels: Labels::from_pairs([("trace_id", id)]),
+        value: -0.5,
+        timestamp_ms,
+        has_timestamp,
+    };
+    let mut with_samples = series(
+        MetricType::Counter,
+        vec![Sample::float(20, 1.0), Sample::float(30, 2.0)],
+    );
+    with_samples.exemplars = vec![exemplar("a", 25, true), exemplar("up", 30, false)];
+    let mut alone = series(MetricType::Unknown, Vec::new());
+    alone.exemplars = vec![exemplar("b", 7, true)];
+    let sent = vec![with_samples, alone];
+    let bytes = encode_v2(&sent);
+    assert_eq!(decode_v2(&bytes).unwrap(), sent);
+    let request = proto::v2::Request::decode(&bytes[..]).unwrap();
+    let [own, none] = &request.timeseries[0].exemplars[..] else {
+        panic!("{request:?}");
+    };
+    assert_eq!((own.timestamp, none.timestamp, own.value), (25, 0, -0.5));
+
+    let label = |(name, value): (&str, &str)| proto::v1::Label {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let v1 = proto::v1::WriteRequest {
+        timeseries: vec![proto::v1::TimeSeries {
+            labels: sent[1].labels.iter().map(label).collect(),
+            exemplars: vec![proto::v1::Exemplar {
+                labels: vec![label(("trace_id", "b"))],
+                value: -0.5,
+                timestamp: 7,
+            }],
+            ..proto::v1::TimeSeries::default()
+        }],
+        metadata: vec![],
+    };
+    assert_eq!(decode_v1(&v1.encode_to_vec()).unwrap(), sent[1..]);
 }

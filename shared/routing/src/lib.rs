@@ -65,13 +65,15 @@ mod silence;
 mod step;
 mod time_interval;
 
-pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secret, SecretSource, parse};
+pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secret, SecretSource, parse, parse_as};
 pub use dedup::{Reason, needs_update};
 pub use error::ConfigError;
 pub use fingerprint::Fingerprint;
-pub use group::{Failure, Group, GroupAlert, LogEntry, NotifiedAlert, Pending, Tombstone};
+pub use group::{Attempt, Failure, Group, GroupAlert, LogEntry, NotifiedAlert, Pending, Tombstone};
 pub use inhibit::{InhibitRule, Inhibitor, is_source};
-pub use matchers::{Matcher, Matchers, MatchersError, parse_classic_matchers, parse_matchers, parse_utf8_matchers};
+pub use matchers::{
+    Grammar, Matcher, Matchers, MatchersError, parse_classic_matchers, parse_matchers, parse_utf8_matchers,
+};
 pub use merge::state_anew;
 pub use replay::{Held, HeldBy, Page, Replay, Replayed};
 pub use route::{Route, RouteOptions};

@@ -202,6 +202,7 @@ mod tests {
             labels,
             kind: MetricType::Gauge,
             samples: vec![Sample::float(at_ms, value)],
+            exemplars: Vec::new(),
         }
     }
 

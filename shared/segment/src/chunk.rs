@@ -1,6 +1,6 @@
 //! [`Chunk`]: a run of samples of one series, one row of a segment.
 
-use parapet_model::{Histogram, Labels, MetricType};
+use parapet_model::{Exemplar, Histogram, Labels, MetricType, Series};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -11,11 +11,37 @@ pub struct Chunk {
     pub labels: Labels,
     /// The kind of the metric.
     pub kind: MetricType,
-    /// The samples, at least one.
+    /// The samples, at least one; or exemplars in their stead.
     pub samples: Samples,
 }
 
-/// Samples in strictly rising order of time: all floats or all native histograms.
+impl Chunk {
+    /// The chunks of a series: its floats, its native histograms, its exemplars, as far as there are any. Exemplars
+    /// come in any order, and may repeat ([`Exemplar::merge`]).
+    #[must_use]
+    pub fn of_series(series: Series, kind: MetricType, mut exemplars: Vec<Exemplar>) -> Vec<Self> {
+        Exemplar::merge(&mut exemplars);
+        let Series {
+            labels,
+            timestamps,
+            values,
+            histograms,
+        } = series;
+        let kinds = [
+            Samples::Floats { timestamps, values },
+            Samples::Histograms(histograms),
+            Samples::Exemplars(exemplars),
+        ];
+        let chunk = |samples| Self {
+            labels: labels.clone(),
+            kind,
+            samples,
+        };
+        kinds.into_iter().filter(|one| !one.is_empty()).map(chunk).collect()
+    }
+}
+
+/// Samples in strictly rising order of time, all floats or all native histograms; or exemplars, in order of time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Samples {
     /// Float samples; both lists have the same length.
@@ -27,15 +53,27 @@ pub enum Samples {
     },
     /// Native histogram samples: time and histogram.
     Histograms(Vec<(i64, Arc<Histogram>)>),
+    /// Exemplars: no samples.
+    Exemplars(Vec<Exemplar>),
 }
 
 impl Samples {
-    /// How many samples there are.
+    /// How many samples there are; none where there are exemplars.
+    #[must_use]
+    pub fn sample_count(&self) -> usize {
+        match self {
+            Self::Exemplars(_) => 0,
+            samples => samples.len(),
+        }
+    }
+
+    /// How many samples or exemplars there are.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Floats { timestamps, .. } => timestamps.len(),
             Self::Histograms(samples) => samples.len(),
+            Self::Exemplars(exemplars) => exemplars.len(),
         }
     }
 
@@ -51,6 +89,7 @@ impl Samples {
         match self {
             Self::Floats { timestamps, .. } => Some((*timestamps.first()?, *timestamps.last()?)),
             Self::Histograms(samples) => Some((samples.first()?.0, samples.last()?.0)),
+            Self::Exemplars(exemplars) => Some((exemplars.first()?.timestamp_ms, exemplars.last()?.timestamp_ms)),
         }
     }
 }

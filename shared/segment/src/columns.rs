@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::chunk::{Chunk, Samples};
+use crate::exemplars::ExemplarColumn;
 use crate::histograms::HistogramColumn;
 use crate::rollup::Rollup;
 use crate::schema::{SCHEMA, element, label_entries, label_entry_fields, timestamp_type};
@@ -33,6 +34,7 @@ pub(crate) struct Columns {
     has_values: Vec<bool>,
     rollups: Vec<Option<Rollup>>,
     histograms: HistogramColumn,
+    exemplars: ExemplarColumn,
 }
 
 impl Columns {
@@ -69,7 +71,7 @@ impl Columns {
         rollup_min_samples: usize,
     ) -> Result<(), Error> {
         let labels = || chunk.labels.iter().filter(|(name, _)| *name != METRIC_NAME);
-        let count = chunk.samples.len();
+        let count = chunk.samples.sample_count();
         self.samples
             .push(i32::try_from(count).map_err(|_| Error::form("a chunk has too many samples"))?);
         self.metric.append_value(chunk.labels.metric_name().unwrap_or_default());
@@ -93,6 +95,7 @@ impl Columns {
                 let is_worth = values.len() >= rollup_min_samples;
                 self.rollups.push(if is_worth { Rollup::of(values) } else { None });
                 self.histograms.push_null();
+                self.exemplars.push_null();
                 values.iter().filter(|value| is_stale_nan(**value)).count()
             }
             Samples::Histograms(samples) => {
@@ -101,10 +104,19 @@ impl Columns {
                 self.has_values.push(false);
                 self.rollups.push(None);
                 self.histograms.push(samples);
+                self.exemplars.push_null();
                 samples
                     .iter()
                     .filter(|(_, histogram)| is_stale_nan(histogram.sum))
                     .count()
+            }
+            Samples::Exemplars(exemplars) => {
+                self.value_counts.push(0);
+                self.has_values.push(false);
+                self.rollups.push(None);
+                self.histograms.push_null();
+                self.exemplars.push(exemplars);
+                0
             }
         };
         self.stale_samples.push(i32::try_from(stale).unwrap_or(i32::MAX));
@@ -173,6 +185,7 @@ impl Columns {
             rollup(|r| r.changes),
         ]);
         columns.push(self.histograms.finish()?);
+        columns.push(self.exemplars.finish()?);
         Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
     }
 }

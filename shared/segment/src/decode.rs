@@ -7,7 +7,7 @@ mod scan;
 pub(crate) use index::LabelColumns;
 pub use index::{Index, LabelCache, NoLabelCache};
 pub use rows::RowSamples;
-pub(crate) use rows::SampleColumns;
+pub(crate) use rows::{SampleColumns, exemplars_of};
 pub(crate) use scan::{MergeReader, kind_of, series_id_of};
 
 use crate::error::contained;
@@ -26,6 +26,7 @@ use std::ops::Range;
 pub struct Footer {
     metadata: ArrowReaderMetadata,
     has_histograms: bool,
+    has_exemplars: bool,
     rows: usize,
 }
 
@@ -69,10 +70,12 @@ impl Footer {
         }
         let rows = usize::try_from(metadata.metadata().file_metadata().num_rows())
             .map_err(|_| Error::form("a negative number of rows"))?;
-        let has_histograms = has_histograms(metadata.metadata());
+        let has_histograms = has_any(metadata.metadata(), schema::HISTOGRAMS);
+        let has_exemplars = has_any(metadata.metadata(), schema::EXEMPLARS);
         Ok(Self {
             metadata,
             has_histograms,
+            has_exemplars,
             rows,
         })
     }
@@ -190,19 +193,15 @@ pub(crate) fn all(rows: usize) -> Range<usize> {
     0..rows
 }
 
-/// Whether any row has native histograms: their leaves hold something that is not null.
-fn has_histograms(metadata: &ParquetMetaData) -> bool {
+/// Whether any row has a value in a nested column: its leaves hold something that is not null.
+fn has_any(metadata: &ParquetMetaData, name: &str) -> bool {
     metadata
         .row_groups()
         .iter()
         .flat_map(|group| group.columns())
         .any(|column| {
-            let is_histogram = column
-                .column_path()
-                .parts()
-                .first()
-                .is_some_and(|name| name == schema::HISTOGRAMS);
+            let is_within = column.column_path().parts().first().is_some_and(|first| first == name);
             let nulls = column.statistics().and_then(|statistics| statistics.null_count_opt());
-            is_histogram && nulls != u64::try_from(column.num_values()).ok()
+            is_within && nulls != u64::try_from(column.num_values()).ok()
         })
 }

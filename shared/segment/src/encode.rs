@@ -175,7 +175,7 @@ impl SegmentWriter {
             self.info.first_metric = name(&chunk.labels);
         }
         self.info.rows += 1;
-        self.info.samples += chunk.samples.len() as u64;
+        self.info.samples += chunk.samples.sample_count() as u64;
         self.info.min_ts = self.info.min_ts.min(min_ts);
         self.info.max_ts = self.info.max_ts.max(max_ts);
         self.columns
@@ -294,6 +294,8 @@ fn properties(options: &EncodeOptions, timestamps: ListEncoding) -> Result<Write
     for part in ["key", "value"] {
         builder = builder.set_column_dictionary_enabled(path(&[schema::LABELS, "key_value", part]), true);
     }
+    let exemplar_labels = [schema::EXEMPLARS, "list", "element", "labels", "key_value", "key"];
+    builder = builder.set_column_dictionary_enabled(path(&exemplar_labels), true);
     for name in [schema::METRIC, schema::SERIES_ID, schema::MIN_TS, schema::MAX_TS] {
         builder = builder.set_column_statistics_enabled(path(&[name]), EnabledStatistics::Page);
     }

@@ -45,6 +45,7 @@ mod decode;
 mod duplicates;
 mod encode;
 mod error;
+mod exemplars;
 mod histograms;
 mod merge;
 mod rollup;

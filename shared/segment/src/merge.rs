@@ -1,12 +1,12 @@
 //! Merging segments: many files in, few larger ones out, in one pass with bounded memory.
 
 use crate::chunk::{Chunk, Samples};
-use crate::decode::{LabelColumns, MergeReader, RowSamples, SampleColumns};
+use crate::decode::{LabelColumns, MergeReader, RowSamples, SampleColumns, exemplars_of};
 use crate::encode::{EncodeOptions, Segment, SegmentWriter};
 use crate::error::contained;
 use crate::{Error, SeriesMerger, Source};
 use arrow_array::RecordBatch;
-use parapet_model::{Labels, MetricType};
+use parapet_model::{Exemplar, Labels, MetricType};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -37,6 +37,10 @@ pub(crate) fn split(chunk: Chunk, max_samples: usize) -> Vec<Chunk> {
             .chunks(max_samples)
             .map(|samples| piece(Samples::Histograms(samples.to_vec())))
             .collect(),
+        Samples::Exemplars(exemplars) => exemplars
+            .chunks(max_samples)
+            .map(|exemplars| piece(Samples::Exemplars(exemplars.to_vec())))
+            .collect(),
     }
 }
 
@@ -46,6 +50,7 @@ struct Gathered {
     labels: Labels,
     kind: (i64, MetricType),
     samples: SeriesMerger,
+    exemplars: Vec<Exemplar>,
 }
 
 impl Gathered {
@@ -57,28 +62,7 @@ impl Gathered {
     }
 
     fn into_chunks(self) -> Vec<Chunk> {
-        let kind = self.kind.1;
-        let series = self.samples.finish(self.labels);
-        let mut chunks = Vec::new();
-        if !series.timestamps.is_empty() {
-            let samples = Samples::Floats {
-                timestamps: series.timestamps,
-                values: series.values,
-            };
-            chunks.push(Chunk {
-                labels: series.labels.clone(),
-                kind,
-                samples,
-            });
-        }
-        if !series.histograms.is_empty() {
-            chunks.push(Chunk {
-                labels: series.labels,
-                kind,
-                samples: Samples::Histograms(series.histograms),
-            });
-        }
-        chunks
+        Chunk::of_series(self.samples.finish(self.labels), self.kind.1, self.exemplars)
     }
 }
 
@@ -209,6 +193,7 @@ fn gather(gathered: &mut Vec<Gathered>, cursor: &Cursor) -> Result<(), Error> {
         }
     };
     let series = &mut gathered[place];
+    series.exemplars.extend(exemplars_of(batch, row)?);
     let kind = crate::decode::kind_of(batch, row)?;
     match SampleColumns::of(batch)?.row(row)? {
         RowSamples::Floats { timestamps, values } => {

@@ -30,6 +30,8 @@ pub(crate) const ROLLUPS: [&str; 8] = [
     "changes",
 ];
 pub(crate) const HISTOGRAMS: &str = "histograms";
+/// Added later: files without it have no exemplars.
+pub(crate) const EXEMPLARS: &str = "exemplars";
 
 /// Milliseconds, UTC: Trino and Spark read it as a point in time.
 pub(crate) fn timestamp_type() -> DataType {
@@ -77,6 +79,15 @@ pub(crate) fn histogram_fields() -> Fields {
     ])
 }
 
+pub(crate) fn exemplar_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("ts", timestamp_type(), false),
+        Field::new("has_ts", DataType::Boolean, false),
+        Field::new("value", DataType::Float64, false),
+        Field::new("labels", DataType::Map(label_entries(), false), false),
+    ])
+}
+
 /// The schema of version 1.
 pub(crate) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let mut fields = vec![
@@ -95,6 +106,11 @@ pub(crate) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     fields.push(Field::new(
         HISTOGRAMS,
         DataType::List(element(DataType::Struct(histogram_fields()))),
+        true,
+    ));
+    fields.push(Field::new(
+        EXEMPLARS,
+        DataType::List(element(DataType::Struct(exemplar_fields()))),
         true,
     ));
     Arc::new(Schema::new(fields))

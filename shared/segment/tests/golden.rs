@@ -4,12 +4,13 @@
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int32Type};
 use arrow_array::{Array as _, RecordBatch};
-use parapet_model::{CounterReset, Histogram, Labels, MetricType, Span, stale_nan};
-use parapet_segment::{Chunk, EncodeOptions, Footer, NoLabelCache, Rollup, RowSamples, Samples, Source, encode};
+use bytes::Bytes;
+use parapet_model::{CounterReset, Exemplar, Histogram, Labels, MetricType, Span, stale_nan};
+use parapet_segment::{Chunk, EncodeOptions, Footer, NoLabelCache, Rollup, RowSamples, Samples, Source, encode, merge};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::sync::Arc;
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/v1.parquet");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
 
 fn chunks() -> Vec<Chunk> {
     let floats = |pairs: &[(&str, &str)], kind, samples: &[(i64, f64)]| Chunk {
@@ -75,23 +76,51 @@ fn print(labels: &Labels, floats: &[(i64, f64)], histograms: &[(i64, Arc<Histogr
     format!("{labels} {bits:?} {histograms:?} {sums:?}")
 }
 
+/// What came after the first files of version 1: a column of exemplars.
+fn with_exemplars() -> Vec<Chunk> {
+    let t = 1_795_262_400_000;
+    let exemplar = |id: &str, timestamp_ms, has_timestamp| Exemplar {
+        labels: Labels::from_pairs([("trace_id", id), ("é", "\"")]),
+        value: 0.25,
+        timestamp_ms,
+        has_timestamp,
+    };
+    let mut chunks = chunks();
+    chunks.push(Chunk {
+        labels: Labels::from_pairs([("__name__", "requests_total"), ("Zone", "é\"\n"), ("job", "api")]),
+        kind: MetricType::Counter,
+        samples: Samples::Exemplars(vec![exemplar("a", t + 1, true), exemplar("b", t + 2, false)]),
+    });
+    chunks
+}
+
+fn written(chunks: Vec<Chunk>) -> Bytes {
+    let options = EncodeOptions {
+        rollup_min_samples: 1,
+        ..EncodeOptions::default()
+    };
+    encode(chunks, options).unwrap().unwrap().bytes
+}
+
 #[test]
 fn version_1_reads_for_ever() {
-    let Ok(bytes) = std::fs::read(PATH) else {
-        let options = EncodeOptions {
-            rollup_min_samples: 1,
-            ..EncodeOptions::default()
-        };
-        let segment = encode(chunks(), options).unwrap().unwrap();
-        std::fs::write(PATH, &segment.bytes).unwrap();
-        panic!("{PATH} was missing and has been written: it belongs to the repository");
+    reads_for_ever("v1.parquet", &chunks());
+    reads_for_ever("v1-exemplars.parquet", &with_exemplars());
+}
+
+fn reads_for_ever(name: &str, chunks: &[Chunk]) {
+    let path = format!("{FOLDER}{name}");
+    let Ok(bytes) = std::fs::read(&path) else {
+        std::fs::write(&path, written(chunks.to_vec())).unwrap();
+        panic!("{path} was missing and has been written: it belongs to the repository");
     };
     let source = Source::whole(bytes.into());
     let footer = Footer::read(&source).unwrap();
     let index = footer.read_index(&source, &mut NoLabelCache).unwrap();
     let mut read = Vec::new();
+    let all = std::slice::from_ref(&(0..index.len())).to_vec();
     footer
-        .read_rows(&source, &[0..index.len()], |row, samples| {
+        .read_rows(&source, &all, |row, samples| {
             read.push(match samples {
                 RowSamples::Floats { timestamps, values } => {
                     let floats: Vec<_> = timestamps.iter().copied().zip(values.iter().copied()).collect();
@@ -108,19 +137,30 @@ fn version_1_reads_for_ever() {
             });
         })
         .unwrap();
-    let mut want: Vec<String> = chunks()
-        .iter()
-        .map(|chunk| match &chunk.samples {
+    footer
+        .read_exemplars(&source, &all, |row, exemplars| {
+            read.push(format!("{} {exemplars:?}", index.labels(row)));
+        })
+        .unwrap();
+    let mut want = Vec::new();
+    for chunk in chunks {
+        let samples = match &chunk.samples {
             Samples::Floats { timestamps, values } => {
                 let floats: Vec<_> = timestamps.iter().copied().zip(values.iter().copied()).collect();
                 print(&chunk.labels, &floats, &[])
             }
             Samples::Histograms(samples) => print(&chunk.labels, &[], samples),
-        })
-        .collect();
+            Samples::Exemplars(exemplars) => {
+                want.push(format!("{} {exemplars:?}", chunk.labels));
+                // Such a row has no samples.
+                print(&chunk.labels, &[], &[])
+            }
+        };
+        want.push(samples);
+    }
     // Rows are in order of metric name.
     assert_eq!(index.labels(0).metric_name(), None);
-    assert_eq!(index.labels(3).metric_name(), Some("up"));
+    assert_eq!(index.labels(index.len() - 1).metric_name(), Some("up"));
     read.sort();
     want.sort();
     assert_eq!(read, want);
@@ -129,15 +169,24 @@ fn version_1_reads_for_ever() {
     assert_eq!(types["latency"], MetricType::Histogram);
 }
 
-/// Reads the columns as any reader of Parquet would: by name.
 #[test]
-fn columns_are_those_of_the_design() {
+fn merging_keeps_exemplars_and_takes_old_files() {
+    let sources = ["v1.parquet", "v1-exemplars.parquet", "v1-exemplars.parquet"]
+        .map(|name| Source::whole(std::fs::read(format!("{FOLDER}{name}")).unwrap().into()));
     let options = EncodeOptions {
         rollup_min_samples: 1,
         ..EncodeOptions::default()
     };
-    let segment = encode(chunks(), options).unwrap().unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(segment.bytes)
+    let merged = merge(&sources, &options, usize::MAX).unwrap();
+    assert_eq!(merged.len(), 1);
+    assert_eq!(merged[0].bytes, written(with_exemplars()));
+    assert_eq!(merged[0].info.samples, 11, "an exemplar is no sample");
+}
+
+/// Reads the columns as any reader of Parquet would: by name.
+#[test]
+fn columns_are_those_of_the_design() {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(written(with_exemplars()))
         .unwrap()
         .build()
         .unwrap();
@@ -169,6 +218,7 @@ fn columns_are_those_of_the_design() {
         "resets",
         "changes",
         "histograms",
+        "exemplars",
     ];
     assert_eq!(names, expected);
     let metrics = batch.column_by_name("metric").unwrap().as_string::<i32>();

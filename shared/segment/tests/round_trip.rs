@@ -203,6 +203,7 @@ fn batches() -> impl Strategy<Value = Vec<BatchSeries>> {
         labels,
         kind,
         samples,
+        exemplars: Vec::new(),
     });
     prop::collection::vec(series, 0..25)
 }

@@ -35,6 +35,7 @@ fn batch(target: usize, round: i64) -> SampleBatch {
         ]),
         kind: MetricType::Counter,
         samples: vec![Sample::float(at, (round * (number + 1)) as f64 + target as f64)],
+        exemplars: Vec::new(),
     });
     SampleBatch {
         id: format!("{target}-{round}"),

@@ -26,6 +26,7 @@
 //!     labels: Labels::from_pairs([("__name__", "up"), ("job", "node")]),
 //!     kind: MetricType::Gauge,
 //!     samples: vec![Sample::float(now_ms, 1.0)],
+//!     exemplars: Vec::new(),
 //! };
 //! let batch = SampleBatch { id: "scrape-1".into(), tenant: "default".into(), series: vec![up] };
 //! let writer = Writer::new(&world.ports, WriterSettings::default());

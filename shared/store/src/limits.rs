@@ -1,6 +1,6 @@
 //! What is refused at the door of the store, and why. Reasons are counted, never silent.
 
-use parapet_model::{BatchSeries, Histogram, Labels, Sample, Span, Value};
+use parapet_model::{BatchSeries, Exemplar, Histogram, Labels, Sample, Span, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl Default for Limits {
     }
 }
 
-/// Why samples were not stored.
+/// Why samples or exemplars were not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
     /// The series has no labels at all.
@@ -49,6 +49,8 @@ pub enum Refusal {
     TooFarInFuture,
     /// A native histogram whose spans and buckets do not fit together.
     InvalidHistogram,
+    /// An exemplar with labels of more than 128 characters.
+    ExemplarLabelsTooLong,
 }
 
 impl Refusal {
@@ -63,6 +65,7 @@ impl Refusal {
             Self::TooOld => "too_old",
             Self::TooFarInFuture => "too_far_in_future",
             Self::InvalidHistogram => "invalid_histogram",
+            Self::ExemplarLabelsTooLong => "exemplar_labels_too_long",
         }
     }
 }
@@ -73,7 +76,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// How many samples were refused for what.
+/// How many samples and exemplars were refused for what.
 pub type Refusals = BTreeMap<Refusal, u64>;
 
 impl Limits {
@@ -104,15 +107,26 @@ impl Limits {
     /// Why a sample cannot be stored at `now_ms`; `None` where it can.
     #[must_use]
     pub fn refuse_sample(&self, sample: &Sample, now_ms: i64) -> Option<Refusal> {
-        if sample.timestamp_ms < now_ms.saturating_sub(self.max_age_ms) {
-            return Some(Refusal::TooOld);
-        }
-        if sample.timestamp_ms > now_ms.saturating_add(self.max_future_ms) {
-            return Some(Refusal::TooFarInFuture);
-        }
-        match &sample.value {
+        self.refuse_time(sample.timestamp_ms, now_ms).or(match &sample.value {
             Value::Histogram(histogram) if !fits_together(histogram) => Some(Refusal::InvalidHistogram),
             _ => None,
+        })
+    }
+
+    /// Why an exemplar cannot be stored at `now_ms`; `None` where it can.
+    #[must_use]
+    pub fn refuse_exemplar(&self, exemplar: &Exemplar, now_ms: i64) -> Option<Refusal> {
+        let too_long = (!exemplar.labels_fit()).then_some(Refusal::ExemplarLabelsTooLong);
+        self.refuse_time(exemplar.timestamp_ms, now_ms).or(too_long)
+    }
+
+    fn refuse_time(&self, timestamp_ms: i64, now_ms: i64) -> Option<Refusal> {
+        if timestamp_ms < now_ms.saturating_sub(self.max_age_ms) {
+            Some(Refusal::TooOld)
+        } else if timestamp_ms > now_ms.saturating_add(self.max_future_ms) {
+            Some(Refusal::TooFarInFuture)
+        } else {
+            None
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reading: matchers and a time range in, series out.
 
 mod cache;
+mod exemplars;
 mod open_file;
 mod series_labels;
 

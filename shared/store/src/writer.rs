@@ -4,10 +4,10 @@ use crate::day::{DAY_MS, Day};
 use crate::limits::{Limits, Refusal, Refusals};
 use crate::manifest::{self, FileEntry};
 use crate::{blocking, keys, objects};
-use parapet_model::{BatchSeries, Labels, MetricType, SampleBatch, Value};
+use parapet_model::{BatchSeries, Exemplar, Labels, MetricType, SampleBatch, Value};
 use parapet_ports::table::MAX_TRANSACTION_WRITES;
 use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
-use parapet_segment::{Chunk, EncodeOptions, Samples, Segment, SeriesMerger, encode};
+use parapet_segment::{Chunk, EncodeOptions, Segment, SeriesMerger, encode};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -338,35 +338,28 @@ fn add(total: &mut Refusals, more: &Refusals) {
     }
 }
 
+/// What comes together of a series on one day.
+#[derive(Default)]
+struct Gathered {
+    kind: MetricType,
+    samples: SeriesMerger,
+    exemplars: Vec<Exemplar>,
+}
+
+type Days = BTreeMap<Day, HashMap<Labels, Gathered>>;
+
 /// Sorts samples into days and series, and encodes a file per day.
 fn prepare(batches: &[SampleBatch], settings: &WriterSettings, now_ms: i64) -> Result<Prepared, Error> {
     let mut prepared = Prepared::default();
-    let mut days: BTreeMap<Day, HashMap<Labels, (MetricType, SeriesMerger)>> = BTreeMap::new();
+    let mut days = Days::new();
     for series in batches.iter().flat_map(|batch| &batch.series) {
         sort_in(series, &settings.limits, now_ms, &mut days, &mut prepared.refused);
     }
     for (day, series) in days {
         let mut chunks = Vec::with_capacity(series.len());
-        for (labels, (kind, samples)) in series {
-            let series = samples.finish(labels);
-            if !series.timestamps.is_empty() {
-                let samples = Samples::Floats {
-                    timestamps: series.timestamps,
-                    values: series.values,
-                };
-                chunks.push(Chunk {
-                    labels: series.labels.clone(),
-                    kind,
-                    samples,
-                });
-            }
-            if !series.histograms.is_empty() {
-                chunks.push(Chunk {
-                    labels: series.labels,
-                    kind,
-                    samples: Samples::Histograms(series.histograms),
-                });
-            }
+        for (labels, of_day) in series {
+            let series = of_day.samples.finish(labels);
+            chunks.extend(Chunk::of_series(series, of_day.kind, of_day.exemplars));
         }
         let segment = encode(chunks, settings.encode.clone())
             .map_err(|error| Error::new(Kind::Internal, "samples do not encode").with_source(error))?;
@@ -375,13 +368,7 @@ fn prepare(batches: &[SampleBatch], settings: &WriterSettings, now_ms: i64) -> R
     Ok(prepared)
 }
 
-fn sort_in(
-    series: &BatchSeries,
-    limits: &Limits,
-    now_ms: i64,
-    days: &mut BTreeMap<Day, HashMap<Labels, (MetricType, SeriesMerger)>>,
-    refused: &mut Refusals,
-) {
+fn sort_in(series: &BatchSeries, limits: &Limits, now_ms: i64, days: &mut Days, refused: &mut Refusals) {
     let mut refuse = |reason: Refusal, count: u64| *refused.entry(reason).or_default() += count;
     if let Some(reason) = limits.refuse_series(series) {
         return refuse(reason, series.samples.len() as u64);
@@ -391,12 +378,25 @@ fn sort_in(
             refuse(reason, 1);
             continue;
         }
-        let day = days.entry(Day::of_ms(sample.timestamp_ms)).or_default();
-        let (kind, merger) = day.entry(series.labels.clone()).or_default();
-        *kind = (*kind).max(series.kind);
+        let merger = &mut of_day(days, series, sample.timestamp_ms).samples;
         match &sample.value {
             Value::Float(value) => merger.push_float(sample.timestamp_ms, *value),
             Value::Histogram(histogram) => merger.push_histogram(sample.timestamp_ms, histogram.clone()),
         }
     }
+    for exemplar in &series.exemplars {
+        match limits.refuse_exemplar(exemplar, now_ms) {
+            Some(reason) => refuse(reason, 1),
+            None => of_day(days, series, exemplar.timestamp_ms)
+                .exemplars
+                .push(exemplar.clone()),
+        }
+    }
+}
+
+fn of_day<'d>(days: &'d mut Days, series: &BatchSeries, timestamp_ms: i64) -> &'d mut Gathered {
+    let day = days.entry(Day::of_ms(timestamp_ms)).or_default();
+    let of_day = day.entry(series.labels.clone()).or_default();
+    of_day.kind = of_day.kind.max(series.kind);
+    of_day
 }

@@ -1,4 +1,4 @@
-//! `query`, `query_range` and `query_exemplars`.
+//! `query` and `query_range`.
 //!
 //! A query is parsed, its series are fetched, and it is evaluated and written on a thread for blocking work,
 //! so that a long one holds up no other request. It keeps its permit until that thread is done, though the
@@ -11,12 +11,11 @@ use crate::handler::Api;
 use crate::json::{Object, write_query_value};
 use crate::params::{Time, parse_duration_ns};
 use crate::request::Call;
-use crate::respond::{envelope, json, success};
+use crate::respond::{envelope, json};
 use crate::stats::QueryStats;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::future::try_join_all;
-use http::StatusCode;
 use parapet_model::Series;
 use parapet_promql::{Answer, EvaluationError, Expr, Options, QueryRange, QueryValue, Selector, ValueType};
 use std::sync::Arc;
@@ -81,23 +80,6 @@ pub(crate) async fn range(State(api): State<Arc<Api>>, call: Call) -> Result<Res
     request.run(api, call.tenant, expr, range).await
 }
 
-/// `/api/v1/query_exemplars`: exemplars are not stored, so that a sound request is answered with none.
-pub(crate) async fn exemplars(call: Call) -> Result<Response, ApiError> {
-    let start = call.form.time_or("start", Time::MIN)?;
-    let end = call.form.time_or("end", Time::MAX)?;
-    if end < start {
-        return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
-    }
-    let expr = parapet_promql::parse(call.form.get("query").unwrap_or_default())
-        .map_err(|error| ApiError::bad_data(error.to_string()))?;
-    let range = QueryRange::instant(end.ms());
-    if parapet_promql::selectors(&expr, &range, &Options::default()).is_empty() {
-        // Prometheus has no data at all to answer here.
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    Ok(success(|out| out.extend_from_slice(b"[]")))
-}
-
 /// What a query is asked with, besides its expression and range.
 struct QueryRequest {
     options: Options,
@@ -125,6 +107,9 @@ impl QueryRequest {
             options: Options {
                 lookback_delta_ms,
                 max_samples: settings.max_samples,
+                delayed_name_removal: settings.delayed_name_removal,
+                type_and_unit_labels: settings.type_and_unit_labels,
+                threads: settings.query_threads,
                 ..Options::default()
             },
             timeout: Duration::from_millis(timeout_ms),

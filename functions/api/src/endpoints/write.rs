@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use parapet_model::{BatchSeries, SampleBatch, Value};
+use parapet_model::{BatchSeries, Exemplar, SampleBatch, Value};
 use parapet_remote_write::{Error as DecodeError, decode_v1, decode_v2, snappy_decode};
 use parapet_store::{Limits, Refusal};
 use sha2::{Digest, Sha256};
@@ -162,6 +162,7 @@ struct Checked {
     series: Vec<BatchSeries>,
     floats: usize,
     histograms: usize,
+    exemplars: usize,
     /// The first of what is wrong.
     faults: Vec<String>,
 }
@@ -199,7 +200,10 @@ impl Checked {
             let floats = floats.count();
             checked.floats += floats;
             checked.histograms += one.samples.len() - floats;
-            if !one.samples.is_empty() {
+            // An exemplar that is refused fails no request; ingest counts it.
+            let stored = |exemplar: &&Exemplar| limits.refuse_exemplar(exemplar, now_ms).is_none();
+            checked.exemplars += one.exemplars.iter().filter(stored).count();
+            if !one.samples.is_empty() || !one.exemplars.is_empty() {
                 checked.series.push(one);
             }
         }
@@ -217,7 +221,7 @@ impl Checked {
         [
             ("x-prometheus-remote-write-samples-written", self.floats),
             ("x-prometheus-remote-write-histograms-written", self.histograms),
-            ("x-prometheus-remote-write-exemplars-written", 0),
+            ("x-prometheus-remote-write-exemplars-written", self.exemplars),
         ]
         .map(|(name, count)| (HeaderName::from_static(name), count.to_string()))
     }
@@ -273,6 +277,7 @@ mod tests {
             labels: Labels::from_pairs([("__name__", name), ("a", "b")]),
             kind: MetricType::Unknown,
             samples,
+            exemplars: Vec::new(),
         };
         let limits = Limits {
             max_age_ms: 100,

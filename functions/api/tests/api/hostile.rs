@@ -104,6 +104,7 @@ fn series(count: usize, samples: i32) -> Vec<BatchSeries> {
         samples: (0..samples)
             .map(|n| Sample::float(i64::from(n) * 1_000, f64::from(n)))
             .collect(),
+        exemplars: Vec::new(),
     };
     (0..count).map(one).collect()
 }

@@ -34,6 +34,7 @@ fn parse_line(line: &str, interval_ms: i64) -> BatchSeries {
         labels,
         kind: MetricType::Unknown,
         samples: samples.collect(),
+        exemplars: Vec::new(),
     }
 }
 

@@ -196,6 +196,7 @@ mod stored {
                 .zip(values)
                 .map(|(n, value)| Sample::float(940_000 + n * 15_000, *value))
                 .collect(),
+            exemplars: Vec::new(),
         };
         let harness = Harness::new(1_000_000);
         harness
@@ -310,6 +311,7 @@ mod remote_write {
             labels: Labels::from_pairs([("__name__", name), ("job", "a")]),
             kind: MetricType::Gauge,
             samples: vec![Sample::float(at_ms, 1.0)],
+            exemplars: Vec::new(),
         }
     }
 

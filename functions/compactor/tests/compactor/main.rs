@@ -33,6 +33,7 @@ async fn world(flushes: i64) -> MemoryPorts {
                 Sample::float(NOW_MS - 3_600_000 + (flush * 37 % 11) * 1000, flush as f64),
                 Sample::float(NOW_MS - 60_000, 7.0),
             ],
+            exemplars: Vec::new(),
         });
         let batch = SampleBatch {
             id: flush.to_string(),
@@ -204,6 +205,7 @@ async fn cut_off_at_any_effect_answers_never_change() {
                     labels: Labels::from_pairs([("__name__", "late")]),
                     kind: MetricType::Gauge,
                     samples: vec![Sample::float(NOW_MS, 1.0)],
+                    exemplars: Vec::new(),
                 }];
                 more.commit(vec![SampleBatch {
                     id: id.to_owned(),
@@ -271,6 +273,7 @@ async fn orphans_are_collected_and_their_commit_writes_anew() {
             labels: Labels::from_pairs([("__name__", "late")]),
             kind: MetricType::Gauge,
             samples: vec![Sample::float(NOW_MS, 1.0)],
+            exemplars: Vec::new(),
         }],
     };
     // The writer dies between the file and the transaction (its only one: the day is known already).

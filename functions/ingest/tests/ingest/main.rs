@@ -30,6 +30,7 @@ fn batch(tenant: &str, id: u32, series: u32) -> SampleBatch {
             Sample::float(NOW_MS - 86_400_000 + i64::from(id), f64::from(id)),
             Sample::float(NOW_MS + i64::from(id), f64::from(id)),
         ],
+        exemplars: Vec::new(),
     };
     SampleBatch {
         id: format!("b{id}"),

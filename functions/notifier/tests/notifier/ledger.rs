@@ -1,6 +1,7 @@
 //! The ledger: what it tells, and that it tells each decision once.
 
-use crate::world::{Death, START_MS, World, firing, resolved, status};
+use crate::life::Death;
+use crate::world::{START_MS, World, firing, resolved, status};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStoreExt as _, path::Path};
 use parapet_ledger::{Event, Row, decode, stories};
@@ -255,12 +256,12 @@ async fn a_url_that_cannot_be_reached_is_not_told() {
 async fn each_decision_is_told_once_wherever_the_process_dies() {
     async fn story(death: Death) -> World {
         let mut world = world();
-        world.life.lock().unwrap().death = death;
+        world.life.0.lock().unwrap().death = death;
         run_story(&mut world).await;
         world
     }
     let calm = story(Death::default()).await;
-    let effects = calm.life.lock().unwrap().effects;
+    let effects = calm.life.0.lock().unwrap().effects;
     let begins = |rows: &[Row]| -> BTreeSet<(String, String)> {
         let of = |row: &&Row| matches!(row.event, Event::Grouped | Event::Resolved);
         rows.iter()

@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
 mod acceptance;
+mod chaos;
 mod crashes;
+mod failures;
 mod ledger;
+mod life;
 mod pages;
 mod replay;
+mod simulation;
 mod stored;
+mod storm;
 mod world;

@@ -455,19 +455,3 @@ async fn a_group_that_lost_its_timers_is_found() {
     world.run_until(START_MS + 11 * MINUTE).await;
     assert_eq!(world.calls().last().unwrap().says(), "a=resolved");
 }
-
-#[tokio::test]
-async fn a_storm_is_told_whole() {
-    let mut world = World::new(ONE_WEBHOOK);
-    let alerts: Vec<_> = (0..3_000)
-        .map(|n| firing(&format!("host-{n:04}"), START_MS, START_MS))
-        .collect();
-    for part in alerts.chunks(100) {
-        world.post(part.to_vec()).await;
-    }
-    world.run_until(START_MS + 35_000).await;
-    let calls = world.calls();
-    assert_eq!(calls.len(), 1);
-    assert_eq!(calls[0].body["alerts"].as_array().unwrap().len(), 3_000);
-    assert_eq!((calls[0].at_ms - START_MS) / 1000, 30);
-}

@@ -229,3 +229,26 @@ async fn metadata_is_kept_for_the_api_and_shared_by_like_targets() {
     assert_eq!(metadata["b"].first().unwrap().kind.as_str(), "unknown");
     assert_eq!(world.objects("state/metadata").await.len(), 1);
 }
+
+#[tokio::test]
+async fn exemplars_come_with_their_samples_while_they_are_new() {
+    let world = World::new(&job(&["h:1"], ""));
+    let body =
+        "# TYPE a counter\na_total 1 # {t=\"x\"} 0.5 1700000095\n# TYPE b counter\nb_total 1 # {t=\"y\"} 2\n# EOF\n";
+    let answer = Answer::Text(
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        body.into(),
+    );
+    world.answer("h:1", answer);
+    // Twelve minutes on, the target still shows them.
+    for n in [4, 52] {
+        world.scrape(n).await;
+    }
+    let found = world.exemplars("a_total");
+    assert_eq!(found, [("x".to_owned(), 0.5, 1_700_000_095_000, true)]);
+    let found = world.exemplars("b_total");
+    assert_eq!(
+        found.iter().map(|one| (one.0.as_str(), one.3)).collect::<Vec<_>>(),
+        [("y", false), ("y", false)]
+    );
+}

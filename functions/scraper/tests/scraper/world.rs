@@ -228,6 +228,25 @@ impl World {
         out
     }
 
+    /// The exemplars of a metric: value of their first label, value, time, and whether that is their own.
+    pub(crate) fn exemplars(&self, metric: &str) -> Vec<(String, f64, i64, bool)> {
+        let stored = self.stored.lock().unwrap();
+        let series = stored.values().flat_map(|batch| &batch.series);
+        series
+            .filter(|found| found.labels.metric_name() == Some(metric))
+            .flat_map(|found| &found.exemplars)
+            .map(|one| {
+                let label = one.labels.iter().next().map(|(_, value)| value.to_owned());
+                (
+                    label.unwrap_or_default(),
+                    one.value,
+                    one.timestamp_ms,
+                    one.has_timestamp,
+                )
+            })
+            .collect()
+    }
+
     /// The values alone, in order of time; a marker that follows a marker says nothing new and is left out.
     pub(crate) fn values(&self, series: &str) -> Vec<String> {
         let mut values: Vec<String> = self.samples(series).into_iter().map(|(_, value)| value).collect();

@@ -155,7 +155,8 @@ impl Parser<'_> {
                 return Ok((args, depth, close.position));
             }
             let comma = self.require(&TokenKind::Comma)?;
-            if matches!(self.peek().kind, TokenKind::RightParen | TokenKind::Comma) {
+            let next = self.peek();
+            if !next.starts_operand() && !matches!(next.kind, TokenKind::Error(_)) {
                 return Err(self.error(comma.position, "trailing commas not allowed in function call args"));
             }
         }

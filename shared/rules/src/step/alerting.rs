@@ -233,6 +233,7 @@ impl Evaluation<'_, '_> {
                 labels: builder.build(),
                 kind: MetricType::Gauge,
                 samples: vec![Sample::float(self.query_at_ms, value)],
+                exemplars: Vec::new(),
             }
         };
         let since_seconds = alert.active_at_ms.div_euclid(1000) as f64;

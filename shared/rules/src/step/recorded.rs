@@ -44,6 +44,7 @@ impl Recorded {
                 labels: labels.clone(),
                 kind: MetricType::Unknown,
                 samples,
+                exemplars: Vec::new(),
             });
         }
     }

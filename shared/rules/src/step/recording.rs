@@ -28,6 +28,7 @@ impl Evaluation<'_, '_> {
                     timestamp_ms,
                     value: sample.value,
                 }],
+                exemplars: Vec::new(),
             });
         }
         if self.group.limit > 0 && series.len() > self.group.limit {

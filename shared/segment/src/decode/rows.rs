@@ -3,11 +3,11 @@
 use super::Footer;
 use crate::error::contained;
 use crate::schema;
-use crate::{Error, Source, histograms};
+use crate::{Error, Source, exemplars, histograms};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, TimestampMillisecondType};
 use arrow_array::{Array as _, ListArray, RecordBatch};
-use parapet_model::Histogram;
+use parapet_model::{Exemplar, Histogram};
 use std::ops::Range;
 
 /// Batches are this many rows: 240 samples each are 8 MB.
@@ -55,6 +55,65 @@ impl Footer {
             }
             Ok(())
         })
+    }
+}
+
+impl Footer {
+    /// Whether any row has exemplars.
+    #[must_use]
+    pub fn has_exemplars(&self) -> bool {
+        self.has_exemplars
+    }
+
+    /// The bytes that [`Footer::read_exemplars`] reads for these rows.
+    #[must_use]
+    pub fn exemplar_ranges(&self, rows: &[Range<usize>]) -> Vec<Range<u64>> {
+        if self.has_exemplars {
+            self.ranges(&[schema::EXEMPLARS], rows)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Reads the exemplars of rows (sorted, disjoint ranges) and hands those of each row that has some to `visit` with
+    /// its number; `source` needs [`Footer::exemplar_ranges`] of the same rows.
+    ///
+    /// # Errors
+    /// [`Error`] where the column does not read or is not of the segment's form.
+    pub fn read_exemplars(
+        &self,
+        source: &Source,
+        rows: &[Range<usize>],
+        mut visit: impl FnMut(usize, Vec<Exemplar>),
+    ) -> Result<(), Error> {
+        if !self.has_exemplars {
+            return Ok(());
+        }
+        contained(|| {
+            let mut numbers = rows.iter().cloned().flatten();
+            for batch in self.reader(source, &[schema::EXEMPLARS], rows, BATCH_ROWS)? {
+                let batch = batch?;
+                let column = exemplar_column(&batch).ok_or_else(|| Error::form("exemplars are not a list column"))?;
+                for (row, number) in (0..batch.num_rows()).zip(numbers.by_ref()) {
+                    if column.is_valid(row) {
+                        visit(number, exemplars::read_row(column, row)?);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn exemplar_column(batch: &RecordBatch) -> Option<&ListArray> {
+    batch.column_by_name(schema::EXEMPLARS)?.as_list_opt()
+}
+
+/// The exemplars of a row that has some instead of samples.
+pub(crate) fn exemplars_of(batch: &RecordBatch, row: usize) -> Result<Vec<Exemplar>, Error> {
+    match exemplar_column(batch).filter(|column| column.is_valid(row)) {
+        Some(column) => exemplars::read_row(column, row),
+        None => Ok(Vec::new()),
     }
 }
 

@@ -19,6 +19,9 @@ impl MergeReader {
         let batch_rows = BATCH_SAMPLES / footer.samples_per_row().max(1);
         let mut columns = vec![schema::METRIC, schema::LABELS, schema::SERIES_ID, schema::TYPE];
         columns.extend(footer.sample_columns());
+        if footer.has_exemplars() {
+            columns.push(schema::EXEMPLARS);
+        }
         Ok(Self(footer.reader(
             source,
             &columns,

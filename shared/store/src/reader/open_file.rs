@@ -4,7 +4,7 @@ use super::series_labels::SeriesLabels;
 use crate::manifest::FileEntry;
 use crate::{blocking, objects};
 use object_store::ObjectStore;
-use parapet_model::{Histogram, Labels, Matcher};
+use parapet_model::{Exemplar, Histogram, Labels, Matcher};
 use parapet_ports::{Error, Kind, Objects};
 use parapet_segment::{Footer, Index, RowSamples, Source, coalesce};
 use std::ops::Range;
@@ -42,12 +42,15 @@ pub(super) struct OpenFile {
 #[derive(Debug)]
 enum Body {
     /// A small file is decoded when it is opened: queries of the newest data meet many of them.
-    Decoded(Rows),
+    Decoded(Rows, RowExemplars),
     /// The file's bytes.
     Whole(Footer, Source),
     /// In the object store.
     Remote(Footer, u64),
 }
+
+/// The exemplars of rows that have some, by number of row, in order.
+type RowExemplars = Vec<(usize, Vec<Exemplar>)>;
 
 /// Samples of rows, row after row.
 #[derive(Debug, Default)]
@@ -167,12 +170,12 @@ impl OpenFile {
             let body = if decode {
                 let mut rows = Rows::default();
                 let all = 0..footer.rows();
+                let all = std::slice::from_ref(&all);
                 footer
-                    .read_rows(&source, &[all], |row, samples| {
-                        rows.push(row, samples, i64::MIN, i64::MAX)
-                    })
+                    .read_rows(&source, all, |row, samples| rows.push(row, samples, i64::MIN, i64::MAX))
                     .map_err(|error| corrupt(&key, error))?;
-                Body::Decoded(rows)
+                let exemplars = read_exemplars(&footer, &source, all).map_err(|error| corrupt(&key, error))?;
+                Body::Decoded(rows, exemplars)
             } else if is_small {
                 Body::Whole(footer, source)
             } else {
@@ -188,7 +191,7 @@ impl OpenFile {
     fn size_bytes(&self) -> usize {
         self.index.size_bytes()
             + match &self.body {
-                Body::Decoded(rows) => rows.size_bytes(),
+                Body::Decoded(rows, exemplars) => rows.size_bytes() + exemplars.len() * 200,
                 Body::Whole(footer, source) => footer.size_bytes() + source.size_bytes(),
                 Body::Remote(footer, _) => footer.size_bytes(),
             }
@@ -216,7 +219,7 @@ impl OpenFile {
             return Ok(None);
         }
         let (footer, source) = match &self.body {
-            Body::Decoded(_) => {
+            Body::Decoded(..) => {
                 return Ok(Some(Chosen {
                     file: self,
                     rows,
@@ -246,6 +249,52 @@ impl OpenFile {
     }
 }
 
+impl OpenFile {
+    /// The exemplars of rows that pass, with the labels of each row. A row may have exemplars outside the range.
+    pub(super) async fn exemplars(
+        &self,
+        store: &Objects,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<(Labels, Vec<Exemplar>)>, ReadError> {
+        let rows = self.index.select(matchers, start_ms, end_ms);
+        let chosen: RowExemplars = match &self.body {
+            Body::Decoded(_, exemplars) => rows
+                .iter()
+                .flat_map(|range| {
+                    let from = exemplars.partition_point(|(row, _)| *row < range.start);
+                    exemplars[from..].iter().take_while(|(row, _)| *row < range.end)
+                })
+                .cloned()
+                .collect(),
+            Body::Whole(footer, source) => {
+                read_exemplars(footer, source, &rows).map_err(|error| corrupt(&self.key, error))?
+            }
+            Body::Remote(footer, size) => {
+                let ranges = footer.exemplar_ranges(&rows);
+                if ranges.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let source = fetch(store.as_ref(), &self.key, *size, ranges).await?;
+                read_exemplars(footer, &source, &rows).map_err(|error| corrupt(&self.key, error))?
+            }
+        };
+        let with_labels = |(row, exemplars)| (self.index.labels(row).clone(), exemplars);
+        Ok(chosen.into_iter().map(with_labels).collect())
+    }
+}
+
+fn read_exemplars(
+    footer: &Footer,
+    source: &Source,
+    rows: &[Range<usize>],
+) -> Result<RowExemplars, parapet_segment::Error> {
+    let mut read = Vec::new();
+    footer.read_exemplars(source, rows, |row, exemplars| read.push((row, exemplars)))?;
+    Ok(read)
+}
+
 impl Chosen {
     /// Hands every row to `visit`.
     pub(super) fn visit(&self, start_ms: i64, end_ms: i64, mut visit: impl FnMut(RowView<'_>)) {
@@ -255,7 +304,7 @@ impl Chosen {
                 .rows
                 .iter()
                 .for_each(|row| visit(read.view(row, index, start_ms, end_ms))),
-            (None, Body::Decoded(decoded)) => {
+            (None, Body::Decoded(decoded, _)) => {
                 let rows = self.rows.iter().flat_map(|range| &decoded.rows[range.clone()]);
                 rows.for_each(|row| visit(decoded.view(row, index, start_ms, end_ms)));
             }

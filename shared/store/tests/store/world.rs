@@ -28,6 +28,7 @@ pub(crate) fn batch_of(id: &str, series: &[(&str, &[(i64, f64)])]) -> SampleBatc
         labels: Labels::from_pairs([("__name__", *name), ("job", "j")]),
         kind: MetricType::Counter,
         samples: samples.iter().map(|(at, value)| Sample::float(*at, *value)).collect(),
+        exemplars: Vec::new(),
     });
     SampleBatch {
         id: id.to_owned(),

@@ -1,7 +1,7 @@
 //! Batches in, series out: over memory ports.
 
 use crate::world::{NOW_MS, batch, batch_of, world};
-use parapet_model::{BatchSeries, Labels, MatchOp, Matcher, MetricType, Sample, SampleBatch, stale_nan};
+use parapet_model::{BatchSeries, Exemplar, Labels, MatchOp, Matcher, MetricType, Sample, SampleBatch, stale_nan};
 use parapet_ports::Kind;
 use parapet_store::{Limits, Reader, ReaderSettings, Refusal, Writer, WriterSettings, day::DAY_MS};
 
@@ -151,6 +151,7 @@ async fn refusals_are_counted_and_the_rest_is_stored() {
             labels,
             kind: MetricType::Gauge,
             samples,
+            exemplars: Vec::new(),
         });
     }
     let report = writer.commit(vec![batch]).await;
@@ -261,4 +262,73 @@ async fn every_way_of_holding_a_file_gives_the_same_answer() {
     assert_eq!(answers[0].len(), 22);
     assert_eq!(answers[0][0].timestamps.len(), 35 + 40 + 6);
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test]
+async fn exemplars_are_read_once_and_found_by_time_and_labels() {
+    let world = world();
+    let writer = Writer::new(&world.ports, WriterSettings::default());
+    let exemplar = |id: &str, timestamp_ms, has_timestamp| Exemplar {
+        labels: Labels::from_pairs([("trace_id", id)]),
+        value: 1.0,
+        timestamp_ms,
+        has_timestamp,
+    };
+    let with = |id: &str, at_ms, exemplars: Vec<Exemplar>| {
+        let mut batch = batch_of(id, &[("m", &[(at_ms, 1.0)]), ("other", &[(at_ms, 1.0)])]);
+        batch.series[0].exemplars = exemplars;
+        batch
+    };
+    let first = exemplar("a", NOW_MS - 5, true);
+    let report = writer
+        .commit(vec![with(
+            "1",
+            NOW_MS,
+            vec![first.clone(), exemplar("none", NOW_MS, false)],
+        )])
+        .await;
+    assert_eq!((report.samples, report.files), (2, 1), "an exemplar is no sample");
+    // The next scrape shows the same, one more, and one that is too long.
+    let shown = vec![
+        first.clone(),
+        exemplar("none", NOW_MS + 15_000, false),
+        exemplar("b", NOW_MS + 10, true),
+        exemplar(&"x".repeat(121), NOW_MS, true),
+    ];
+    let report = writer.commit(vec![with("2", NOW_MS + 15_000, shown)]).await;
+    assert_eq!(report.refused, [(Refusal::ExemplarLabelsTooLong, 1)].into());
+
+    let whole_files = ReaderSettings::default();
+    let ranges = ReaderSettings {
+        whole_file_bytes: 0,
+        ..ReaderSettings::default()
+    };
+    for settings in [whole_files, ranges] {
+        let reader = Reader::new(&world.ports, settings);
+        let named = |name: &str| vec![Matcher::equal("__name__", name)];
+        let sets = [named("m"), named("other"), named("m")];
+        let found = reader.exemplars("default", &sets, 0, i64::MAX).await.unwrap();
+        let want = [
+            first.clone(),
+            exemplar("none", NOW_MS, false),
+            exemplar("b", NOW_MS + 10, true),
+        ];
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].0.metric_name(), &found[0].1[..]), (Some("m"), &want[..]));
+        let found = reader.exemplars("default", &sets, NOW_MS, NOW_MS + 9).await.unwrap();
+        assert_eq!(found[0].1, want[1..2]);
+        assert!(
+            reader
+                .exemplars("default", &[named("n")], 0, i64::MAX)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(
+            reader.select("default", &named("m"), 0, i64::MAX).await.unwrap()[0]
+                .values
+                .len(),
+            2
+        );
+    }
 }
