@@ -10,7 +10,7 @@ DELIBERATE = [
     (r"sort", r"sort is ineffective for range queries", "3.14 warns that sort does nothing in range queries"),
     (r"histogram_", r"is missing or has a malformed value", "3.14 names the metric only where names are dropped late"),
     (r"histogram_quantile", r"needed to be fixed for monotonicity", "3.14 says which buckets, and by how much"),
-    (r"histogram_fraction", r"NaN|at [\d.]+:", "3.5 errs where the lower bound is in the first bucket (mended in 3.7, #17424)"),
+    (r"histogram_fraction", r"NaN|" + VALUES, "3.5 errs where the lower bound is in the first bucket (mended in 3.7, #17424)"),
     (r"(rate|increase)\(.*" + NATIVE, r"buckets|" + VALUES,
      "3.5 extrapolates native histograms beyond zero (mended in 3.6, #16828)"),
     (r"(resets|rate|increase)\(.*" + NATIVE, VALUES, "3.5 misses resets behind empty buckets (mended in 3.14)"),
