@@ -177,6 +177,17 @@ try:
     for turn in range(options.rounds):
         now = time.time()
         changed = sorted(rng.sample(range(len(alerts)), len(alerts) // 4))
+        if turn % 3 == 1:
+            # The silence begins before the alerts of its round, so that no flush falls between the two.
+            matcher = {"name": "alertname", "value": rng.choice(["Slow", "Full"]), "isRegex": False, "isEqual": True}
+            silence = {"matchers": [matcher], "startsAt": iso(now), "endsAt": iso(now + 3600), "createdBy": "test", "comment": "test"}
+            silences.append([server.call("POST", "/api/v2/silences", silence)["silenceID"] for server in servers])
+        elif turn % 3 == 0 and silences:
+            for server, silence in zip(servers, silences.pop()):
+                server.call("DELETE", f"/api/v2/silence/{silence}")
+            # Both tell what was silenced before anything of it is over.
+            time.sleep(4)
+            now = time.time()
         statements, before = [], []
         for index in changed:
             annotations = {"summary": f"{alerts[index]['alertname']} in round {turn}"}
@@ -191,14 +202,6 @@ try:
             else:
                 before.append(over if state[index] else fires)
             statements.append(fires if state[index] else over)
-        if turn % 3 == 1:
-            # The silence begins before the alerts of its round, so that no flush falls between the two.
-            matcher = {"name": "alertname", "value": rng.choice(["Slow", "Full"]), "isRegex": False, "isEqual": True}
-            silence = {"matchers": [matcher], "startsAt": iso(now), "endsAt": iso(now + 3600), "createdBy": "test", "comment": "test"}
-            silences.append([server.call("POST", "/api/v2/silences", silence)["silenceID"] for server in servers])
-        elif turn % 3 == 0 and silences:
-            for server, silence in zip(servers, silences.pop()):
-                server.call("DELETE", f"/api/v2/silence/{silence}")
         # Alertmanager takes the alerts of one request in several workers at once: what flaps comes in two requests.
         for part in (before, statements):
             for start in range(0, len(part), 50):

@@ -53,7 +53,7 @@ fn of_syntax(kind: &ErrorKind, pattern: &str, span: &Span) -> String {
         | ErrorKind::GroupNameEmpty
         | ErrorKind::GroupNameInvalid
         | ErrorKind::GroupNameUnexpectedEof => told("invalid named capture", here),
-        ErrorKind::FlagDanglingNegation { .. }
+        ErrorKind::FlagDanglingNegation
         | ErrorKind::FlagDuplicate { .. }
         | ErrorKind::FlagRepeatedNegation { .. }
         | ErrorKind::FlagUnrecognized
