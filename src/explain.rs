@@ -203,7 +203,7 @@ mod tests {
             },
             Entry {
                 cause: "1f2e".to_owned(),
-                detail: "\"upgrade\" by anna".to_owned(),
+                detail: "\"upgrade\" by ops".to_owned(),
                 ..entry(31, Event::Silenced)
             },
             delivery(331, Event::Failed, 1, "status 503"),
@@ -217,7 +217,7 @@ fired at 2026-01-05T02:18:00Z, over at 2026-01-05T02:28:00Z (10m)
 
 TIME                  EVENT     RECEIVER  INTEGRATION  WHAT
 2026-01-05T02:18:01Z  grouped   ops                    takes route {}/{job=\"node\"}, in group {alertname=\"Down\"}; ops tells webhook/0
-2026-01-05T02:18:31Z  silenced  ops                    held back: silence 1f2e \"upgrade\" by anna
+2026-01-05T02:18:31Z  silenced  ops                    held back: silence 1f2e \"upgrade\" by ops
 2026-01-05T02:23:31Z  failed    ops       webhook/0    try 1 failed: status 503
 2026-01-05T02:23:33Z  sent      ops       webhook/0    told, at try 2: status 200
 2026-01-05T02:28:00Z  resolved  ops                    is over

@@ -377,12 +377,18 @@ impl Notifier {
             };
             let before = stored.group.clone();
             delivery.tell(&mut stored.group, self.ports.clock.now_ms(), outcome.clone());
-            if stored.group != before {
-                self.store()
-                    .save_group(group_id, stored, Some(version), Vec::new(), Vec::new())
-                    .await?;
+            if stored.group == before {
+                return Ok(());
             }
-            Ok(())
+            let next = stored.group.next_flush_at_ms;
+            self.store()
+                .save_group(group_id, stored, Some(version), Vec::new(), Vec::new())
+                .await?;
+            // A flush that waited for this end follows. Who dies before leaves it to the tick.
+            match next.filter(|_| next != before.next_flush_at_ms) {
+                Some(next_ms) => self.send_timer(group_id, next_ms).await,
+                None => Ok(()),
+            }
         })
         .await
     }

@@ -239,12 +239,12 @@ mod tests {
     fn verdicts_say_why_nobody_was_told() {
         let silenced = Entry {
             cause: "1f2e".to_owned(),
-            detail: "\"upgrade\" by anna".to_owned(),
+            detail: "\"upgrade\" by ops".to_owned(),
             ..entry(2_000, Event::Silenced)
         };
         assert_eq!(
             story(std::slice::from_ref(&silenced)).verdicts(),
-            ["ops was not told: silence 1f2e \"upgrade\" by anna"]
+            ["ops was not told: silence 1f2e \"upgrade\" by ops"]
         );
         let ended = Entry {
             reason: "it ended before anybody was told".to_owned(),

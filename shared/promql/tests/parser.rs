@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test may stop at what must not be.
 
 use parapet_model::{MatchOp, Matcher};
+use parapet_promql::parse;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -142,4 +143,37 @@ fn regular_expressions() {
     }
     println!("matchers: {total} checked, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_cannot_follow_is_told_of_where_prometheus_does() {
+    for (text, want) in [
+        (
+            "a * on (b) group_left , c",
+            "unexpected \",\" in grouping opts, expected \"(\"",
+        ),
+        (
+            "a * on (b) group_right",
+            "unexpected end of input in grouping opts, expected \"(\"",
+        ),
+        ("a * on (b) group_left -", "unexpected end of input"),
+        (
+            "f(a, [",
+            "1:4: parse error: trailing commas not allowed in function call args",
+        ),
+        ("f(a,", "unclosed left parenthesis"),
+        ("f(a, \"", "unterminated quoted string"),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.ends_with(want), "{text}: {error}");
+    }
+    for text in [
+        "a * on (b) group_left c",
+        "a * on (b) group_left -c",
+        "a * on (b) group_left 1",
+        "a + on (b) group_left fill (0) c",
+    ] {
+        let error = parse(text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(!error.contains("grouping opts"), "{text}: {error}");
+    }
 }

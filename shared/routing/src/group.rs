@@ -29,6 +29,9 @@ pub struct Group {
     pub last_flush_id: i64,
     /// Notifications of the last flush that are neither sent nor given up.
     pub pending: Vec<Pending>,
+    /// Whether a flush waits for their end: it follows at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub waiting: bool,
     /// The last notification of each integration that is not known to have arrived, by integration key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attempts: BTreeMap<String, Attempt>,

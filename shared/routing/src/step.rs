@@ -173,7 +173,7 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
         return Vec::new();
     };
     // While a notification is being tried the next one waits, else a slow receiver would be told everything twice.
-    // (In Alertmanager a flush blocks until it is done or gives up.)
+    // (In Alertmanager a flush blocks until it is done or gives up; the next follows at once if its time has come.)
     let busy_until_ms = group
         .pending
         .iter()
@@ -182,6 +182,7 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
         .unwrap_or(0);
     if busy_until_ms > now_ms {
         group.next_flush_at_ms = Some(busy_until_ms);
+        group.waiting = true;
         return Vec::new();
     }
     let flush_id = deadline_ms.max(group.last_flush_id + 1);
@@ -194,6 +195,7 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
     group.last_flush_id = flush_id;
     group.next_flush_at_ms = Some(next_ms);
     group.pending.clear();
+    group.waiting = false;
     group.flush_failed = false;
     let (mut firing, mut resolved) = (BTreeSet::new(), BTreeSet::new());
     group.leaving.clear();
@@ -392,6 +394,10 @@ fn apply_outcome(group: &mut Group, now_ms: i64, notification: &Notification, ou
             group.flush_failed = true;
         }
         Outcome::Failed { .. } | Outcome::GivenUp { .. } => {}
+    }
+    if group.waiting && group.pending.is_empty() {
+        group.waiting = false;
+        group.next_flush_at_ms = group.next_flush_at_ms.map(|next_ms| next_ms.min(now_ms));
     }
     if current {
         finish_flush(group, now_ms);

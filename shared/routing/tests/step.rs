@@ -383,3 +383,33 @@ fn of_what_certainly_never_arrived_the_end_is_not_told() {
     assert!(step(&policy, &mut group, T + 330_000, flush()).is_empty());
     assert!(group.is_idle());
 }
+
+#[test]
+fn a_flush_that_waited_follows_the_end_of_what_it_waited_for() {
+    let text = "route: {receiver: r, group_by: [alertname], group_wait: 0s, group_interval: 1s}\n\
+                receivers: [{name: r, webhook_configs: [{url: 'http://h/'}, {url: 'http://g/'}]}]";
+    let config = parse("a.yml", text).unwrap();
+    let (policy, mut group) = group(&config);
+    let state = |group: &mut Group, name: &str, at: i64| {
+        step(
+            &policy,
+            group,
+            T + at,
+            Input::Alerts(vec![alert(name, at, 10_000_000, at)]),
+        )
+    };
+    state(&mut group, "a", 0);
+    let first = step(&policy, &mut group, T, flush());
+    assert_eq!(first.len(), 2);
+    assert!(step(&policy, &mut group, T + 1_000, flush()).is_empty());
+    assert_eq!(group.next_flush_at_ms, Some(T + 10_000), "until they are given up");
+    state(&mut group, "b", 1_500);
+    sent(&mut group, T + 2_000, &first[..1]);
+    assert_eq!(group.next_flush_at_ms, Some(T + 10_000), "one is still tried");
+    sent(&mut group, T + 3_000, &first[1..]);
+    assert_eq!(group.next_flush_at_ms, Some(T + 3_000));
+    sent(&mut group, T + 3_500, &first[1..]);
+    assert_eq!(group.next_flush_at_ms, Some(T + 3_000), "told twice");
+    assert_eq!(step(&policy, &mut group, T + 3_600, flush()).len(), 2);
+    assert_eq!(group.next_flush_at_ms, Some(T + 4_600));
+}

@@ -455,3 +455,27 @@ async fn a_group_that_lost_its_timers_is_found() {
     world.run_until(START_MS + 11 * MINUTE).await;
     assert_eq!(world.calls().last().unwrap().says(), "a=resolved");
 }
+
+/// A flush that comes while a notification is tried waits for its end, and no longer.
+#[tokio::test]
+async fn the_end_of_a_slow_notification_wakes_the_flush_that_waited() {
+    let mut world = World::new(
+        "route: {receiver: ops, group_by: [alertname], group_wait: 0s, group_interval: 1s}\n\
+         receivers: [{name: ops, webhook_configs: [{url: 'http://hook.example/'}]}]\n",
+    );
+    let start = world.now_ms();
+    // Away for the first four seconds.
+    world.answer(move |_, now_ms| status(if now_ms < start + 4_000 { 500 } else { 200 }));
+    world.post(vec![firing("a", start, start)]).await;
+    world.run_until(start + 2_000).await;
+    world.post(vec![firing("b", start + 2_000, start + 2_000)]).await;
+    world.run_until(start + 30_000).await;
+    let calls = world.calls();
+    let taken: Vec<_> = calls.iter().filter(|call| call.at_ms >= start + 4_000).collect();
+    assert_eq!(
+        taken.iter().map(|call| call.says()).collect::<Vec<_>>(),
+        ["a=firing", "a=firing b=firing"]
+    );
+    let between = taken[1].at_ms - taken[0].at_ms;
+    assert!(between <= 1_000, "{between} ms: {calls:?}");
+}
