@@ -222,6 +222,11 @@ impl Notifier {
                     error: parapet_ports::error::chain(&error),
                 },
             };
+            if matches!(failed, Verdict::Permanent { .. }) && self.outlets.renew(&mut secrets).await {
+                // It refused what a secret made that was changed since it was read.
+                answers.clear();
+                continue;
+            }
             return (failed, BTreeMap::new());
         }
         let error = "the receiver asks for request after request".to_owned();

@@ -20,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod alerts;
+mod aws_secrets;
 mod configuration;
 mod deliveries;
 mod handler;
@@ -32,6 +33,7 @@ mod suppression;
 mod timers;
 mod view;
 
+pub use aws_secrets::AwsSecrets;
 pub use handler::Notifier;
 pub use outlets::Outlets;
 pub use settings::Settings;

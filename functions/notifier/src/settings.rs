@@ -21,6 +21,8 @@ pub struct Settings {
     pub proxy_url: Option<String>,
     /// Hosts that are reached without it, separated by commas.
     pub no_proxy: String,
+    /// For how long a secret of Secrets Manager or Parameter Store is kept, milliseconds.
+    pub secret_ttl_ms: i64,
     /// How much of a receiver's answer is read, bytes.
     pub answer_limit_bytes: u64,
     /// How large an item may be that is stored in the table itself, bytes; larger ones go to the object store.
@@ -46,6 +48,7 @@ impl Default for Settings {
             max_backoff_ms: 60_000,
             proxy_url: None,
             no_proxy: String::new(),
+            secret_ttl_ms: 300_000,
             answer_limit_bytes: 1024 * 1024,
             inline_limit_bytes: 300 * 1024,
             max_conflicts: 32,
@@ -80,6 +83,11 @@ impl Settings {
         }
         settings.request_timeout_ms = timeout.clamp(1, 300) * 1000;
         settings.max_request_timeout_ms = settings.max_request_timeout_ms.max(settings.request_timeout_ms);
+        let ttl = reader.parsed("PARAPET_SECRET_TTL_SECONDS", settings.secret_ttl_ms / 1000);
+        if !(0..=86_400).contains(&ttl) {
+            reader.fault("PARAPET_SECRET_TTL_SECONDS is not between 0 and 86400");
+        }
+        settings.secret_ttl_ms = ttl.clamp(0, 86_400) * 1000;
         reader.finish(settings)
     }
 }

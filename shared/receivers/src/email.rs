@@ -14,16 +14,29 @@ const MAX_LINE: usize = 76;
 /// What fits into one encoded word besides `=?utf-8?q?` and `?=` (RFC 2047: 75 characters).
 const MAX_WORD: usize = 75 - 12;
 
-pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, RenderError> {
+/// Who sends a message to whom.
+pub(crate) struct Envelope {
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+}
+
+pub(crate) fn envelope(settings: &Email, exchange: &Exchange<'_>) -> Result<Envelope, RenderError> {
     let from = exchange.text("from", &settings.from)?;
     let to = exchange.text("to", &settings.to)?;
-    let from = match &addresses(&from)?[..] {
-        [one] => one.clone(),
+    match &addresses(&from)?[..] {
+        [one] => Ok(Envelope {
+            from: one.clone(),
+            to: addresses(&to)?,
+        }),
         other => {
             let message = format!("must be exactly one 'from' address (got: {})", other.len());
-            return Err(RenderError::Invalid(message));
+            Err(RenderError::Invalid(message))
         }
-    };
+    }
+}
+
+pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, RenderError> {
+    let envelope = envelope(settings, exchange)?;
     let credentials = if settings.auth_username.is_empty() {
         None
     } else {
@@ -42,13 +55,14 @@ pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, Re
         require_tls: settings.require_tls,
         connection: Connection::of(&transport, exchange)?,
         credentials,
-        from,
-        to: addresses(&to)?,
+        from: envelope.from,
+        to: envelope.to,
         message: message(settings, exchange)?.into_bytes(),
     })
 }
 
-fn message(settings: &Email, exchange: &Exchange<'_>) -> Result<String, RenderError> {
+/// Headers and body, lines ending in CR LF.
+pub(crate) fn message(settings: &Email, exchange: &Exchange<'_>) -> Result<String, RenderError> {
     let at_ms = exchange.notification.flush_id;
     let identity = hex(&Sha256::digest(exchange.context.dedup_key.as_bytes()));
     let mut out = String::new();

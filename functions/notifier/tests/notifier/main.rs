@@ -4,5 +4,6 @@
 mod acceptance;
 mod crashes;
 mod pages;
+mod secrets;
 mod stored;
 mod world;

@@ -2,7 +2,7 @@
 
 use super::{Finished, Written, template};
 use crate::config::SecretSource;
-use crate::config::http::{Tls, TlsConfig};
+use crate::config::http::{HttpClient, Tls, TlsConfig};
 use crate::config::raw::HostPort;
 use crate::config::validate::{Checked, Scope};
 use parapet_model::quote;
@@ -132,11 +132,28 @@ impl Written for Email {
             self.headers.entry(name.to_owned()).or_insert(value);
         }
         let send_resolved = self.send_resolved;
-        scope.done(self, send_resolved, None, 0)
+        let mut finished = scope.done(self, send_resolved, None, 0)?;
+        // The global `http_config` is for receivers that are reached by HTTP; SES is in place of SMTP.
+        finished.http = HttpClient::default();
+        Ok(finished)
     }
 }
 
 impl Email {
+    /// The region whose SES takes the message by its API, signed with the process' own role: that of a smarthost such
+    /// as `email-smtp.eu-west-1.amazonaws.com` with nobody named to log in as. SES' SMTP interface itself takes nothing
+    /// without a login, so that nothing else can be meant.
+    #[must_use]
+    pub fn ses_region(&self) -> Option<&str> {
+        if !self.auth_username.is_empty() {
+            return None;
+        }
+        let host = self.smarthost.host.strip_suffix(".cn").unwrap_or(&self.smarthost.host);
+        let host = host.strip_suffix(".amazonaws.com")?;
+        let region = host.strip_prefix("email-smtp.")?;
+        (!region.is_empty() && !region.contains('.')).then_some(region)
+    }
+
     fn email_headers(&mut self, scope: &Scope<'_>) -> Checked<()> {
         let mut headers = BTreeMap::new();
         for (name, value) in std::mem::take(&mut self.headers) {
