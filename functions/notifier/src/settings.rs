@@ -17,8 +17,10 @@ pub struct Settings {
     pub first_backoff_ms: i64,
     /// The longest wait between tries, milliseconds.
     pub max_backoff_ms: i64,
-    /// The proxy for receivers that ask for the environment's (`proxy_from_environment`).
-    pub proxy_url: Option<String>,
+    /// The proxy for `http` URLs of receivers that ask for the environment's (`proxy_from_environment`).
+    pub http_proxy: Option<String>,
+    /// The same for `https` URLs.
+    pub https_proxy: Option<String>,
     /// Hosts that are reached without it, separated by commas.
     pub no_proxy: String,
     /// For how long a secret of Secrets Manager or Parameter Store is kept, milliseconds.
@@ -46,7 +48,8 @@ impl Default for Settings {
             lease_margin_ms: 15_000,
             first_backoff_ms: 1_000,
             max_backoff_ms: 60_000,
-            proxy_url: None,
+            http_proxy: None,
+            https_proxy: None,
             no_proxy: String::new(),
             secret_ttl_ms: 300_000,
             answer_limit_bytes: 1024 * 1024,
@@ -71,12 +74,10 @@ impl Settings {
             settings.external_url = url.trim_end_matches('/').to_owned();
         }
         settings.raise_failures = reader.parsed("PARAPET_NOTIFY_RAISE_FAILURES", true);
-        let proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
-        settings.proxy_url = proxy.iter().find_map(|name| reader.optional(name));
-        settings.no_proxy = ["NO_PROXY", "no_proxy"]
-            .iter()
-            .find_map(|name| reader.optional(name))
-            .unwrap_or_default();
+        let either = |names: [&str; 2]| names.iter().find_map(|name| reader.optional(name));
+        settings.http_proxy = either(["HTTP_PROXY", "http_proxy"]);
+        settings.https_proxy = either(["HTTPS_PROXY", "https_proxy"]);
+        settings.no_proxy = either(["NO_PROXY", "no_proxy"]).unwrap_or_default();
         let timeout = reader.parsed("PARAPET_NOTIFY_TIMEOUT_SECONDS", settings.request_timeout_ms / 1000);
         if !(1..=300).contains(&timeout) {
             reader.fault("PARAPET_NOTIFY_TIMEOUT_SECONDS is not between 1 and 300");

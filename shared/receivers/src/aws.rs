@@ -1,8 +1,8 @@
 //! Requests to AWS: whose, where to, signed (Signature Version 4), and what an error says.
 //!
 //! What notifications need of AWS is one POST a service: SNS `Publish`, SES `SendRawEmail`, and the two that read a
-//! secret. Signed here they cost two hundred lines; a client of the SDK for each costs minutes of every build and
-//! megabytes of the function.
+//! secret. Signed here they cost two hundred lines; the SDK's smallest client of these (`aws-sdk-secretsmanager` 1.125)
+//! took 98 s to compile, as one of two jobs on two cores, and three more would have been needed.
 
 use crate::answer::{Answer, Verdict, shown, with_details};
 use crate::exchange::{Draft, Exchange, RenderError, hex};

@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::exchange::{Exchange, RenderError, hex};
 use crate::go_time;
-use crate::mail::Mail;
+use crate::mail::{Mail, MailCredentials};
 use parapet_routing::Secret;
 use parapet_routing::config::{Email, Transport};
 use sha2::{Digest as _, Sha256};
@@ -40,8 +40,12 @@ pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, Re
     let credentials = if settings.auth_username.is_empty() {
         None
     } else {
-        let password = exchange.secret(&settings.auth_password)?;
-        Some((settings.auth_username.clone(), Secret::new(password)))
+        Some(MailCredentials {
+            identity: settings.auth_identity.clone(),
+            username: settings.auth_username.clone(),
+            password: Secret::new(exchange.secret(&settings.auth_password)?),
+            secret: Secret::new(exchange.secret(&settings.auth_secret)?),
+        })
     };
     let transport = Transport {
         tls: settings.tls.clone(),

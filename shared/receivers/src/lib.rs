@@ -75,5 +75,5 @@ pub use answer::{Answer, Verdict, redact};
 pub use aws::{AwsCredentials, AwsPost, sign};
 pub use connection::Connection;
 pub use exchange::{Context, RenderError, Request, Step, next, remember};
-pub use mail::Mail;
+pub use mail::{Mail, MailCredentials};
 pub use template::{Templates, TemplatesError, default_templates};

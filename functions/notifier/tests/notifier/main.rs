@@ -6,4 +6,5 @@ mod crashes;
 mod pages;
 mod secrets;
 mod stored;
+mod vendors;
 mod world;

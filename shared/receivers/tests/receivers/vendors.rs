@@ -398,7 +398,7 @@ fn oauth2_fetches_a_token_first() {
 #[test]
 fn email() {
     let integration = "  email_configs: [{to: 'Ops <ops@example.org>, b@example.org', from: 'a@example.org', smarthost: 'mail:587', \
-                       auth_username: u, auth_password_file: secret.txt, headers: {subject: 'Größe {{ .Status }}', X-Team: ops}, \
+                       auth_username: u, auth_password_file: secret.txt, auth_secret: 'secret://ops/key', headers: {subject: 'Größe {{ .Status }}', X-Team: ops}, \
                        text: 'a={{ len .Alerts }}', threading: {enabled: true, thread_by_date: daily}}]";
     let mail = mail(integration, &notification(vec![alert("a", None)]));
     assert_eq!(
@@ -407,7 +407,15 @@ fn email() {
     );
     assert!(mail.require_tls && !mail.implicit_tls);
     assert_eq!((mail.from.as_str(), mail.to.len()), ("a@example.org", 2));
-    assert_eq!(mail.credentials.as_ref().unwrap().1.expose(), "from-file");
+    let credentials = mail.credentials.as_ref().unwrap();
+    assert_eq!(
+        (
+            credentials.username.as_str(),
+            credentials.password.expose(),
+            credentials.secret.expose()
+        ),
+        ("u", "from-file", "from-store")
+    );
     let text = String::from_utf8(mail.message.clone()).unwrap();
     assert!(text.starts_with("From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=B6=C3=9Fe_firing?=\r\nTo: Ops <ops@example.org>, b@example.org\r\nX-Team: ops\r\nMessage-Id: <"), "{text}");
     for part in [

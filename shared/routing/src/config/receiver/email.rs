@@ -109,9 +109,6 @@ impl Written for Email {
         }
         or_global(&mut self.auth_username, &global.smtp_auth_username);
         or_global(&mut self.auth_identity, &global.smtp_auth_identity);
-        if !self.auth_identity.is_empty() && self.auth_identity != self.auth_username {
-            return scope.unsupported("an auth_identity other than auth_username");
-        }
         // Where a message gives both, the file holds, as in Alertmanager.
         let password = scope.file_or(self.auth_password, &self.auth_password_file);
         let password =
@@ -123,7 +120,14 @@ impl Written for Email {
         self.require_tls = self.written_require_tls.or(global.smtp_require_tls).unwrap_or(true);
         let implicit = self.written_implicit_tls.or(global.smtp_force_implicit_tls);
         self.implicit_tls = implicit.unwrap_or(self.smarthost.port == "465");
-        self.tls = scope.tls(self.tls_config.take().or_else(|| global.smtp_tls_config.clone()))?;
+        let tls_config = self.tls_config.take().or_else(|| global.smtp_tls_config.clone());
+        let tls_place = tls_config.as_ref().map_or(scope.place, |written| written.referenced);
+        self.tls = scope.tls(tls_config)?;
+        if self.tls.max_version == "TLS12" {
+            return scope
+                .at(tls_place)
+                .unsupported("max_version in the tls_config of email");
+        }
         for (name, value) in [
             ("Subject", template("email.default.subject")),
             ("To", self.to.clone()),
