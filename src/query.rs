@@ -1,7 +1,7 @@
 //! `parapet query`: asks a server in PromQL, and prints tables, JSON, CSV or a graph.
 
 mod answer;
-mod client;
+pub(crate) mod client;
 mod graph;
 mod print;
 mod times;

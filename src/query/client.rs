@@ -11,7 +11,7 @@ use url::Url;
 
 /// Which server, and how it is asked.
 #[derive(Debug, Args)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// The server, Parapet or Prometheus
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090", global = true)]
     url: Url,
@@ -48,7 +48,7 @@ struct Envelope {
     infos: Vec<String>,
 }
 
-pub(super) struct Client {
+pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     http: ReqwestHttp,
     url: Url,
@@ -57,7 +57,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(connection: &Connection) -> anyhow::Result<Self> {
+    pub(crate) fn new(connection: &Connection) -> anyhow::Result<Self> {
         let url = &connection.url;
         if !matches!(url.scheme(), "http" | "https") {
             bail!("--url {url} is neither http:// nor https://; write for example http://127.0.0.1:9090");
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// Asks with a form, which may be as long as it needs. `expression` is shown where it is refused.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         endpoint: &str,
         form: &[(&str, String)],
@@ -97,10 +97,15 @@ impl Client {
     }
 
     /// For the endpoints that know no forms.
-    pub(super) fn get(&self, path: &[&str], form: &[(&str, String)]) -> anyhow::Result<Value> {
+    pub(crate) fn get(&self, path: &[&str], form: &[(&str, String)]) -> anyhow::Result<Value> {
         let mut url = self.endpoint(path)?;
         url.query_pairs_mut().extend_pairs(form);
         self.call(http::Method::GET, &url, String::new(), None)
+    }
+
+    pub(crate) fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
+        let url = self.endpoint(path)?;
+        self.call(http::Method::DELETE, &url, String::new(), None)
     }
 
     fn endpoint(&self, path: &[&str]) -> anyhow::Result<Url> {

@@ -80,6 +80,7 @@ impl Function for Notifier {
     async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
         let noticed = self.notice_reload().await;
         self.wake_due(at_ms).await?;
+        self.tell_of_ending_silences(at_ms).await?;
         noticed
     }
 

@@ -19,6 +19,7 @@
 //!   so late and repeated messages change nothing.
 #![warn(missing_docs)]
 
+mod acknowledgements;
 mod alerts;
 mod aws_secrets;
 mod configuration;
@@ -33,6 +34,7 @@ mod suppression;
 mod timers;
 mod view;
 
+pub use acknowledgements::{IdentifiedAcknowledgement, acknowledge, end_acknowledgement, read_acknowledgements};
 pub use aws_secrets::AwsSecrets;
 pub use handler::Notifier;
 pub use outlets::Outlets;

@@ -35,6 +35,10 @@ pub struct Settings {
     pub delivery_memory_seconds: i64,
     /// Whether a notification that is given up raises the alert `ParapetNotificationFailed`. Hosts say yes.
     pub raise_failures: bool,
+    /// Whether receivers are told that a group is over when everything that fires in it is silenced.
+    pub resolve_on_silence: bool,
+    /// How long before a silence ends the alert `ParapetSilenceEnding` tells of it, milliseconds; 0 for never.
+    pub silence_notice_ms: i64,
     /// How many groups or deliveries are worked on at once.
     pub concurrency: usize,
 }
@@ -57,6 +61,8 @@ impl Default for Settings {
             max_conflicts: 32,
             delivery_memory_seconds: 15 * 24 * 3600,
             raise_failures: false,
+            resolve_on_silence: false,
+            silence_notice_ms: 0,
             concurrency: 16,
         }
     }
@@ -74,6 +80,12 @@ impl Settings {
             settings.external_url = url.trim_end_matches('/').to_owned();
         }
         settings.raise_failures = reader.parsed("PARAPET_NOTIFY_RAISE_FAILURES", true);
+        settings.resolve_on_silence = reader.parsed("PARAPET_NOTIFY_RESOLVE_ON_SILENCE", false);
+        let notice = reader.parsed("PARAPET_SILENCE_NOTICE_MINUTES", 0);
+        if !(0..=10_080).contains(&notice) {
+            reader.fault("PARAPET_SILENCE_NOTICE_MINUTES is not between 0 and 10080 (a week)");
+        }
+        settings.silence_notice_ms = notice.clamp(0, 10_080) * 60_000;
         let either = |names: [&str; 2]| names.iter().find_map(|name| reader.optional(name));
         settings.http_proxy = either(["HTTP_PROXY", "http_proxy"]);
         settings.https_proxy = either(["HTTPS_PROXY", "https_proxy"]);

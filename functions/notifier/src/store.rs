@@ -15,6 +15,7 @@ pub(crate) const SOURCE_PK: &str = "alert-source";
 pub(crate) const GROUP_PK: &str = "alert-group";
 pub(crate) const DEADLINE_PK: &str = "alert-deadline";
 pub(crate) const DELIVERY_PK: &str = "alert-delivery";
+pub(crate) const ACKNOWLEDGEMENT_PK: &str = "alert-acknowledgement";
 
 /// A group and where it stands in the index of deadlines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub(crate) struct StoredGroup {
     /// past deadline, so that the tick finds the group.
     #[serde(default)]
     pub(crate) indexed_at_ms: Option<i64>,
+    /// Whether what was acknowledged of it is over: forgotten in the transaction that stores the group.
+    #[serde(skip)]
+    pub(crate) ends_acknowledgement: bool,
     /// Where the body lies, if it is not in the item.
     #[serde(skip)]
     body: Option<String>,
@@ -172,6 +176,12 @@ impl Store<'_> {
                 writes.push(put(key, encode(&Deadline { far })?, None, Condition::Any));
             }
             stored.indexed_at_ms = wanted;
+        }
+        if std::mem::take(&mut stored.ends_acknowledgement) {
+            writes.push(Write::Delete {
+                key: Key::new(ACKNOWLEDGEMENT_PK, id),
+                condition: Condition::Any,
+            });
         }
         let old_body = stored.body.take();
         let expires_at = stored

@@ -24,9 +24,6 @@ const TICK_REACH_MS: i64 = 120_000;
 /// A deadline that is so long past has lost its timer.
 pub(crate) const OVERDUE_MS: i64 = 20_000;
 
-/// How many alerts that a reload sends elsewhere travel in one message.
-const STRAYS_PER_MESSAGE: usize = 200;
-
 /// A timer's message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Timer {
@@ -138,20 +135,29 @@ impl Notifier {
             );
             self.redispatch(strays).await?;
         }
+        let acknowledged = self.acknowledgement(id).await?;
         let notifications = match route_of(config, &stored.group) {
             Some(route) => {
                 let muted = Muted::of(&self.ports, config, route, &stored.group).await?;
                 tracing::debug!(group = stored.group.key, ?muted, "suppressed");
+                let silenced = self
+                    .settings
+                    .resolve_on_silence
+                    .then(|| muted.all_silenced(&stored.group, now_ms));
                 let muted = muted.fingerprints(&stored.group);
-                step(
-                    &Policy::of(config, route),
-                    &mut stored.group,
-                    now_ms,
-                    Input::Flush { muted },
-                )
+                let input = match silenced.flatten() {
+                    Some(silenced) => Input::FlushSilenced { muted, silenced },
+                    None => Input::Flush { muted },
+                };
+                let mut policy = Policy::of(config, route);
+                if acknowledged.as_ref().is_some_and(|said| said.holds(now_ms)) {
+                    policy = policy.without_repetition();
+                }
+                step(&policy, &mut stored.group, now_ms, input)
             }
             None => Vec::new(),
         };
+        stored.ends_acknowledgement = acknowledged.is_some() && !stored.group.is_firing(now_ms);
         for notification in &notifications {
             tracing::info!(
                 group = stored.group.key,
@@ -213,11 +219,7 @@ impl Notifier {
 
     /// States alerts anew, for the groups where a changed configuration puts them.
     async fn redispatch(&self, alerts: Vec<Alert>) -> Result<(), Error> {
-        let messages = alerts
-            .chunks(STRAYS_PER_MESSAGE)
-            .map(|chunk| encode(&chunk).map(Outgoing::now));
-        let messages = messages.collect::<Result<Vec<_>, _>>()?;
-        self.ports.queues.send_batch(Queue::Alerts, messages).await
+        parapet_store::alerts::send(&self.ports, &alerts).await
     }
 
     /// Wakes every group when the configuration is another than it was. The tick calls it; a host that knows of the

@@ -50,6 +50,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod acknowledgement;
 pub mod config;
 mod dedup;
 mod error;
@@ -60,9 +61,11 @@ mod matchers;
 mod merge;
 mod route;
 mod silence;
+mod silence_notice;
 mod step;
 mod time_interval;
 
+pub use acknowledgement::Acknowledgement;
 pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secret, SecretSource, parse};
 pub use dedup::{Reason, needs_update};
 pub use error::ConfigError;
@@ -73,5 +76,6 @@ pub use matchers::{Matcher, Matchers, MatchersError, parse_classic_matchers, par
 pub use merge::state_anew;
 pub use route::{Route, RouteOptions};
 pub use silence::{Silence, SilenceChange, SilenceError, SilenceMatcher, SilenceState, Silencer};
+pub use silence_notice::SILENCE_NOTICE;
 pub use step::{Input, IntegrationPolicy, Notification, Outcome, Policy, step};
 pub use time_interval::{DayOfMonthRange, Location, MonthRange, TimeInterval, TimeRange, WeekdayRange, YearRange};

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod crashes;
+mod extras;
 mod pages;
 mod secrets;
 mod stored;

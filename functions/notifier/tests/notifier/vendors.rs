@@ -203,8 +203,8 @@ async fn pagerduty() {
     );
     page(&mut world).await;
     assert_eq!(server.times(), [30_000, 31_000, 33_000]);
-    let over = START_MS + 250_000;
-    world.post(vec![resolved("a", START_MS, over)]).await;
+    world.run_until(START_MS + 250_000).await;
+    world.post(vec![resolved("a", START_MS, START_MS + 250_000)]).await;
     world.run_until(START_MS + 400_000).await;
     let seen = server.seen();
     let said: Vec<&Value> = seen.iter().map(|seen| &seen.body["event_action"]).collect();
@@ -256,6 +256,7 @@ async fn opsgenie() {
         ("/v2/alerts", "GenieKey K0")
     );
     let alias = seen[0].body["alias"].as_str().unwrap().to_owned();
+    world.run_until(START_MS + 250_000).await;
     world.post(vec![resolved("a", START_MS, START_MS + 250_000)]).await;
     world.run_until(START_MS + 400_000).await;
     assert_eq!(
