@@ -274,7 +274,7 @@ async fn opsgenie() {
     page(&mut world).await;
     assert_eq!(server.times(), [30_000]);
     assert!(
-        world.log[0].contains("unexpected status code 422: Request body is not processable"),
+        world.log[0].contains("unexpected status code 422: {\"errors\":{\"message\":\"Message can not be empty."),
         "{:?}",
         world.log
     );
