@@ -54,7 +54,13 @@ struct Add {
     #[arg(long, value_name = "TEXT", default_value = "")]
     comment: String,
     /// Who says so
-    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "USER",
+        hide_env_values = true,
+        default_value = "unknown"
+    )]
     author: String,
     #[arg(short, long, value_enum, default_value = "table")]
     output: Output,
