@@ -91,7 +91,7 @@ enum Output {
 /// Asks and prints.
 #[allow(clippy::print_stdout)]
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let client = Client::new(&arguments.connection)?;
+    let client = Client::new("--url", &arguments.connection.url, &arguments.connection.manner)?;
     let (data, output) = match &arguments.action {
         Action::Add(add) => (client.ask("acknowledgements", &form(add), None)?, add.output),
         Action::List(list) => (client.get(&["acknowledgements"], &[])?, list.output),

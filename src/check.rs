@@ -7,7 +7,7 @@ use crate::run::configuration;
 #[allow(clippy::print_stdout)]
 pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
     let loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
-    configuration::check(&loaded)?;
+    configuration::check(&loaded, parapet_routing::Grammar::default())?;
     let config = parapet_config::parse(&loaded.prometheus.path, &loaded.prometheus.text)?;
     println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());
     for warning in &config.warnings {

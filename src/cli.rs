@@ -26,6 +26,12 @@ pub(crate) enum Command {
     /// Work with rules
     #[command(subcommand)]
     Rules(Rules),
+    /// Tell why somebody was told of an alert, or was not
+    #[command(subcommand)]
+    Explain(crate::explain::Explain),
+    /// Look at the routes of alertmanager.yml
+    #[command(subcommand)]
+    Routes(crate::routes::Routes),
     /// Work with service level objectives
     #[command(subcommand)]
     Slo(Slo),
@@ -58,7 +64,7 @@ pub(crate) enum Test {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rules {
     /// Replay rules over stored history, and print what would have fired
-    Backtest(crate::rules_backtest::Arguments),
+    Backtest(Box<crate::rules_backtest::Arguments>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,6 +105,10 @@ pub(crate) struct RunOptions {
     /// alertmanager.yml: where alerts are sent; without it (and with --config.file) they are evaluated but sent nowhere
     #[arg(long = "alertmanager.config.file", value_name = "FILE")]
     pub(crate) alertmanager_config_file: Option<PathBuf>,
+    /// Features of Alertmanager, separated by commas: classic-mode (matchers and names of labels as before UTF-8),
+    /// utf8-strict-mode (no matchers in the classic grammar)
+    #[arg(long = "alertmanager.enable-feature", value_name = "FEATURES", value_parser = parapet_routing::Grammar::from_features)]
+    pub(crate) alertmanager_grammar: Option<parapet_routing::Grammar>,
     /// The directory that holds all data
     #[arg(
         long = "storage.path",

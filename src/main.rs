@@ -4,10 +4,14 @@ mod ack;
 mod check;
 mod check_rules;
 mod cli;
+mod explain;
 mod query;
+mod routes;
 mod rules_backtest;
 mod run;
 mod slo_expand;
+mod storage;
+mod table;
 mod test_rules;
 
 use clap::Parser;
@@ -23,6 +27,8 @@ fn main() -> ExitCode {
         cli::Command::Rules(cli::Rules::Backtest(arguments)) => {
             rules_backtest::run(&arguments).map(|()| ExitCode::SUCCESS)
         }
+        cli::Command::Explain(command) => explain::run(&command).map(|()| ExitCode::SUCCESS),
+        cli::Command::Routes(routes) => routes::run(&routes),
         cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Query(options) => query::query(&options).map(|()| ExitCode::SUCCESS),
         cli::Command::Ack(arguments) => ack::run(&arguments).map(|()| ExitCode::SUCCESS),

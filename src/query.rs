@@ -4,11 +4,11 @@ mod answer;
 pub(crate) mod client;
 mod graph;
 mod print;
-mod times;
+pub(crate) mod times;
 
 use answer::Answer;
 use clap::{Args, Subcommand, ValueEnum};
-use client::Client;
+use client::{Client, Connection};
 use parapet_function_kit::SystemClock;
 use parapet_ports::Clock as _;
 use std::io::Write;
@@ -26,7 +26,7 @@ use times::Window;
 )]
 pub(crate) struct QueryOptions {
     #[command(flatten)]
-    connection: client::Connection,
+    connection: Connection,
     #[command(subcommand)]
     query: Query,
 }
@@ -136,7 +136,8 @@ struct Series {
 
 /// Asks and prints.
 pub(crate) fn query(options: &QueryOptions) -> anyhow::Result<()> {
-    let client = Client::new(&options.connection)?;
+    let Connection { url, manner } = &options.connection;
+    let client = Client::new("--url", url, manner)?;
     let now_ms = SystemClock.now_ms();
     let text = match &options.query {
         Query::Instant(query) => instant(&client, query, now_ms)?,

@@ -52,7 +52,12 @@ fn bound_arenas() {
 #[cfg(not(target_env = "gnu"))]
 fn bound_arenas() {}
 
-async fn serve(options: RunOptions) -> anyhow::Result<()> {
+async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
+    let grammar = match options.alertmanager_grammar {
+        Some(grammar) => grammar,
+        None => parapet_notifier::Settings::from_vars(&ProcessVars)?.grammar,
+    };
+    options.alertmanager_grammar = Some(grammar);
     let origin = match (&options.config_file, &options.alertmanager_config_file) {
         (None, None) => Origin::Demo(options.listen_address),
         (prometheus, alertmanager) => Origin::Disk {
@@ -62,7 +67,7 @@ async fn serve(options: RunOptions) -> anyhow::Result<()> {
     };
     options.query.warn();
     let is_demo = matches!(origin, Origin::Demo(_));
-    let configuration = Arc::new(Configuration::load(origin)?);
+    let configuration = Arc::new(Configuration::load(origin, grammar)?);
     let metrics = self_metrics::install()?;
     // The address is taken before the storage: a second start on the same address says so, and touches nothing.
     let listener = tokio::net::TcpListener::bind(options.listen_address)
@@ -116,7 +121,7 @@ async fn wait_for_end(configuration: &Configuration, host: &host::Host) -> anyho
             _ = hangup.recv() => match configuration.reload() {
                 Ok(()) => {
                     tracing::info!("the configuration was read again");
-                    host.notice_reload().await;
+                    host.reload().await;
                 }
                 Err(error) => tracing::error!("the old configuration stays in force: {error:#}"),
             },

@@ -6,6 +6,7 @@ alert is firing, and its webhook has been delivered. Then wrong input, a second 
 """
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -44,7 +45,8 @@ def ask(path):
 
 
 def start():
-    process = subprocess.Popen(command, cwd=directory, stderr=open(directory / "log", "ab"))
+    environment = {**os.environ, "PARAPET_LEDGER_FLUSH_SECONDS": "1"}
+    process = subprocess.Popen(command, cwd=directory, env=environment, stderr=open(directory / "log", "ab"))
     for _ in range(300):
         try:
             urllib.request.urlopen(base + "/-/ready", timeout=1).read()
@@ -100,6 +102,24 @@ files = sorted(directory.glob("data/objects/metrics/**/*.parquet"))
 # Merging replaces files while we look: the newest is there still.
 table = pyarrow.parquet.ParquetFile(files[-1]).read()
 check("pyarrow reads a file whole", table.num_rows > 0 and set(COLUMNS) <= set(table.column_names), f"({table.num_rows} rows)")
+
+explained = subprocess.run(
+    [BINARY, "explain", "alert", "alertname=ParapetDemo", "--server", base], cwd=directory, capture_output=True, text=True, timeout=20
+)
+story = explained.stdout
+check("parapet explain tells its story", explained.returncode == 0 and "takes route" in story and "was told once" in story, story + explained.stderr)
+
+
+def paged():
+    """The SQL of docs/ledger.md: pages a day and receiver."""
+    ledger = f"read_parquet('{directory}/data/objects/ledger/*/*/*.parquet', hive_partitioning = true)"
+    pages = "select dt, receiver, integration, reason, count(distinct delivery) as pages"
+    rows = duckdb.sql(f"{pages} from {ledger} where event = 'sent' group by all order by all").fetchall()
+    events = duckdb.sql(f"select event from {ledger} where alertname = 'ParapetDemo' and labels['alertname'] = 'ParapetDemo' order by ts").fetchall()
+    return len(rows) == 1 and rows[0][2:] == ("webhook/0", "first notification", 1) and events[0] == ("grouped",)
+
+
+check("DuckDB finds the page in the ledger", within(130, paged))
 
 other = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=20)
 check("a second start on the same address is refused", other.returncode == 1 and "cannot listen" in other.stderr, other.stderr.strip()[-200:])

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use parapet_function_kit::ReqwestHttp;
-use parapet_ports::{Http as _, HttpRequest};
+use parapet_ports::{Http as _, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -14,11 +14,18 @@ use url::Url;
 pub(crate) struct Connection {
     /// The server, Parapet or Prometheus
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090", global = true)]
-    url: Url,
-    /// Sent with each request; may be repeated
+    pub(crate) url: Url,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+}
+
+/// How a server is asked.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Manner {
+    /// Sent with each request to the server; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE", global = true)]
     headers: Vec<String>,
-    /// Whose data: the header X-Scope-OrgID
+    /// Whose data is asked for: the header X-Scope-OrgID
     #[arg(long, value_name = "TENANT", global = true)]
     tenant: Option<String>,
     /// How long an answer may take
@@ -51,23 +58,22 @@ struct Envelope {
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     http: ReqwestHttp,
+    /// The flag that names the server, for messages.
+    flag: &'static str,
     url: Url,
     headers: http::HeaderMap,
     timeout: Duration,
 }
 
 impl Client {
-    pub(crate) fn new(connection: &Connection) -> anyhow::Result<Self> {
-        let url = &connection.url;
+    /// A client of the server at `url`, which the flag `flag` names.
+    pub(crate) fn new(flag: &'static str, url: &Url, manner: &Manner) -> anyhow::Result<Self> {
         if !matches!(url.scheme(), "http" | "https") {
-            bail!("--url {url} is neither http:// nor https://; write for example http://127.0.0.1:9090");
+            bail!("{flag} {url} is neither http:// nor https://; write for example http://127.0.0.1:9090");
         }
         let mut headers = http::HeaderMap::new();
-        let tenant = connection
-            .tenant
-            .iter()
-            .map(|tenant| format!("X-Scope-OrgID: {tenant}"));
-        for line in connection.headers.iter().cloned().chain(tenant) {
+        let tenant = manner.tenant.iter().map(|tenant| format!("X-Scope-OrgID: {tenant}"));
+        for line in manner.headers.iter().cloned().chain(tenant) {
             let refused = || anyhow!("--header {line:?} is no header; write 'Name: value'");
             let (name, value) = line.split_once(':').ok_or_else(refused)?;
             let name: http::HeaderName = name.trim().parse().map_err(|_| refused())?;
@@ -76,9 +82,10 @@ impl Client {
         Ok(Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             http: ReqwestHttp::new()?,
+            flag,
             url: url.clone(),
             headers,
-            timeout: connection.timeout,
+            timeout: manner.timeout,
         })
     }
 
@@ -92,33 +99,59 @@ impl Client {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .finish();
-        let url = self.endpoint(&[endpoint])?;
-        self.call(http::Method::POST, &url, body, expression)
+        let url = self.endpoint(&["api", "v1", endpoint])?;
+        let response = self.send(http::Method::POST, &url, body)?;
+        data(&url, &response, expression)
     }
 
-    /// For the endpoints that know no forms.
+    /// For the endpoints that know no forms: what stands below `/api/v1`.
     pub(crate) fn get(&self, path: &[&str], form: &[(&str, String)]) -> anyhow::Result<Value> {
-        let mut url = self.endpoint(path)?;
+        let mut url = self.below_v1(path)?;
         url.query_pairs_mut().extend_pairs(form);
-        self.call(http::Method::GET, &url, String::new(), None)
+        let response = self.send(http::Method::GET, &url, String::new())?;
+        data(&url, &response, None)
     }
 
+    /// What stands below `/api/v2`, Alertmanager's: plain JSON. `None` where the server has no such thing.
+    pub(crate) fn get_v2(&self, endpoint: &str) -> anyhow::Result<Option<Value>> {
+        let url = self.endpoint(&["api", "v2", endpoint])?;
+        let response = self.send(http::Method::GET, &url, String::new())?;
+        if response.status == http::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        match serde_json::from_slice(&response.body) {
+            Ok(value) if response.status.is_success() => Ok(Some(value)),
+            _ => bail!("{url} answers {}: {}", response.status, excerpt(&response.body)),
+        }
+    }
+
+    /// Deletes what stands below `/api/v1`.
     pub(crate) fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
-        let url = self.endpoint(path)?;
-        self.call(http::Method::DELETE, &url, String::new(), None)
+        let url = self.below_v1(path)?;
+        let response = self.send(http::Method::DELETE, &url, String::new())?;
+        data(&url, &response, None)
+    }
+
+    fn below_v1(&self, path: &[&str]) -> anyhow::Result<Url> {
+        let mut url = self.endpoint(&["api", "v1"])?;
+        url.path_segments_mut().map_err(|()| self.no_place())?.extend(path);
+        Ok(url)
     }
 
     fn endpoint(&self, path: &[&str]) -> anyhow::Result<Url> {
         let mut url = self.url.clone();
         url.path_segments_mut()
-            .map_err(|()| anyhow!("--url {} has no place for a path", self.url))?
+            .map_err(|()| self.no_place())?
             .pop_if_empty()
-            .extend(["api", "v1"])
             .extend(path);
         Ok(url)
     }
 
-    fn call(&self, method: http::Method, url: &Url, body: String, expression: Option<&str>) -> anyhow::Result<Value> {
+    fn no_place(&self) -> anyhow::Error {
+        anyhow!("{} {} has no place for a path", self.flag, self.url)
+    }
+
+    fn send(&self, method: http::Method, url: &Url, body: String) -> anyhow::Result<HttpResponse> {
         let mut headers = self.headers.clone();
         if method == http::Method::POST {
             let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -133,26 +166,29 @@ impl Client {
             body_limit_bytes: 0,
             options: parapet_ports::HttpOptions::default(),
         };
-        let response = self.runtime.block_on(self.http.call(request));
-        let response = response.with_context(|| {
+        self.runtime.block_on(self.http.call(request)).with_context(|| {
             format!(
-                "{} does not answer; is it running? --url names another server",
-                self.url
+                "{} does not answer; is it running? {} names another server",
+                self.url, self.flag
             )
-        })?;
-        let Ok(envelope) = serde_json::from_slice::<Envelope>(&response.body) else {
-            bail!(
-                "{url} answers {} and no JSON of the Prometheus API: {}",
-                response.status,
-                excerpt(&response.body)
-            );
-        };
-        if let Some(kind) = envelope.error_type {
-            bail!("{kind}: {}{}", envelope.error, pointer(&envelope.error, expression));
-        }
-        complain(&envelope.warnings, &envelope.infos);
-        Ok(envelope.data)
+        })
     }
+}
+
+/// The data of an answer of the Prometheus API.
+fn data(url: &Url, response: &HttpResponse, expression: Option<&str>) -> anyhow::Result<Value> {
+    let Ok(envelope) = serde_json::from_slice::<Envelope>(&response.body) else {
+        bail!(
+            "{url} answers {} and no JSON of the Prometheus API: {}",
+            response.status,
+            excerpt(&response.body)
+        );
+    };
+    if let Some(kind) = envelope.error_type {
+        bail!("{kind}: {}{}", envelope.error, pointer(&envelope.error, expression));
+    }
+    complain(&envelope.warnings, &envelope.infos);
+    Ok(envelope.data)
 }
 
 /// The first line, as far as it tells something.
@@ -214,23 +250,26 @@ mod tests {
 
     #[test]
     fn an_endpoint_stands_behind_the_path_of_the_server() {
-        let connection = |url: &str| Connection {
-            url: url.parse().unwrap(),
+        let manner = Manner {
             headers: vec!["Authorization: Bearer x".to_owned()],
             tenant: Some("a".to_owned()),
             timeout: Duration::from_secs(1),
         };
-        let client = Client::new(&connection("http://host/prometheus/")).unwrap();
+        let client = |url: &str| Client::new("--url", &url.parse().unwrap(), &manner);
+        let with_path = client("http://host/prometheus/").unwrap();
         assert_eq!(
-            client.endpoint(&["query"]).unwrap().as_str(),
+            with_path.endpoint(&["api", "v1", "query"]).unwrap().as_str(),
             "http://host/prometheus/api/v1/query"
         );
-        assert_eq!(client.headers.len(), 2);
-        let client = Client::new(&connection("http://host")).unwrap();
+        assert_eq!(with_path.headers.len(), 2);
         assert_eq!(
-            client.endpoint(&["label", "a/b", "values"]).unwrap().path(),
-            "/api/v1/label/a%2Fb/values"
+            client("http://host")
+                .unwrap()
+                .endpoint(&["label", "a/b", "values"])
+                .unwrap()
+                .path(),
+            "/label/a%2Fb/values"
         );
-        assert!(Client::new(&connection("file:///x")).is_err());
+        assert!(client("file:///x").is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Series};
 use super::times::format_time;
-use comfy_table::Table;
+use crate::table::Table;
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 
@@ -33,18 +33,14 @@ pub(super) fn table(answer: &Answer) -> String {
         Answer::Series { series, .. } if series.is_empty() => return "no data\n".to_owned(),
         Answer::Series { series, timed } => cells(series, *timed),
     };
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(columns.iter().map(|column| match column.as_str() {
-        "__name__" => "METRIC".to_owned(),
-        label => label.to_uppercase(),
+    let mut table = Table::new(columns.iter().map(|column| match column.as_str() {
+        "__name__" => "metric",
+        label => label,
     }));
-    table.add_rows(rows);
-    let last = columns.len().saturating_sub(1);
-    for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if at == last { 0 } else { 2 }));
+    for row in rows {
+        table.row(row);
     }
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    table.aligned()
 }
 
 /// The answer as CSV; times are RFC 3339.

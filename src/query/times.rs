@@ -41,7 +41,7 @@ impl Window {
 }
 
 /// A time: `now`, RFC 3339, Unix seconds, or a duration before now.
-pub(super) fn parse(text: &str, now_ms: i64) -> anyhow::Result<i64> {
+pub(crate) fn parse(text: &str, now_ms: i64) -> anyhow::Result<i64> {
     if text == "now" {
         return Ok(now_ms);
     }
@@ -78,12 +78,12 @@ fn whole_ms(seconds: f64) -> i64 {
 }
 
 /// Milliseconds as the seconds of the API.
-pub(super) fn format_seconds(ms: i64) -> String {
+pub(crate) fn format_seconds(ms: i64) -> String {
     format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000))
 }
 
 /// A time for people, in UTC.
-pub(super) fn format_time(ms: i64, form: &str) -> String {
+pub(crate) fn format_time(ms: i64, form: &str) -> String {
     chrono::DateTime::from_timestamp_millis(ms).map_or_else(|| ms.to_string(), |time| time.format(form).to_string())
 }
 

@@ -1,115 +1,80 @@
-//! Where a backtest's samples come from.
+//! Where a backtest's samples and silences come from.
 
-use anyhow::Context as _;
-use parapet_adapter_local::{Local, LocalSettings};
-use parapet_function_kit::{ProcessVars, ReqwestHttp, SystemClock, SystemEntropy};
+use crate::query::client::Client;
+use crate::query::times::format_seconds;
+use crate::storage::Storage;
 use parapet_model::{Labels, Matcher, Series, parse_float, stale_nan};
-use parapet_ports::{ConfigFiles, FixedConfig, Http as _, HttpRequest, Ports, Vars as _};
+use parapet_notifier::read_silences;
+use parapet_routing::Silence;
 use parapet_rules::Source;
 use parapet_store::{Reader, ReaderSettings};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::runtime::Runtime;
-
-/// For one request.
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) enum History {
     Disk(Disk),
     Remote(Remote),
 }
 
-impl Source for History {
+impl History {
+    /// The silences that are remembered; `None` where nobody knows of any.
+    pub(super) fn silences(&self) -> anyhow::Result<Option<Vec<Silence>>> {
+        match self {
+            Self::Disk(disk) => {
+                let Storage { runtime, ports, .. } = &disk.storage;
+                Ok(Some(runtime.block_on(read_silences(ports))?))
+            }
+            Self::Remote(remote) => super::silences::of_server(&remote.client),
+        }
+    }
+}
+
+impl Source for &mut History {
     fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
         match self {
-            Self::Disk(disk) => disk.select(matchers, start_ms, end_ms),
-            Self::Remote(remote) => remote.select(matchers, start_ms, end_ms),
+            History::Disk(disk) => disk.select(matchers, start_ms, end_ms),
+            History::Remote(remote) => remote.select(matchers, start_ms, end_ms),
         }
     }
 }
 
 /// The storage of this machine.
 pub(super) struct Disk {
-    runtime: Runtime,
+    storage: Storage,
     reader: Reader,
-    tenant: String,
 }
 
 impl Disk {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        if !path.is_dir() {
-            anyhow::bail!(
-                "there is no data in {}; name its directory by --storage.path",
-                path.display()
-            );
-        }
-        let local = Local::open(path, Arc::new(SystemClock), &LocalSettings::default()).with_context(|| {
-            format!(
-                "cannot open {}; where a process runs on it, ask that by --server",
-                path.display()
-            )
-        })?;
-        let ports = Ports {
-            objects: local.objects,
-            queues: local.queues,
-            table: local.table,
-            http: Arc::new(ReqwestHttp::new()?),
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
-            config: Arc::new(FixedConfig(Arc::new(ConfigFiles::default()))),
-        };
+        let storage = Storage::open(path)?;
         Ok(Self {
-            runtime: runtime()?,
-            reader: Reader::new(&ports, ReaderSettings::default()),
-            tenant: ProcessVars
-                .get("PARAPET_TENANT")
-                .unwrap_or_else(|| "default".to_owned()),
+            reader: Reader::new(&storage.ports, ReaderSettings::default()),
+            storage,
         })
     }
 
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
-        let select = self.reader.select(&self.tenant, matchers, start_ms, end_ms);
-        self.runtime.block_on(select).map_err(|error| error.chain())
+        let select = self.reader.select(&self.storage.tenant, matchers, start_ms, end_ms);
+        self.storage.runtime.block_on(select).map_err(|error| error.chain())
     }
-}
-
-fn runtime() -> anyhow::Result<Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?)
 }
 
 /// A server's query API. Range selectors give samples as they are stored, but not where series end: that is found by
 /// asking at which evaluations a series is there, so to within one interval.
 pub(super) struct Remote {
-    runtime: Runtime,
-    http: ReqwestHttp,
-    base: String,
-    lookback_ms: i64,
-    step_ms: i64,
+    pub(super) client: Client,
+    pub(super) lookback_ms: i64,
+    pub(super) step_ms: i64,
 }
 
 impl Remote {
-    pub(super) fn new(base: &str, lookback_ms: i64, step_ms: i64) -> anyhow::Result<Self> {
-        Ok(Self {
-            runtime: runtime()?,
-            http: ReqwestHttp::new()?,
-            base: base.trim_end_matches('/').to_owned(),
-            lookback_ms,
-            step_ms,
-        })
-    }
-
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
         let selector = selector(matchers);
         let range_ms = end_ms - start_ms + 1;
-        let raw = self.ask(&[
-            ("path", "/api/v1/query".to_owned()),
+        let form = [
             ("query", format!("{selector}[{range_ms}ms]")),
-            ("time", seconds(end_ms)),
-        ])?;
+            ("time", format_seconds(end_ms)),
+        ];
+        let raw = self.ask("query", &form)?;
         let mut all = Vec::new();
         for result in raw {
             all.push(parse_series(&result)?);
@@ -120,13 +85,13 @@ impl Remote {
             (end_ms - start_ms) / self.step_ms.max(1),
         );
         if from_ms <= end_ms && steps <= 10_000 {
-            let there = self.ask(&[
-                ("path", "/api/v1/query_range".to_owned()),
+            let form = [
                 ("query", selector),
-                ("start", seconds(from_ms)),
-                ("end", seconds(end_ms)),
-                ("step", seconds(self.step_ms)),
-            ])?;
+                ("start", format_seconds(from_ms)),
+                ("end", format_seconds(end_ms)),
+                ("step", format_seconds(self.step_ms)),
+            ];
+            let there = self.ask("query_range", &form)?;
             let step = usize::try_from(self.step_ms).unwrap_or(1);
             for result in there {
                 let seen = parse_series(&result)?;
@@ -144,45 +109,12 @@ impl Remote {
         Ok(all)
     }
 
-    fn ask(&self, parameters: &[(&str, String)]) -> Result<Vec<serde_json::Value>, String> {
-        let [(_, path), parameters @ ..] = parameters else {
-            return Ok(Vec::new());
-        };
-        let mut query = String::new();
-        for (name, value) in parameters {
-            query.push_str(if query.is_empty() { "?" } else { "&" });
-            query.push_str(name);
-            query.push('=');
-            for byte in value.bytes() {
-                match byte {
-                    byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => query.push(byte as char),
-                    byte => query.push_str(&format!("%{byte:02X}")),
-                }
-            }
-        }
-        let url = format!("{}{path}{query}", self.base);
-        let request = HttpRequest {
-            method: http::Method::GET,
-            url: url.clone(),
-            headers: http::HeaderMap::new(),
-            body: bytes::Bytes::new(),
-            timeout: TIMEOUT,
-            body_limit_bytes: 0,
-            options: parapet_ports::HttpOptions::default(),
-        };
-        let response = self
-            .runtime
-            .block_on(self.http.call(request))
-            .map_err(|error| error.chain())?;
-        let answer: serde_json::Value = serde_json::from_slice(&response.body)
-            .map_err(|error| format!("{url} does not answer as Prometheus does: {error}"))?;
-        if answer["status"] != "success" {
-            return Err(format!(
-                "{url}: {}",
-                answer["error"].as_str().unwrap_or("no reason given")
-            ));
-        }
-        Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
+    fn ask(&self, endpoint: &str, form: &[(&str, String)]) -> Result<Vec<serde_json::Value>, String> {
+        let data = self
+            .client
+            .ask(endpoint, form, None)
+            .map_err(|error| format!("{error:#}"))?;
+        Ok(data["result"].as_array().cloned().unwrap_or_default())
     }
 }
 
@@ -203,10 +135,6 @@ fn mark_ends(series: &mut Series, seen: &[i64], evaluations: impl Iterator<Item 
         series.timestamps.insert(place, last_ms + 1);
         series.values.insert(place, stale_nan());
     }
-}
-
-fn seconds(ms: i64) -> String {
-    format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000))
 }
 
 fn selector(matchers: &[Matcher]) -> String {

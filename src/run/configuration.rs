@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use parapet_ports::{ConfigFiles, ConfigSource, SourceFile};
+use parapet_routing::Grammar;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,28 +25,25 @@ pub(crate) enum Origin {
 #[derive(Debug)]
 pub(crate) struct Configuration {
     origin: Origin,
+    grammar: Grammar,
     current: RwLock<Arc<ConfigFiles>>,
 }
 
 impl Configuration {
     /// Reads and checks the files.
-    pub(crate) fn load(origin: Origin) -> anyhow::Result<Self> {
-        let files = read(&origin)?;
+    pub(crate) fn load(origin: Origin, grammar: Grammar) -> anyhow::Result<Self> {
+        let files = read(&origin, grammar)?;
         Ok(Self {
             origin,
+            grammar,
             current: RwLock::new(Arc::new(files)),
         })
     }
 
-    /// Reads the files again. Where anything is wrong the old configuration stays in force. Files that are as they
-    /// were make a new version all the same: Alertmanager's groups begin their waits anew at every reload.
+    /// Reads the files again. Where anything is wrong the old configuration stays in force.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
-        let mut files = read(&self.origin)?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.version.starts_with(&files.version) {
-            files.version = format!("{}+", current.version);
-        }
-        *current = Arc::new(files);
+        let files = read(&self.origin, self.grammar)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
         Ok(())
     }
 }
@@ -57,7 +55,7 @@ impl ConfigSource for Configuration {
     }
 }
 
-fn read(origin: &Origin) -> anyhow::Result<ConfigFiles> {
+fn read(origin: &Origin, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
     let mut files = match origin {
         Origin::Demo(address) => demo(*address),
         Origin::Disk {
@@ -65,7 +63,7 @@ fn read(origin: &Origin) -> anyhow::Result<ConfigFiles> {
             alertmanager,
         } => from_disk(prometheus.as_deref(), alertmanager.as_deref())?,
     };
-    check(&files)?;
+    check(&files, grammar)?;
     files.version = parapet_store::configuration::version_of(&files);
     Ok(files)
 }
@@ -148,13 +146,13 @@ pub(crate) fn templates(alertmanager: &SourceFile) -> anyhow::Result<Vec<SourceF
 }
 
 /// Checks every file; the first fault stops.
-pub(crate) fn check(files: &ConfigFiles) -> anyhow::Result<()> {
+pub(crate) fn check(files: &ConfigFiles, grammar: Grammar) -> anyhow::Result<()> {
     parapet_config::parse(&files.prometheus.path, &files.prometheus.text)?;
     for file in &files.rules {
         parapet_rules::parse(&file.path, &file.text)?;
     }
     if let Some(file) = &files.alertmanager {
-        parapet_routing::parse(&file.path, &file.text)?;
+        parapet_routing::parse_as(grammar, &file.path, &file.text)?;
     }
     let templates = files
         .templates

@@ -83,6 +83,7 @@ impl Host {
         options.query.apply_to_rules(&mut rules);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
+        notifier.grammar = options.alertmanager_grammar.unwrap_or_default();
         let mut aws_credentials = Outlets::aws_from_vars(vars);
         let mut secrets: Arc<dyn Secrets> = Arc::new(MachineSecrets(ProcessVars));
         if let Some(endpoint_url) = &options.aws_endpoint_url {
@@ -118,6 +119,13 @@ impl Host {
     /// Tells the notifier that the configuration may be another: it moves alerts at once instead of with the next tick.
     pub(crate) async fn notice_reload(&self) {
         if let Err(error) = self.notifier.notice_reload().await {
+            tracing::warn!(error = error.chain(), "the next tick looks at the alert groups again");
+        }
+    }
+
+    /// Tells the notifier that the configuration was read again: its groups begin anew, as Alertmanager's do.
+    pub(crate) async fn reload(&self) {
+        if let Err(error) = self.notifier.reload().await {
             tracing::warn!(error = error.chain(), "the next tick looks at the alert groups again");
         }
     }

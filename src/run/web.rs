@@ -20,6 +20,7 @@ pub(crate) fn router(
     metrics: SelfMetrics,
 ) -> Result<Router, parapet_ports::Error> {
     let mut settings = parapet_api::Settings {
+        grammar: options.alertmanager_grammar.unwrap_or_default(),
         external_url: host.external_url.clone(),
         started_at_ms: Some(host.ports.clock.now_ms()),
         retention: parapet_model::format_duration_ms(options.retention_ms),
@@ -54,7 +55,7 @@ fn exposition(metrics: &SelfMetrics) -> impl IntoResponse + use<> {
 async fn reload(configuration: &Configuration, host: &Host) -> (StatusCode, String) {
     match configuration.reload() {
         Ok(()) => {
-            host.notice_reload().await;
+            host.reload().await;
             (StatusCode::OK, String::new())
         }
         Err(error) => (

@@ -18,6 +18,8 @@ DELIBERATE = [
      "3.5 takes stale info series and leaves out series without identity (mended in 3.6 to 3.10: #17135, #17199, #17817, #17898)"),
     (r"histogram_(count|sum|avg)\(.*[!=]=", VALUES, "3.5 compares histograms of which one side alone has lost its buckets"),
     (r"[<>=]", r"error 'multiple matches for labels: .* instead of success", "3.14 refuses several matches though the comparison drops them"),
+    (r"avg.*(queue_sizes|" + NATIVE + r")", r"\+Inf.* instead of .*NaN", "3.5 makes NaN of infinite means of histograms (mended with Kahan summation)"),
+    (r"Inf.*" + NATIVE + "|" + NATIVE + r".*Inf", r"NaN", "times infinity, the empty buckets that Prometheus' chunks add are NaN"),
     (r"atan2", r"incompatible sample types", "3.14 tells of histograms in atan2"),
     (r"limit_ratio|topk|bottomk|limitk", r"Ratio value|Parameter value is NaN|Scalar value",
      "3.14 refuses a parameter that is no number, or too great, even where there is nothing to select from"),

@@ -3,6 +3,7 @@
 use crate::error::{ApiError, ErrorType};
 use parapet_config::Config;
 use parapet_ports::{ConfigFiles, Ports};
+use parapet_routing::Grammar;
 use parapet_rules::RuleGroup;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,12 +55,16 @@ impl Configuration {
     ///
     /// # Errors
     /// As [`Configuration::current`].
-    pub(crate) async fn alertmanager(&self, ports: &Ports) -> Result<Option<Arc<parapet_routing::Config>>, ApiError> {
+    pub(crate) async fn alertmanager(
+        &self,
+        ports: &Ports,
+        grammar: Grammar,
+    ) -> Result<Option<Arc<parapet_routing::Config>>, ApiError> {
         let files = ports.config.current().await?;
         let Some(file) = &files.alertmanager else {
             return Ok(None);
         };
-        let parse = || parapet_routing::parse(&file.path, &file.text).map_err(fault);
+        let parse = || parapet_routing::parse_as(grammar, &file.path, &file.text).map_err(fault);
         self.alertmanager.of(&files, parse).map(Some)
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod acknowledgements;
 pub(crate) mod exemplars;
+pub(crate) mod explain;
 pub(crate) mod federate;
 pub(crate) mod labels;
 pub(crate) mod query;

@@ -41,7 +41,9 @@ impl Api {
 
 /// Every endpoint; the same router serves on Lambda and in the local host.
 pub fn router(api: Arc<Api>) -> Router {
-    use endpoints::{acknowledgements, exemplars, federate, labels, query, rules, status, syntax, targets, write};
+    use endpoints::{
+        acknowledgements, exemplars, explain, federate, labels, query, rules, status, syntax, targets, write,
+    };
     let v1 = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
@@ -71,6 +73,7 @@ pub fn router(api: Arc<Api>) -> Router {
             get(acknowledgements::list).post(acknowledgements::post),
         )
         .route("/acknowledgements/{id}", delete(acknowledgements::end))
+        .route("/explain/alerts", get(explain::alerts).post(explain::alerts))
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(api.clone(), cors::layer));
     let pages = page::PATHS.iter();

@@ -2,6 +2,7 @@
 
 use crate::cors::Origins;
 use parapet_ports::{Error, VarReader, Vars};
+use parapet_routing::Grammar;
 use parapet_store::Limits;
 use std::collections::BTreeMap;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Which other pages' scripts may read answers.
     pub cors_origins: Origins,
+    /// How `alertmanager.yml` and matchers are read.
+    pub grammar: Grammar,
     /// Where people reach this server, for links; empty where that is not known.
     pub external_url: String,
     /// When the process started, milliseconds since the Unix epoch; `None` where that says nothing.
@@ -73,6 +76,7 @@ impl Default for Settings {
             max_decompressed_write_bytes: 64 * 1024 * 1024,
             limits: at_the_door(Limits::default()),
             cors_origins: Origins::default(),
+            grammar: Grammar::default(),
             external_url: String::new(),
             started_at_ms: None,
             revision: String::new(),
@@ -98,7 +102,13 @@ impl Settings {
             reader.fault(format!("PARAPET_CORS_ORIGIN: {error}"));
             Origins::default()
         });
+        let features = reader.optional("PARAPET_ALERTMANAGER_FEATURES").unwrap_or_default();
+        let grammar = Grammar::from_features(&features).unwrap_or_else(|error| {
+            reader.fault(format!("PARAPET_ALERTMANAGER_FEATURES: {error}"));
+            Grammar::default()
+        });
         let settings = Self {
+            grammar,
             max_samples: reader.parsed("PARAPET_QUERY_MAX_SAMPLES", default.max_samples),
             query_timeout_ms: reader.parsed("PARAPET_QUERY_TIMEOUT_MS", default.query_timeout_ms),
             max_concurrent_queries: reader.parsed("PARAPET_QUERY_MAX_CONCURRENCY", default.max_concurrent_queries),

@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
-use parapet_routing::{Config, Matcher, parse_matchers};
+use parapet_routing::{Config, Grammar, Matcher};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ async fn body<T: DeserializeOwned>(api: &Api, request: Request, what: &str) -> R
 
 /// The configuration; without one there is no such API.
 async fn configuration(api: &Api) -> Result<Arc<Config>, Failure> {
-    let config = api.configuration.alertmanager(&api.ports).await?;
+    let config = api.configuration.alertmanager(&api.ports, api.settings.grammar).await?;
     config.ok_or_else(|| {
         let message = "there is no alertmanager.yml; give one with --alertmanager.config.file";
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message)
@@ -156,11 +156,11 @@ impl Query {
     }
 
     /// Every matcher of a name: one a value.
-    fn matchers(&self, name: &str) -> Result<Vec<Matcher>, Failure> {
+    fn matchers(&self, name: &str, grammar: Grammar) -> Result<Vec<Matcher>, Failure> {
         let mut all = Vec::new();
         for text in self.all(name) {
             let braces = text.trim_start().starts_with('{') || text.trim_end().ends_with('}');
-            let mut parsed = parse_matchers(text).map_err(|error| Failure::bad(error.to_string()))?.0;
+            let mut parsed = grammar.parse(text).map_err(|error| Failure::bad(error.to_string()))?.0;
             match (parsed.pop(), parsed.is_empty(), braces) {
                 (Some(matcher), true, false) => all.push(matcher),
                 _ => return Err(Failure::bad(format!("bad matcher format: {text}"))),

@@ -1,8 +1,8 @@
 //! Acknowledgements in the table: one a group, under the group's own identity.
 
 use crate::Notifier;
-use crate::store::{ACKNOWLEDGEMENT_PK, GROUP_PK, StoredGroup, encode, read};
-use parapet_ports::{Condition, Error, Key, Kind, Ports, SkRange};
+use crate::store::{ACKNOWLEDGEMENT_PK, GROUP_PK, encode, read, read_group};
+use parapet_ports::{Condition, Error, Key, Ports, SkRange};
 use parapet_routing::{Acknowledgement, Group};
 
 /// How long an acknowledgement without an end of its own is remembered at most, seconds: the group that it is about
@@ -100,11 +100,8 @@ async fn put(ports: &Ports, id: &str, acknowledgement: &Acknowledgement, conditi
 async fn groups(ports: &Ports) -> Result<Vec<(String, Group)>, Error> {
     let mut groups = Vec::new();
     for item in ports.table.query(GROUP_PK, SkRange::all()).await? {
-        match read::<StoredGroup>(ports, &item).await {
-            Ok((stored, _)) => groups.push((item.key.sk, stored.group)),
-            // Replaced while we read.
-            Err(error) if error.kind() == Kind::Conflict => {}
-            Err(error) => return Err(error),
+        if let Some(group) = read_group(ports, &item).await? {
+            groups.push((item.key.sk, group));
         }
     }
     Ok(groups)

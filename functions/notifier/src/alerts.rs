@@ -1,8 +1,10 @@
 //! Alerts into their groups.
 
 use crate::Notifier;
+use crate::bulk::Statements;
 use crate::configuration::Current;
 use crate::handler::disposition;
+use crate::ledger;
 use crate::store::{StoredGroup, group_id};
 use crate::timers::{OVERDUE_MS, Timing};
 use parapet_model::Alert;
@@ -73,10 +75,27 @@ impl Notifier {
     async fn merge_into_group(&self, current: &Current, id: &str, share: &Share<'_>) -> Result<(), Error> {
         let policy = Policy::of(&current.config, share.route);
         self.until_agreed(|| async {
-            let found = self.store().group(id).await?;
+            let found = self.store().head(id).await?;
+            let now_ms = self.ports.clock.now_ms();
+            // A deadline that is long past has lost its timer, however that came about: alerts are stated again and
+            // again, and each time is a chance to notice.
+            let lost = |deadline_ms: i64| deadline_ms < now_ms - OVERDUE_MS;
+            if let Some((head, version)) = &found {
+                let statements = Statements {
+                    at_ms: now_ms,
+                    resolve_timeout_ms: policy.resolve_timeout_ms,
+                    alerts: share.alerts.clone(),
+                };
+                if self.store().append(id, head, *version, &statements).await? {
+                    if let Some(deadline_ms) = head.group.next_flush_at_ms.filter(|at_ms| lost(*at_ms)) {
+                        self.send_timer(id, deadline_ms).await?;
+                    }
+                    return Ok(());
+                }
+            }
             let version = found.as_ref().map(|(_, version)| *version);
             let mut stored = match found {
-                Some((stored, _)) => stored,
+                Some((head, _)) => self.store().whole(head).await?,
                 None => match share.alerts.first() {
                     Some(alert) => {
                         let mut group = Group::new(share.route, &alert.labels);
@@ -87,7 +106,6 @@ impl Notifier {
                 },
             };
             let before = stored.group.clone();
-            let now_ms = self.ports.clock.now_ms();
             step(&policy, &mut stored.group, now_ms, Input::Alerts(share.alerts.clone()));
             let deadline = stored.group.next_flush_at_ms;
             if stored.group == before {
@@ -97,15 +115,16 @@ impl Notifier {
                 }
                 return Ok(());
             }
-            // A deadline that is long past has lost its timer, however that came about: alerts are stated again and
-            // again, and each time is a chance to notice.
-            let lost = |deadline_ms: i64| deadline_ms < now_ms - OVERDUE_MS;
             let moved = deadline.filter(|at_ms| deadline != before.next_flush_at_ms || lost(*at_ms));
             // A timer that comes before its group is stored finds nothing: near ones are sent after the write.
             if let Some(deadline_ms) = moved.filter(|deadline_ms| self.timing(*deadline_ms) == Timing::Soon) {
                 self.send_timer(id, deadline_ms).await?;
             }
-            self.store().save_group(id, stored, version, Vec::new()).await?;
+            let told = ledger::of_statements(Some(&policy), &ledger::known(&before), &stored.group, now_ms);
+            stored.entries.extend(told);
+            self.store()
+                .save_group(id, stored, version, Vec::new(), Vec::new())
+                .await?;
             if let Some(deadline_ms) = moved.filter(|deadline_ms| self.timing(*deadline_ms) == Timing::Now) {
                 self.send_timer(id, deadline_ms).await?;
             }

@@ -2,7 +2,7 @@
 
 use parapet_ports::{Error, Kind, Ports};
 use parapet_receivers::Templates;
-use parapet_routing::{Config, parse};
+use parapet_routing::{Config, Grammar, parse_as};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A configuration that reads, and the version of the files that it is of.
@@ -16,10 +16,18 @@ pub(crate) struct Current {
 /// The last configuration that was read.
 #[derive(Debug, Default)]
 pub(crate) struct Configuration {
+    grammar: Grammar,
     cached: Mutex<Option<(String, Option<Current>)>>,
 }
 
 impl Configuration {
+    pub(crate) fn new(grammar: Grammar) -> Self {
+        Self {
+            grammar,
+            ..Self::default()
+        }
+    }
+
     /// The configuration as it is now; `None` where there is no `alertmanager.yml`.
     ///
     /// A file that does not read does not replace one that did: pages go on as before, and the log says so.
@@ -39,7 +47,7 @@ impl Configuration {
             .templates
             .iter()
             .map(|file| (file.path.as_str(), file.text.as_str()));
-        let parsed = parse(&file.path, &file.text).map_err(|error| error.to_string());
+        let parsed = parse_as(self.grammar, &file.path, &file.text).map_err(|error| error.to_string());
         let parsed = parsed.and_then(|config| {
             let templates = Templates::parse(templates).map_err(|error| error.to_string())?;
             Ok((config, templates))

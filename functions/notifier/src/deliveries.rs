@@ -3,8 +3,10 @@
 use crate::Notifier;
 use crate::configuration::Current;
 use crate::handler::disposition;
+use crate::ledger::of_try;
 use crate::store::{Delivery, State, encode};
 use bytes::Bytes;
+use parapet_ledger::Event;
 use parapet_model::{Alert, Labels};
 use parapet_ports::{
     Disposition, Error, HttpOptions, HttpRequest, Kind, MailCredentials, MailRequest, Message, Outgoing, Queue,
@@ -79,7 +81,7 @@ impl Notifier {
             Claim::Later(at_ms) => return self.look_again(key, at_ms).await,
             Claim::Settled(disposition) => return Ok(disposition),
         };
-        let (verdict, receiver_data) = self.attempt(current, key, &delivery).await;
+        let (verdict, receiver_data, answer) = self.attempt(current, key, &delivery).await;
         let now_ms = self.ports.clock.now_ms();
         let attempts = delivery.attempts;
         let (integration, group_key) = (&delivery.notification.integration, &delivery.notification.group_key);
@@ -88,6 +90,7 @@ impl Notifier {
                 tracing::info!(group = group_key, integration, delivery = key, attempts, "notified");
                 delivery.state = State::Sent;
                 delivery.notification.receiver_data = receiver_data;
+                delivery.entries = vec![of_try(key, &delivery, Event::Sent, &answer, now_ms, None)];
                 delivery.notification.alerts.clear();
                 self.record(key, &mut delivery, version).await?;
                 self.tell_group(group_id, &delivery, Outcome::Sent).await?;
@@ -113,6 +116,7 @@ impl Notifier {
             Some(next_ms) => {
                 delivery.state = State::Waiting;
                 delivery.not_before_ms = next_ms;
+                delivery.entries = vec![of_try(key, &delivery, Event::Failed, &error, now_ms, Some(next_ms))];
                 self.record(key, &mut delivery, version).await?;
                 self.tell_group(group_id, &delivery, Outcome::Failed { attempts, error })
                     .await?;
@@ -122,6 +126,7 @@ impl Notifier {
                 // Before it is recorded: who dies in between raises it again, which changes nothing.
                 self.raise_failure(&delivery, now_ms).await?;
                 delivery.state = State::GivenUp;
+                delivery.entries = vec![of_try(key, &delivery, Event::GivenUp, &error, now_ms, None)];
                 delivery.notification.alerts.clear();
                 self.record(key, &mut delivery, version).await?;
                 self.tell_group(group_id, &delivery, Outcome::GivenUp { attempts, error })
@@ -149,27 +154,23 @@ impl Notifier {
                     .await?;
                 return Ok(Claim::Settled(given_up(&delivery)));
             }
+            State::Overtaken => return Ok(Claim::Settled(overtaken(key, &delivery))),
             State::Waiting | State::Claimed if delivery.not_before_ms > now_ms => {
                 return Ok(Claim::Later(delivery.not_before_ms));
             }
             State::Waiting | State::Claimed => {}
         }
         let notification = &delivery.notification;
-        let group = self.store().group(group_id).await?;
+        let group = self.store().head(group_id).await?;
         let wanted = group.is_some_and(|(stored, _)| {
             let mut pending = stored.group.pending.iter();
             pending.any(|p| p.integration == notification.integration && p.flush_id == notification.flush_id)
         });
         if !wanted {
-            // A later flush has made its own notification of what this one says.
-            tracing::info!(delivery = key, attempts, "overtaken by a later flush");
-            let settled = if attempts == 0 {
-                Disposition::Done
-            } else {
-                given_up(&delivery)
-            };
-            return Ok(Claim::Settled(settled));
+            // A changed configuration sends its alerts elsewhere.
+            return Ok(Claim::Settled(overtaken(key, &delivery)));
         }
+        delivery.unsure |= delivery.state == State::Claimed;
         delivery.state = State::Claimed;
         delivery.attempts += 1;
         delivery.not_before_ms = now_ms + self.settings.max_request_timeout_ms + self.settings.lease_margin_ms;
@@ -177,15 +178,20 @@ impl Notifier {
         Ok(Claim::Ours(Box::new(delivery), version))
     }
 
-    /// One conversation with the receiver, in the time of one request. A verdict, and what the integration asks to
-    /// remember.
-    async fn attempt(&self, current: &Current, key: &str, delivery: &Delivery) -> (Verdict, BTreeMap<String, String>) {
+    /// One conversation with the receiver, in the time of one request. A verdict, what the integration asks to
+    /// remember, and what it answered at last.
+    async fn attempt(
+        &self,
+        current: &Current,
+        key: &str,
+        delivery: &Delivery,
+    ) -> (Verdict, BTreeMap<String, String>, String) {
         let notification = &delivery.notification;
         let receiver = current.config.receiver(&notification.receiver);
         let Some(integration) = receiver.and_then(|receiver| receiver.integration(&notification.integration)) else {
             let (receiver, integration) = (&notification.receiver, &notification.integration);
             let error = format!("{receiver} has no {integration} in the configuration any more");
-            return (Verdict::Permanent { error }, BTreeMap::new());
+            return (Verdict::Permanent { error }, BTreeMap::new(), String::new());
         };
         let ends_at_ms = self.ports.clock.now_ms() + self.time_for(integration, notification.give_up_at_ms);
         let (mut answers, mut secrets) = (Vec::new(), BTreeMap::new());
@@ -208,7 +214,14 @@ impl Notifier {
                     Err(failed) => failed,
                 },
                 Ok(Step::Mail(mail)) => self.mail(*mail, ends_at_ms).await,
-                Ok(Step::Done(Verdict::Sent)) => return (Verdict::Sent, remember(integration, &answers)),
+                Ok(Step::Done(Verdict::Sent)) => {
+                    let answer = answers.last().map(|answer| format!("status {}", answer.status));
+                    return (
+                        Verdict::Sent,
+                        remember(integration, &answers),
+                        answer.unwrap_or_default(),
+                    );
+                }
                 Ok(Step::Done(failed)) => failed,
                 Err(RenderError::Secret(reference)) => match self.outlets.secret(&reference).await {
                     Ok(secret) => {
@@ -229,10 +242,10 @@ impl Notifier {
                 answers.clear();
                 continue;
             }
-            return (failed, BTreeMap::new());
+            return (failed, BTreeMap::new(), "accepted".to_owned());
         }
         let error = "the receiver asks for request after request".to_owned();
-        (Verdict::Permanent { error }, BTreeMap::new())
+        (Verdict::Permanent { error }, BTreeMap::new(), String::new())
     }
 
     /// How long a conversation may take, milliseconds.
@@ -381,12 +394,10 @@ impl Notifier {
                 return Ok(());
             };
             let before = stored.group.clone();
-            stored
-                .group
-                .note_outcome(self.ports.clock.now_ms(), &delivery.notification, outcome.clone());
+            delivery.tell(&mut stored.group, self.ports.clock.now_ms(), outcome.clone());
             if stored.group != before {
                 self.store()
-                    .save_group(group_id, stored, Some(version), Vec::new())
+                    .save_group(group_id, stored, Some(version), Vec::new(), Vec::new())
                     .await?;
             }
             Ok(())
@@ -456,6 +467,20 @@ fn failed(error: &Error, shown: String) -> Verdict {
             error: shown,
             after_ms: None,
         }
+    }
+}
+
+/// What is not wanted any more is done, unless somebody was tried in vain.
+fn overtaken(key: &str, delivery: &Delivery) -> Disposition {
+    tracing::info!(
+        delivery = key,
+        attempts = delivery.attempts,
+        "overtaken by a later flush"
+    );
+    if delivery.attempts == 0 {
+        Disposition::Done
+    } else {
+        given_up(delivery)
     }
 }
 

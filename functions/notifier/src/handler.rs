@@ -2,6 +2,7 @@
 
 use crate::configuration::Configuration;
 use crate::store::Store;
+use crate::suppression::SharedSuppressor;
 use crate::{Outlets, Settings};
 use futures::StreamExt as _;
 use parapet_ports::{Disposition, Error, Function, Kind, Message, Ports, Queue};
@@ -14,6 +15,7 @@ pub struct Notifier {
     pub(crate) settings: Settings,
     pub(crate) outlets: Outlets,
     pub(crate) configuration: Configuration,
+    pub(crate) suppressor: SharedSuppressor,
 }
 
 impl Notifier {
@@ -21,10 +23,11 @@ impl Notifier {
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
         Self {
+            configuration: Configuration::new(settings.grammar),
             ports,
             settings,
             outlets: Outlets::default(),
-            configuration: Configuration::default(),
+            suppressor: SharedSuppressor::default(),
         }
     }
 
@@ -81,7 +84,8 @@ impl Function for Notifier {
         let noticed = self.notice_reload().await;
         self.wake_due(at_ms).await?;
         self.tell_of_ending_silences(at_ms).await?;
-        noticed
+        // Last: pages come before their story.
+        noticed.and(self.keep_ledger(at_ms).await)
     }
 
     async fn handle_batch(&self, queue: Queue, messages: Vec<Message>) -> Vec<Disposition> {

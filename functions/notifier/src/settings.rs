@@ -1,12 +1,15 @@
 //! Tunables.
 
 use parapet_ports::{Error, VarReader, Vars};
+use parapet_routing::Grammar;
 
 /// What the notifier can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where people reach this server: the base of links in notifications, without a slash at its end.
     pub external_url: String,
+    /// How `alertmanager.yml` is read.
+    pub grammar: Grammar,
     /// For one request to a receiver, milliseconds, unless the integration sets its own.
     pub request_timeout_ms: i64,
     /// The longest that an integration's own timeout can be, milliseconds: a function ends before a receiver may.
@@ -41,12 +44,20 @@ pub struct Settings {
     pub silence_notice_ms: i64,
     /// How many groups or deliveries are worked on at once.
     pub concurrency: usize,
+    /// Whose ledger it writes.
+    pub tenant: String,
+    /// How long entries of the ledger wait for their file, milliseconds: longer makes fewer and larger files, and SQL
+    /// sees them later. `parapet explain` sees them at once.
+    pub ledger_flush_ms: i64,
+    /// For how many days files of the ledger are kept.
+    pub ledger_retention_days: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             external_url: "http://localhost:9090".to_owned(),
+            grammar: Grammar::default(),
             request_timeout_ms: 10_000,
             max_request_timeout_ms: 30_000,
             lease_margin_ms: 15_000,
@@ -64,6 +75,9 @@ impl Default for Settings {
             resolve_on_silence: false,
             silence_notice_ms: 0,
             concurrency: 16,
+            tenant: "default".to_owned(),
+            ledger_flush_ms: 15 * 60_000,
+            ledger_retention_days: 365,
         }
     }
 }
@@ -78,6 +92,11 @@ impl Settings {
         let mut settings = Self::default();
         if let Some(url) = reader.optional("PARAPET_EXTERNAL_URL") {
             settings.external_url = url.trim_end_matches('/').to_owned();
+        }
+        let features = reader.optional("PARAPET_ALERTMANAGER_FEATURES").unwrap_or_default();
+        match Grammar::from_features(&features) {
+            Ok(grammar) => settings.grammar = grammar,
+            Err(error) => reader.fault(format!("PARAPET_ALERTMANAGER_FEATURES: {error}")),
         }
         settings.raise_failures = reader.parsed("PARAPET_NOTIFY_RAISE_FAILURES", true);
         settings.resolve_on_silence = reader.parsed("PARAPET_NOTIFY_RESOLVE_ON_SILENCE", false);
@@ -101,6 +120,15 @@ impl Settings {
             reader.fault("PARAPET_SECRET_TTL_SECONDS is not between 0 and 86400");
         }
         settings.secret_ttl_ms = ttl.clamp(0, 86_400) * 1000;
+        if let Some(tenant) = reader.optional("PARAPET_TENANT") {
+            settings.tenant = tenant;
+        }
+        settings.ledger_flush_ms =
+            1000 * reader.parsed("PARAPET_LEDGER_FLUSH_SECONDS", settings.ledger_flush_ms / 1000);
+        settings.ledger_retention_days = reader.parsed("PARAPET_LEDGER_RETENTION_DAYS", settings.ledger_retention_days);
+        if settings.ledger_flush_ms < 0 || settings.ledger_retention_days < 1 {
+            reader.fault("PARAPET_LEDGER_FLUSH_SECONDS is below 0, or PARAPET_LEDGER_RETENTION_DAYS below 1");
+        }
         reader.finish(settings)
     }
 }

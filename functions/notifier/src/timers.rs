@@ -4,12 +4,13 @@ use crate::configuration::Current;
 use crate::handler::disposition;
 use crate::store::{
     DEADLINE_PK, Deadline, GROUP_PK, STATE_PK, StoredGroup, deadline_sk, dedup_key, encode, parse_deadline_sk, read,
+    read_group,
 };
 use crate::suppression::Muted;
-use crate::{Notifier, deliveries};
+use crate::{Notifier, deliveries, ledger};
 use parapet_model::Alert;
 use parapet_ports::{Condition, Disposition, Error, Key, Message, Outgoing, Queue, SkRange};
-use parapet_routing::{Config, Group, Input, Policy, Route, step};
+use parapet_routing::{Config, Group, Input, Notification, Policy, Route, step};
 use serde::{Deserialize, Serialize};
 
 /// The longest delay of a message.
@@ -29,7 +30,7 @@ pub(crate) const OVERDUE_MS: i64 = 20_000;
 struct Timer {
     group: String,
     deadline_ms: i64,
-    /// Set where the configuration became this version: the group is looked at whatever its deadline.
+    /// Set where the configuration was read again: which reading. The group is looked at whatever its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reload: Option<String>,
 }
@@ -112,8 +113,8 @@ impl Notifier {
             // A former run ended between storing its deliveries and knowing that they are in the queue.
             (stored, version) = self.queue_deliveries(id, stored, version).await?;
         }
-        if timer.reload.is_some() {
-            stored.group.note_reload(&current.version, now_ms);
+        if let Some(reading) = &timer.reload {
+            stored.group.note_reload(reading, now_ms);
         }
         let Some(deadline_ms) = stored.group.next_flush_at_ms else {
             return Ok(());
@@ -135,47 +136,56 @@ impl Notifier {
             );
             self.redispatch(strays).await?;
         }
-        let acknowledged = self.acknowledgement(id).await?;
+        let acknowledgement = self.acknowledgement(id).await?;
+        let acknowledged = acknowledgement.as_ref().filter(|said| said.holds(now_ms));
+        let mut former = self.settle_pending(id, &mut stored.group, now_ms).await?;
         let notifications = match route_of(config, &stored.group) {
             Some(route) => {
-                let muted = Muted::of(&self.ports, config, route, &stored.group).await?;
+                let suppressor = self.suppressor.read(&self.ports, current).await?;
+                let muted = Muted::of(&suppressor, config, route, &stored.group, now_ms);
                 tracing::debug!(group = stored.group.key, ?muted, "suppressed");
                 let silenced = self
                     .settings
                     .resolve_on_silence
                     .then(|| muted.all_silenced(&stored.group, now_ms));
-                let muted = muted.fingerprints(&stored.group);
-                let input = match silenced.flatten() {
-                    Some(silenced) => Input::FlushSilenced { muted, silenced },
-                    None => Input::Flush { muted },
-                };
-                let mut policy = Policy::of(config, route);
-                if acknowledged.as_ref().is_some_and(|said| said.holds(now_ms)) {
+                let (mut policy, before) = (Policy::of(config, route), stored.group.clone());
+                if acknowledged.is_some() {
                     policy = policy.without_repetition();
                 }
-                step(&policy, &mut stored.group, now_ms, input)
+                let fingerprints = muted.fingerprints(&stored.group);
+                let input = match silenced.flatten() {
+                    Some(silenced) => Input::FlushSilenced {
+                        muted: fingerprints,
+                        silenced,
+                    },
+                    None => Input::Flush { muted: fingerprints },
+                };
+                let notifications = step(&policy, &mut stored.group, now_ms, input);
+                let told = ledger::of_flush(id, &policy, &muted, &before, &mut stored, &notifications, now_ms);
+                stored.entries.extend(told);
+                let told = acknowledged.and_then(|said| ledger::of_acknowledgement(id, said, &mut stored, now_ms));
+                stored.entries.extend(told);
+                notifications
             }
             None => Vec::new(),
         };
-        stored.ends_acknowledgement = acknowledged.is_some() && !stored.group.is_firing(now_ms);
-        for notification in &notifications {
-            tracing::info!(
-                group = stored.group.key,
-                integration = notification.integration,
-                reason = notification.reason.as_str(),
-                firing = notification.firing.len(),
-                resolved = notification.resolved.len(),
-                "notifying"
-            );
-        }
+        stored.ends_acknowledgement = acknowledgement.is_some() && !stored.group.is_firing(now_ms);
         let next = stored.group.next_flush_at_ms;
         if let Some(next_ms) = next.filter(|next_ms| self.timing(*next_ms) == Timing::Soon) {
             self.send_timer(id, next_ms).await?;
         }
+        self.find_revived(id, stored.group.last_flush_id, &notifications, &mut former)
+            .await?;
+        let told: Vec<_> = notifications.iter().map(told).collect();
         (stored, version) = self
             .store()
-            .save_group(id, stored, Some(version), notifications)
+            .save_group(id, stored, Some(version), notifications, former)
             .await?;
+        // Only now: of two runs that meet, one has spoken.
+        for (integration, reason, firing, resolved) in told {
+            let group = &stored.group.key;
+            tracing::info!(group, integration, reason, firing, resolved, "notifying");
+        }
         if stored.group.has_unqueued() {
             self.queue_deliveries(id, stored, version).await?;
         }
@@ -214,7 +224,9 @@ impl Notifier {
             pending.queued = true;
         }
         self.ports.queues.send_batch(Queue::Deliveries, messages).await?;
-        self.store().save_group(id, stored, Some(version), Vec::new()).await
+        self.store()
+            .save_group(id, stored, Some(version), Vec::new(), Vec::new())
+            .await
     }
 
     /// States alerts anew, for the groups where a changed configuration puts them.
@@ -222,45 +234,63 @@ impl Notifier {
         parapet_store::alerts::send(&self.ports, &alerts).await
     }
 
-    /// Wakes every group when the configuration is another than it was. The tick calls it; a host that knows of the
-    /// change may call it at once.
+    /// Wakes every group when the configuration is another than it was. The tick calls it.
     ///
     /// # Errors
     /// Those of the ports; the next call does it again.
     pub async fn notice_reload(&self) -> Result<(), Error> {
-        let Some(Current { config, version, .. }) = self.configuration.current(&self.ports).await? else {
+        let Some(current) = self.configuration.current(&self.ports).await? else {
             return Ok(());
         };
         let key = Key::new(STATE_PK, "configuration-version");
         let known = self.ports.table.get(&key).await?;
-        if known.as_ref().is_some_and(|item| item.value == version) {
+        if known.as_ref().is_some_and(|item| item.value == current.version) {
             return Ok(());
         }
         if known.is_some() {
-            let mut messages = Vec::new();
-            for item in self.ports.table.query(GROUP_PK, SkRange::all()).await? {
-                // A rule may be new: its sources are known to the groups alone. They come before any group wakes.
-                let (stored, _): (StoredGroup, _) = read(&self.ports, &item).await?;
-                let alerts: Vec<Alert> = stored.group.alerts.into_values().map(|held| held.alert).collect();
-                self.note_sources(&config, &alerts).await?;
-                let timer = Timer {
-                    group: item.key.sk,
-                    deadline_ms: 0,
-                    reload: Some(version.clone()),
-                };
-                messages.push(Outgoing::now(encode(&timer)?));
-            }
-            tracing::info!(version, groups = messages.len(), "the configuration changed");
-            if !messages.is_empty() {
-                self.ports.queues.send_batch(Queue::Timers, messages).await?;
-            }
+            self.wake_all(&current, &current.version).await?;
         }
         // Written last: who dies before it wakes the groups once more.
         self.ports
             .table
-            .put(key, version, None, Condition::Any)
+            .put(key, current.version, None, Condition::Any)
             .await
             .map(|_| ())
+    }
+
+    /// The configuration was read again, though it may be the same: every group is looked at and its interval begins
+    /// anew, as Alertmanager rebuilds its groups at every reload.
+    ///
+    /// # Errors
+    /// Those of the ports.
+    pub async fn reload(&self) -> Result<(), Error> {
+        let Some(current) = self.configuration.current(&self.ports).await? else {
+            return Ok(());
+        };
+        let reading = format!("{} at {}", current.version, self.ports.clock.now_ms());
+        self.wake_all(&current, &reading).await?;
+        self.notice_reload().await
+    }
+
+    async fn wake_all(&self, current: &Current, reading: &str) -> Result<(), Error> {
+        let mut messages = Vec::new();
+        for item in self.ports.table.query(GROUP_PK, SkRange::all()).await? {
+            // A rule may be new: its sources are known to the groups alone. They come before any group wakes.
+            let group = read_group(&self.ports, &item).await?.unwrap_or_default();
+            let alerts: Vec<Alert> = group.alerts.into_values().map(|held| held.alert).collect();
+            self.note_sources(&current.config, &alerts).await?;
+            let timer = Timer {
+                group: item.key.sk,
+                deadline_ms: 0,
+                reload: Some(reading.to_owned()),
+            };
+            messages.push(Outgoing::now(encode(&timer)?));
+        }
+        tracing::info!(reading, groups = messages.len(), "the configuration was read");
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.ports.queues.send_batch(Queue::Timers, messages).await
     }
 
     /// Sends the timers of deadlines that come before the next tick and have none, and of those that lost theirs.
@@ -295,4 +325,16 @@ impl Notifier {
 fn route_of<'a>(config: &'a Config, group: &Group) -> Option<&'a Route> {
     let mut routes = config.route.walk().into_iter();
     routes.find(|route| route.key == group.route_key && route.options.receiver == group.receiver)
+}
+
+/// What the log says of a notification: to whom, why, and of how many alerts that fire and that ended.
+fn told(notification: &Notification) -> (String, &'static str, usize, usize) {
+    let Notification {
+        integration,
+        reason,
+        firing,
+        resolved,
+        ..
+    } = notification;
+    (integration.clone(), reason.as_str(), firing.len(), resolved.len())
 }

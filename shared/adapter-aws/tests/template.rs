@@ -186,3 +186,23 @@ fn every_function_may_send_where_it_sends() {
     }
     assert!(sends >= 8, "{sends} are not all that is sent");
 }
+
+/// The same for the ledger: who writes and removes its files, and who reads them.
+#[test]
+fn the_ledger_is_written_and_read_by_right() {
+    let resources = resources();
+    let rights = |role: &str| -> String {
+        let statements: Vec<&str> = resources[role].split("- Sid:").collect();
+        let of_ledger = statements.iter().filter(|text| text.contains("/ledger/*"));
+        of_ledger.copied().collect()
+    };
+    let notifier = rights("NotifierRole");
+    assert!(
+        notifier.contains("s3:PutObject") && notifier.contains("s3:DeleteObject"),
+        "{notifier}"
+    );
+    assert!(rights("ApiRole").contains("s3:GetObject"));
+    for other in ["ScraperRole", "IngestRole", "RuleEvaluationRole", "CompactorRole"] {
+        assert_eq!(rights(other), "", "{other}");
+    }
+}

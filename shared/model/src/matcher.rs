@@ -32,7 +32,7 @@ impl MatchOp {
 /// A regular expression that does not compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatcherError {
-    /// What the regular expression engine said.
+    /// What is wrong with it, in the words of Go's `regexp/syntax`: ``missing closing ): `(a` ``.
     pub reason: String,
 }
 

@@ -3,6 +3,8 @@
 //! The two agree on most. Where they do not, the pattern is rewritten: Go's `\d`, `\w`, `\s` and `\b` mean ASCII, a
 //! brace that opens no repetition stands for itself, `[` in a class too, and `\Q…\E` quotes.
 
+mod fault;
+
 use crate::MatcherError;
 use regex::{Captures, Regex, RegexBuilder};
 
@@ -15,7 +17,8 @@ const SIZE_LIMIT: usize = 64 << 20;
 /// # Errors
 /// [`MatcherError`] where the pattern does not compile.
 pub fn anchored_regex(pattern: &str) -> Result<Regex, MatcherError> {
-    compile(&format!("^(?s:{})$", rust_syntax(pattern)))
+    let pattern = checked(pattern)?;
+    compile(&format!("^(?s:{pattern})$"))
 }
 
 /// [`anchored_regex`], or `None`.
@@ -29,16 +32,27 @@ pub fn compile_anchored(pattern: &str) -> Option<Regex> {
 /// # Errors
 /// [`MatcherError`] where the pattern does not compile.
 pub fn go_regex(pattern: &str) -> Result<Regex, MatcherError> {
-    compile(&rust_syntax(pattern))
+    compile(&checked(pattern)?)
+}
+
+/// The pattern in the `regex` crate's syntax, if Go takes it.
+fn checked(pattern: &str) -> Result<String, MatcherError> {
+    let pattern = rust_syntax(pattern);
+    match fault::find(&pattern) {
+        None => Ok(pattern),
+        Some(reason) => Err(MatcherError { reason }),
+    }
 }
 
 fn compile(pattern: &str) -> Result<Regex, MatcherError> {
     RegexBuilder::new(pattern)
         .size_limit(SIZE_LIMIT)
         .build()
-        .map_err(|error| MatcherError {
-            reason: error.to_string(),
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "expression too large".to_owned(),
+            error => error.to_string(),
         })
+        .map_err(|reason| MatcherError { reason })
 }
 
 /// Rewrites a pattern of Go's syntax to the `regex` crate's.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub mod mortal;
+
 pub use crate::queue::check_messages;
 pub use crate::table::check_transaction;
 

@@ -181,17 +181,7 @@ impl Rule {
         })?;
         let regex = anchored_regex(&fields.regex).map_err(|error| RuleError {
             field: "regex",
-            // Its last line says what is wrong; those before draw the pattern as it was compiled.
-            reason: format!(
-                "{} is not a regular expression: {}",
-                quote(&fields.regex),
-                error
-                    .reason
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ")
-            ),
+            reason: format!("{} is not a regular expression: {}", quote(&fields.regex), error.reason),
         })?;
         let name = action.as_str();
         if action == Action::HashMod && fields.modulus == 0 {

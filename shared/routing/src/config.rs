@@ -8,7 +8,7 @@ mod receiver;
 mod secret;
 mod validate;
 
-use crate::{ConfigError, InhibitRule, Route, TimeInterval};
+use crate::{ConfigError, Grammar, InhibitRule, Route, TimeInterval};
 use std::collections::BTreeMap;
 
 pub use http::{HttpClient, OAuth2, Tls, Transport};
@@ -32,6 +32,8 @@ pub struct Config {
     pub templates: Vec<String>,
     /// Who is notified, in the order of the file.
     pub receivers: Vec<Receiver>,
+    /// How matchers are read, and which names labels may have.
+    pub grammar: Grammar,
 }
 
 impl Config {
@@ -104,7 +106,15 @@ pub struct Integration {
 /// that does not fit, a reference to nothing, and whatever Alertmanager itself refuses. A valid field of Alertmanager
 /// that this version does not carry out is refused by name, never ignored.
 pub fn parse(path: &str, text: &str) -> Result<Config, ConfigError> {
+    parse_as(Grammar::default(), path, text)
+}
+
+/// As [`parse`], with one of the grammars for matchers.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_as(grammar: Grammar, path: &str, text: &str) -> Result<Config, ConfigError> {
     let raw: Option<raw::Config> =
         serde_saphyr::from_str(text).map_err(|error| fault::from_yaml(path, error.without_snippet()))?;
-    validate::validate(path, raw.unwrap_or_default())
+    validate::validate(grammar, path, raw.unwrap_or_default())
 }

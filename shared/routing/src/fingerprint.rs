@@ -2,6 +2,7 @@
 
 use parapet_model::Labels;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The identity of a label set: FNV-1a (64 bit) over each name and value in order of name, each followed by the
@@ -17,13 +18,23 @@ impl Fingerprint {
     /// The fingerprint of a label set.
     #[must_use]
     pub fn of(labels: &Labels) -> Self {
-        let mut hash = OFFSET;
-        for text in labels.iter().flat_map(|(name, value)| [name, value]) {
-            for byte in text.bytes().chain([0xFF]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-            }
-        }
-        Self(hash)
+        let texts = labels.iter().flat_map(|(name, value)| [name, value]);
+        Self::of_bytes(texts.flat_map(|text| text.bytes().chain([0xFF])))
+    }
+
+    /// The fingerprint of what is said of a group: which alerts fire and which ended.
+    #[must_use]
+    pub fn of_alerts(firing: &BTreeSet<Self>, resolved: &BTreeSet<Self>) -> Self {
+        let states = [(firing, 1), (resolved, 0)];
+        let alerts = states
+            .into_iter()
+            .flat_map(|(alerts, state)| alerts.iter().map(move |alert| (alert, state)));
+        Self::of_bytes(alerts.flat_map(|(alert, state)| alert.0.to_be_bytes().into_iter().chain([state])))
+    }
+
+    fn of_bytes(bytes: impl IntoIterator<Item = u8>) -> Self {
+        let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+        Self(bytes.into_iter().fold(OFFSET, fold))
     }
 }
 

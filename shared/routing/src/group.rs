@@ -1,6 +1,6 @@
 //! The stored state of one alert group.
 
-use crate::{Fingerprint, Reason, Route};
+use crate::{Fingerprint, Reason, Route, state_anew};
 use parapet_model::{Alert, Labels};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,9 @@ pub struct Group {
     pub last_flush_id: i64,
     /// Notifications of the last flush that are neither sent nor given up.
     pub pending: Vec<Pending>,
+    /// The last notification of each integration that is not known to have arrived, by integration key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts: BTreeMap<String, Attempt>,
     /// The alerts that had ended when the last flush looked, with the statement that said so: they leave the group
     /// once every integration knows.
     pub leaving: BTreeMap<Fingerprint, i64>,
@@ -36,7 +39,7 @@ pub struct Group {
     pub flush_failed: bool,
     /// Integrations that could not be notified, until they can again.
     pub failures: BTreeMap<String, Failure>,
-    /// The version of the configuration that it was last looked at with.
+    /// Which reading of the configuration it was last looked at with.
     pub config_version: String,
     /// Alerts that left: statements made before they did are too late.
     pub tombstones: BTreeMap<Fingerprint, Tombstone>,
@@ -85,6 +88,18 @@ pub struct Pending {
     pub give_up_at_ms: i64,
 }
 
+/// A notification that is not known to have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The flush that names it: one that says the same later bears this name again.
+    pub flush_id: i64,
+    /// What it says ([`Fingerprint::of_alerts`]).
+    pub content: Fingerprint,
+    /// Whether some try of it, or of another since the last that arrived, ended without a word.
+    #[serde(default)]
+    pub unsure: bool,
+}
+
 /// Why an integration is not being notified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -122,6 +137,9 @@ pub struct NotifiedAlert {
     pub generator_url: String,
     /// Its identity.
     pub fingerprint: Fingerprint,
+    /// Whether it fires on, and is over for the receiver because it is silenced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silenced: bool,
 }
 
 /// How long after an alert left a late statement about it is still told from a new one. Firing alerts are stated again
@@ -140,6 +158,25 @@ impl Group {
             labels,
             ..Self::default()
         }
+    }
+
+    /// Merges statements about its alerts, and answers with the start of the first that counts. In a group that has
+    /// alerts nothing else depends on them until its next flush: they may be kept and merged later, with the moment at
+    /// which they came as `now_ms`.
+    pub fn state(&mut self, now_ms: i64, resolve_timeout_ms: i64, alerts: Vec<Alert>) -> Option<i64> {
+        self.tombstones.retain(|_, tombstone| tombstone.until_ms > now_ms);
+        let mut first_starts_at_ms = None;
+        for alert in alerts {
+            let fingerprint = Fingerprint::of(&alert.labels);
+            let left = self.tombstones.get(&fingerprint);
+            if left.is_some_and(|tombstone| alert.updated_at_ms <= tombstone.updated_at_ms) {
+                continue;
+            }
+            let merged = state_anew(self.alerts.get(&fingerprint), alert, resolve_timeout_ms, now_ms);
+            first_starts_at_ms.get_or_insert(merged.alert.starts_at_ms);
+            self.alerts.insert(fingerprint, merged);
+        }
+        first_starts_at_ms
     }
 
     /// Whether there is nothing to do for it until an alert comes.
@@ -162,11 +199,11 @@ impl Group {
             && self.labels == route.group_labels(alert_labels)
     }
 
-    /// Notes a changed configuration: the group is looked at once more, now, and its interval begins anew
-    /// (Alertmanager rebuilds its groups on a reload). Doing so twice for one version changes nothing.
-    pub fn note_reload(&mut self, version: &str, now_ms: i64) {
-        if self.config_version != version {
-            version.clone_into(&mut self.config_version);
+    /// Notes that the configuration was read again: the group is looked at once more, now, and its interval begins anew
+    /// (Alertmanager rebuilds its groups on a reload). Doing so twice for one reading changes nothing.
+    pub fn note_reload(&mut self, reading: &str, now_ms: i64) {
+        if self.config_version != reading {
+            reading.clone_into(&mut self.config_version);
             self.next_flush_at_ms = self.next_flush_at_ms.map(|_| now_ms);
         }
     }

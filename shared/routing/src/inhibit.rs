@@ -19,30 +19,29 @@ pub struct InhibitRule {
 }
 
 impl InhibitRule {
-    fn equal_values<'a>(&'a self, labels: &'a Labels) -> Vec<&'a str> {
-        self.equal
-            .iter()
-            .map(|name| labels.get(name).unwrap_or_default())
-            .collect()
+    fn equal_values(&self, labels: &Labels) -> Vec<String> {
+        let values = self.equal.iter().map(|name| labels.get(name).unwrap_or_default());
+        values.map(str::to_owned).collect()
     }
 }
 
 /// The sources of one rule, by their values of its equal labels.
-type Sources<'a> = HashMap<Vec<&'a str>, Vec<&'a Labels>>;
+type Sources = HashMap<Vec<String>, Vec<Labels>>;
 
 /// The rules with the alerts that fire at one moment.
 #[derive(Clone, Debug)]
-pub struct Inhibitor<'a> {
-    rules: Vec<(&'a InhibitRule, Sources<'a>)>,
+pub struct Inhibitor {
+    rules: Vec<(InhibitRule, Sources)>,
 }
 
-impl<'a> Inhibitor<'a> {
+impl Inhibitor {
     /// `firing` are the labels of alerts that fire; those that are no source of any rule do not matter.
-    pub fn new(rules: &'a [InhibitRule], firing: impl IntoIterator<Item = &'a Labels>) -> Self {
-        let mut rules: Vec<_> = rules.iter().map(|rule| (rule, Sources::new())).collect();
+    pub fn new<'a>(rules: &[InhibitRule], firing: impl IntoIterator<Item = &'a Labels>) -> Self {
+        let mut rules: Vec<_> = rules.iter().map(|rule| (rule.clone(), Sources::new())).collect();
         for labels in firing {
             for (rule, sources) in rules.iter_mut().filter(|(rule, _)| rule.source.matches(labels)) {
-                sources.entry(rule.equal_values(labels)).or_default().push(labels);
+                let alike = sources.entry(rule.equal_values(labels)).or_default();
+                alike.push(labels.clone());
             }
         }
         Self { rules }
@@ -50,6 +49,9 @@ impl<'a> Inhibitor<'a> {
 
     /// The alert that keeps an alert of these labels quiet, if any (`inhibit.Inhibitor.Mutes`). An alert that matches
     /// both sides of a rule is not kept quiet by another one that does: else two could silence each other.
+    ///
+    /// In one point it keeps to Alertmanager's documentation and not to its code: of several sources with the same
+    /// values each counts, while Alertmanager's index remembers one, and forgets the others when that one ends.
     #[must_use]
     pub fn inhibited_by(&self, labels: &Labels) -> Option<Fingerprint> {
         self.rules

@@ -10,6 +10,7 @@
 //! Input::Flush  ──┴─ step(policy, group, now) ─► the changed group, its next deadline, notifications
 //! Silence, InhibitRule ─► Silencer, Inhibitor ─► which alerts are not notified now
 //! Outcome ────────── Group::note_outcome ──────► what each integration knows; alerts that are over leave
+//! alerts of a stretch of time ── Replay ───────► who would have been told what, and when
 //! ```
 //!
 //! It is not a notifier: which payload a receiver gets is `parapet-receivers`, and who stores and sends is the
@@ -59,6 +60,7 @@ mod group;
 mod inhibit;
 mod matchers;
 mod merge;
+mod replay;
 mod route;
 mod silence;
 mod silence_notice;
@@ -66,14 +68,17 @@ mod step;
 mod time_interval;
 
 pub use acknowledgement::Acknowledgement;
-pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secret, SecretSource, parse};
+pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secret, SecretSource, parse, parse_as};
 pub use dedup::{Reason, needs_update};
 pub use error::ConfigError;
 pub use fingerprint::Fingerprint;
-pub use group::{Failure, Group, GroupAlert, LogEntry, NotifiedAlert, Pending, Tombstone};
+pub use group::{Attempt, Failure, Group, GroupAlert, LogEntry, NotifiedAlert, Pending, Tombstone};
 pub use inhibit::{InhibitRule, Inhibitor, is_source};
-pub use matchers::{Matcher, Matchers, MatchersError, parse_classic_matchers, parse_matchers, parse_utf8_matchers};
+pub use matchers::{
+    Grammar, Matcher, Matchers, MatchersError, parse_classic_matchers, parse_matchers, parse_utf8_matchers,
+};
 pub use merge::state_anew;
+pub use replay::{Held, HeldBy, Page, Replay, Replayed};
 pub use route::{Route, RouteOptions};
 pub use silence::{Silence, SilenceChange, SilenceError, SilenceMatcher, SilenceState, Silencer};
 pub use silence_notice::SILENCE_NOTICE;

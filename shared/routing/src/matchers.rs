@@ -4,7 +4,7 @@
 //! configuration is read with both: where the UTF-8 parser refuses, or both answer differently, the classic one holds
 //! (`matcher/compat.FallbackMatchersParser` of Alertmanager).
 
-use parapet_model::{Labels, MatchOp, quote};
+use parapet_model::{Labels, MatchOp, is_legacy_label_name, quote};
 use std::fmt;
 
 mod classic;
@@ -13,6 +13,69 @@ mod utf8;
 
 pub use classic::parse_classic_matchers;
 pub use utf8::parse_utf8_matchers;
+
+/// How matchers and names of labels are read (`--enable-feature` of Alertmanager).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grammar {
+    /// Both grammars, any UTF-8 as a name.
+    #[default]
+    Fallback,
+    /// Only the classic one, only classic names (`classic-mode`).
+    Classic,
+    /// Only the UTF-8 one (`utf8-strict-mode`).
+    Utf8,
+}
+
+impl Grammar {
+    /// What a list of features, separated by commas, asks for.
+    ///
+    /// # Errors
+    /// [`MatchersError`] for a feature that is unknown or has no meaning here, and for two that exclude each other.
+    pub fn from_features(text: &str) -> Result<Self, MatchersError> {
+        let mut grammar = Self::Fallback;
+        for feature in text.split(',').map(str::trim).filter(|feature| !feature.is_empty()) {
+            let wanted = match feature {
+                "classic-mode" => Self::Classic,
+                "utf8-strict-mode" => Self::Utf8,
+                "alert-names-in-metrics"
+                | "receiver-name-in-metrics"
+                | "group-key-in-metrics"
+                | "auto-gomemlimit"
+                | "event-recorder" => {
+                    return Err(MatchersError(format!("{feature} is not supported; remove it")));
+                }
+                _ => {
+                    let known = "write classic-mode or utf8-strict-mode";
+                    return Err(MatchersError(format!("unknown feature {}; {known}", quote(feature))));
+                }
+            };
+            if grammar != Self::Fallback && grammar != wanted {
+                let both = "classic-mode and utf8-strict-mode exclude each other; remove one";
+                return Err(MatchersError(both.to_owned()));
+            }
+            grammar = wanted;
+        }
+        Ok(grammar)
+    }
+
+    /// Reads matchers.
+    ///
+    /// # Errors
+    /// [`MatchersError`].
+    pub fn parse(self, text: &str) -> Result<Matchers, MatchersError> {
+        match self {
+            Self::Fallback => parse_matchers(text),
+            Self::Classic => parse_classic_matchers(text),
+            Self::Utf8 => parse_utf8_matchers(text),
+        }
+    }
+
+    /// Whether a label may have this name (`compat.IsValidLabelName`).
+    #[must_use]
+    pub fn is_label_name(self, name: &str) -> bool {
+        !name.is_empty() && (self != Self::Classic || is_legacy_label_name(name))
+    }
+}
 
 /// A test of one label. An absent label counts as the empty value; regular expressions are anchored at both ends.
 ///

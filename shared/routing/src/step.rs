@@ -1,16 +1,17 @@
 //! One step in the life of a group.
 
 use crate::group::{TOMBSTONE_MS, compare_alerts};
-use crate::merge::{is_resolved, state_anew};
+use crate::merge::is_resolved;
 use crate::{
-    Config, Failure, Fingerprint, Group, GroupAlert, IntegrationKind, LogEntry, NotifiedAlert, Pending, Reason, Route,
-    Tombstone, needs_update,
+    Attempt, Config, Failure, Fingerprint, Group, GroupAlert, IntegrationKind, LogEntry, NotifiedAlert, Pending,
+    Reason, Route, Tombstone, needs_update,
 };
 use parapet_model::{Alert, Labels};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A notification is given up at the next flush, but not before this long (`notify.MinTimeout` of Alertmanager).
+/// A notification is given up at the next flush, but not before this long (`notify.MinTimeout` of Alertmanager). Until
+/// then no flush speaks, and none while a try holds the delivery ([`Group::hold`]).
 const MIN_GIVE_UP_MS: i64 = 10_000;
 
 /// What the configuration says of a group: taken anew at every step, so that a reload holds from the next one on.
@@ -103,6 +104,8 @@ pub enum Outcome {
         /// What it answered.
         error: String,
     },
+    /// A try ended without a word: the receiver may know or not. That alone settles nothing.
+    Unknown,
     /// It did not, and this notification is not tried again. The next flush makes a new one.
     GivenUp {
         /// Tries so far.
@@ -119,7 +122,8 @@ pub struct Notification {
     pub receiver: String,
     /// The integration within it, `webhook/0`.
     pub integration: String,
-    /// The flush that it comes of.
+    /// The flush that it comes of; where that of an earlier one is not known to have arrived and said the same, that
+    /// earlier flush: two pages that say the same thing once have one identity.
     pub flush_id: i64,
     /// Why.
     pub reason: Reason,
@@ -160,22 +164,8 @@ pub fn step(policy: &Policy, group: &mut Group, now_ms: i64, input: Input) -> Ve
 }
 
 fn apply_alerts(policy: &Policy, group: &mut Group, now_ms: i64, alerts: Vec<Alert>) {
-    group.tombstones.retain(|_, tombstone| tombstone.until_ms > now_ms);
     let begins = group.alerts.is_empty();
-    let mut first_starts_at_ms = None;
-    for alert in alerts {
-        let fingerprint = Fingerprint::of(&alert.labels);
-        if group
-            .tombstones
-            .get(&fingerprint)
-            .is_some_and(|tombstone| alert.updated_at_ms <= tombstone.updated_at_ms)
-        {
-            continue;
-        }
-        let merged = state_anew(group.alerts.get(&fingerprint), alert, policy.resolve_timeout_ms, now_ms);
-        first_starts_at_ms.get_or_insert(merged.alert.starts_at_ms);
-        group.alerts.insert(fingerprint, merged);
-    }
+    let first_starts_at_ms = group.state(now_ms, policy.resolve_timeout_ms, alerts);
     if let (true, Some(starts_at_ms)) = (begins, first_starts_at_ms) {
         // An alert that has been firing for longer than group_wait has waited elsewhere already.
         let waited = starts_at_ms.saturating_add(policy.group_wait_ms) < now_ms;
@@ -251,7 +241,10 @@ fn flush(
         }
         let repeat_ms = policy.repeat_interval_ms;
         let reason = needs_update(entry, &firing, &resolved, integration.send_resolved, repeat_ms, now_ms);
-        let Some(reason) = reason else {
+        let former = group.attempts.get(&integration.key).copied();
+        // Whatever a receiver was perhaps told that its log entry does not say, it is told what holds now.
+        let unsure = former.is_some_and(|former| former.unsure);
+        let Some(reason) = reason.or_else(|| unsure.then(|| reason_anew(&firing))) else {
             continue;
         };
         if firing.is_empty() && !integration.send_resolved {
@@ -265,8 +258,18 @@ fn flush(
                 receiver_data: BTreeMap::new(),
             };
             group.log.insert(integration.key.clone(), entry);
+            group.attempts.remove(&integration.key);
             continue;
         }
+        let content = Fingerprint::of_alerts(&firing, &resolved);
+        let flush_id = former
+            .filter(|former| former.content == content)
+            .map_or(flush_id, |former| former.flush_id);
+        let attempt = Attempt {
+            flush_id,
+            content,
+            unsure,
+        };
         let (alerts, truncated_alerts) = shown_alerts(group, integration, now_ms, muted, &over);
         group.pending.push(Pending {
             integration: integration.key.clone(),
@@ -290,12 +293,22 @@ fn flush(
             give_up_at_ms,
             receiver_data: entry.map(|entry| entry.receiver_data.clone()).unwrap_or_default(),
         });
+        group.attempts.insert(integration.key.clone(), attempt);
     }
-    group
-        .failures
-        .retain(|key, _| policy.integrations.iter().any(|integration| integration.key == *key));
+    let is_there = |key: &String| policy.integrations.iter().any(|integration| integration.key == *key);
+    group.failures.retain(|key, _| is_there(key));
+    group.attempts.retain(|key, _| is_there(key));
     finish_flush(group, now_ms);
     notifications
+}
+
+/// Why an integration is told that may have been told something else.
+fn reason_anew(firing: &BTreeSet<Fingerprint>) -> Reason {
+    if firing.is_empty() {
+        Reason::AllResolved
+    } else {
+        Reason::NewAlerts
+    }
 }
 
 /// The alerts that an integration is shown, and how many are left out.
@@ -318,17 +331,18 @@ fn shown_alerts(
         shown.truncate(limit);
     }
     let truncated = (total - shown.len()) as u64;
-    let show = |(fingerprint, held): (&Fingerprint, &GroupAlert)| NotifiedAlert {
-        labels: held.alert.labels.clone(),
-        annotations: held.alert.annotations.clone(),
-        starts_at_ms: held.alert.starts_at_ms,
-        ended_at_ms: if is_resolved(held, now_ms) {
-            Some(held.alert.ends_at_ms)
-        } else {
-            over.contains(fingerprint).then_some(now_ms)
-        },
-        generator_url: held.alert.generator_url.clone(),
-        fingerprint: *fingerprint,
+    let show = |(fingerprint, held): (&Fingerprint, &GroupAlert)| {
+        let silenced = !is_resolved(held, now_ms) && over.contains(fingerprint);
+        let ended_at_ms = is_resolved(held, now_ms).then_some(held.alert.ends_at_ms);
+        NotifiedAlert {
+            labels: held.alert.labels.clone(),
+            annotations: held.alert.annotations.clone(),
+            starts_at_ms: held.alert.starts_at_ms,
+            ended_at_ms: ended_at_ms.or(silenced.then_some(now_ms)),
+            generator_url: held.alert.generator_url.clone(),
+            fingerprint: *fingerprint,
+            silenced,
+        }
     };
     (shown.into_iter().map(show).collect(), truncated)
 }
@@ -337,6 +351,16 @@ impl Group {
     /// Notes how a try to notify went. Noting it twice changes nothing.
     pub fn note_outcome(&mut self, now_ms: i64, notification: &Notification, outcome: Outcome) {
         apply_outcome(self, now_ms, notification, outcome);
+    }
+
+    /// Keeps flushes away until a try that holds a pending notification must have ended: one that spoke before might
+    /// say the same again.
+    pub fn hold(&mut self, notification: &Notification, until_ms: i64) {
+        for pending in &mut self.pending {
+            if pending.integration == notification.integration && pending.flush_id == notification.flush_id {
+                pending.give_up_at_ms = pending.give_up_at_ms.max(until_ms);
+            }
+        }
     }
 }
 
@@ -358,7 +382,19 @@ fn apply_outcome(group: &mut Group, now_ms: i64, notification: &Notification, ou
                 group.log.insert(key.clone(), entry);
                 group.failures.remove(key);
             }
+            if group
+                .attempts
+                .get(key)
+                .is_some_and(|attempt| attempt.flush_id <= flush_id)
+            {
+                group.attempts.remove(key);
+            }
             group.pending.retain(|pending| !is_pending(pending));
+        }
+        Outcome::Unknown => {
+            if let Some(attempt) = group.attempts.get_mut(key) {
+                attempt.unsure = true;
+            }
         }
         Outcome::Failed { attempts, error } if current => {
             group.failures.insert(

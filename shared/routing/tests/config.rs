@@ -222,3 +222,32 @@ fn no_damaged_file_panics() {
     }
     assert!(refused > 500, "{refused}");
 }
+
+#[test]
+fn features_choose_the_grammar() {
+    use parapet_routing::{Grammar, parse_as};
+    let config = |matcher: &str, group_by: &str| {
+        format!(
+            "route: {{receiver: r, group_by: [{group_by}], routes: [{{matchers: ['{matcher}']}}]}}\nreceivers: [{{name: r}}]\n"
+        )
+    };
+    // What each of the three takes: matchers in UTF-8 only, in the classic grammar only, a UTF-8 name.
+    let cases = [
+        (config("\"a.b\"=\"c\"", "x"), [true, false, true]),
+        (config("a=b=c", "x"), [true, true, false]),
+        (config("a=b", "\"héllo\""), [true, false, true]),
+    ];
+    let grammars = ["", "classic-mode", "utf8-strict-mode"].map(|text| Grammar::from_features(text).unwrap());
+    for (text, wanted) in cases {
+        let got = grammars.map(|grammar| parse_as(grammar, "a.yml", &text).is_ok());
+        assert_eq!(got, wanted, "{text}");
+    }
+    for (features, complaint) in [
+        ("classic-mode,utf8-strict-mode", "exclude each other"),
+        ("classic", "write classic-mode"),
+        ("event-recorder", "not supported; remove it"),
+    ] {
+        let error = Grammar::from_features(features).unwrap_err().to_string();
+        assert!(error.contains(complaint), "{error}");
+    }
+}

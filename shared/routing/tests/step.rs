@@ -3,7 +3,7 @@
 
 use parapet_model::{Alert, Labels};
 use parapet_routing::{Config, Fingerprint, Group, Input, Notification, Outcome, Policy, Reason, parse, step};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const T: i64 = 1_700_000_000_000;
 const MINUTE: i64 = 60_000;
@@ -207,6 +207,8 @@ fn a_late_success_of_an_overtaken_notification_counts() {
         Input::Alerts(vec![alert("a", 0, 10_000_000, 0)]),
     );
     let first = step(&policy, &mut group, T + 30_000, flush());
+    let more = Input::Alerts(vec![alert("b", 0, 10_000_000, 0)]);
+    step(&policy, &mut group, T + 31_000, more);
     let second = step(&policy, &mut group, T + 330_000, flush());
     assert_ne!(first[0].flush_id, second[0].flush_id);
     sent(&mut group, T + 331_000, &first);
@@ -266,8 +268,8 @@ impl Random {
     }
 }
 
-/// Whatever comes, in whatever order: a second time it changes nothing and sends nothing, flush ids never repeat, and
-/// stored state reads back as it was.
+/// Whatever comes, in whatever order: a second time it changes nothing and sends nothing, a flush id never says two
+/// things, and stored state reads back as it was.
 #[test]
 fn steps_bear_replay() {
     let config = config("{url: 'http://one/'}, {url: 'http://two/', send_resolved: false}");
@@ -277,7 +279,7 @@ fn steps_bear_replay() {
         let (policy, mut group) = group(&config);
         let mut now = T;
         let mut open: Vec<Notification> = Vec::new();
-        let mut ids = BTreeSet::new();
+        let mut ids = BTreeMap::new();
         for _ in 0..200 {
             now += random.ms(90_000);
             let replay = |group: &mut Group, input: Input| {
@@ -302,7 +304,12 @@ fn steps_bear_replay() {
                     notified += new.len();
                     for notification in &new {
                         let id = (notification.integration.clone(), notification.flush_id);
-                        assert!(ids.insert(id), "seed {seed}: a flush id twice");
+                        let says = (notification.firing.clone(), notification.resolved.clone());
+                        let before = ids.insert(id, says.clone());
+                        assert!(
+                            before.is_none_or(|before| before == says),
+                            "seed {seed}: an id says two things"
+                        );
                     }
                     open.extend(new);
                 }
@@ -330,4 +337,49 @@ fn steps_bear_replay() {
     }
     println!("80 lives of 200 steps, {notified} notifications");
     assert!(notified > 2_000, "{notified}");
+}
+
+#[test]
+fn what_is_not_known_to_have_arrived_keeps_its_name() {
+    let config = config("{url: 'http://h/'}");
+    let (policy, mut group) = group(&config);
+    let long = 1_000_000_000;
+    let firing = |instance, updated| Input::Alerts(vec![alert(instance, 0, long, updated)]);
+    step(&policy, &mut group, T, firing("a", 0));
+    let at = |flush: i64| T + 30_000 + flush * 5 * MINUTE;
+    let first = step(&policy, &mut group, at(0), flush());
+    // Held for longer than the interval: no flush speaks.
+    group.hold(&first[0], at(1) + 1);
+    assert!(step(&policy, &mut group, at(1), flush()).is_empty());
+    assert_eq!(group.next_flush_at_ms, Some(at(1) + 1));
+    // Nobody knows what became of it: the same again, under the same name.
+    group.note_outcome(at(1), &first[0], Outcome::Unknown);
+    let again = step(&policy, &mut group, at(1) + 1, flush());
+    assert_eq!((again.len(), again[0].flush_id), (1, first[0].flush_id));
+    // With another alert it is another page.
+    step(&policy, &mut group, at(1) + 2, firing("b", 10));
+    let error = String::new();
+    group.note_outcome(at(2), &again[0], Outcome::GivenUp { attempts: 1, error });
+    let more = step(&policy, &mut group, at(2) + 1, flush());
+    assert!(more[0].flush_id > first[0].flush_id && more[0].alerts.len() == 2);
+    // Over before it is known to have arrived: whoever may know that it fired is told that it is over.
+    let over = |instance| Input::Alerts(vec![alert(instance, 0, 10 * MINUTE, 10 * MINUTE)]);
+    step(&policy, &mut group, at(2) + 2, over("a"));
+    step(&policy, &mut group, at(2) + 2, over("b"));
+    let last = step(&policy, &mut group, at(3) + 2, flush());
+    assert_eq!(reasons(&last), [Reason::AllResolved]);
+    sent(&mut group, at(3) + 2, &last);
+    assert!(group.attempts.is_empty() && group.is_idle());
+}
+
+#[test]
+fn of_what_certainly_never_arrived_the_end_is_not_told() {
+    let config = config("{url: 'http://h/'}");
+    let (policy, mut group) = group(&config);
+    step(&policy, &mut group, T, Input::Alerts(vec![alert("a", 0, MINUTE, 0)]));
+    let first = step(&policy, &mut group, T + 30_000, flush());
+    let error = String::new();
+    group.note_outcome(T + 31_000, &first[0], Outcome::GivenUp { attempts: 1, error });
+    assert!(step(&policy, &mut group, T + 330_000, flush()).is_empty());
+    assert!(group.is_idle());
 }

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use parapet_model::{Alert, Labels};
 use parapet_notifier::{Suppressor, read_groups};
-use parapet_routing::{Config, Fingerprint, GroupAlert};
+use parapet_routing::{Config, Fingerprint, Grammar, GroupAlert};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ struct Posted {
 }
 
 pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answer {
-    let filter = Filter::of(&Query::of(&request))?;
+    let filter = Filter::of(&Query::of(&request), api.settings.grammar)?;
     let config = configuration(&api).await?;
     let now_ms = api.ports.clock.now_ms();
     // An alert that lives on several routes is the same in each; the last statement holds.
@@ -71,7 +71,7 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Answe
     let now_ms = api.ports.clock.now_ms();
     let (mut alerts, mut faults) = (Vec::new(), Vec::new());
     for alert in posted {
-        match read(alert, now_ms) {
+        match read(alert, now_ms, api.settings.grammar) {
             Ok(alert) => alerts.push(alert),
             Err(fault) => faults.push(fault),
         }
@@ -86,7 +86,7 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Answe
 }
 
 /// An alert as the notifier takes it (`alert.Alert.Validate` of Alertmanager).
-fn read(posted: Posted, now_ms: i64) -> Result<Alert, String> {
+fn read(posted: Posted, now_ms: i64, grammar: Grammar) -> Result<Alert, String> {
     let (starts, ends) = (
         parse_time(posted.starts_at.as_deref().unwrap_or_default())?,
         parse_time(posted.ends_at.as_deref().unwrap_or_default())?,
@@ -100,8 +100,9 @@ fn read(posted: Posted, now_ms: i64) -> Result<Alert, String> {
     if labels.is_empty() {
         return Err("at least one label pair required".to_owned());
     }
-    if labels.iter().any(|(name, _)| name.is_empty()) {
-        return Err("invalid label set: invalid name \"\"".to_owned());
+    if let Some((name, _)) = labels.iter().find(|(name, _)| !grammar.is_label_name(name)) {
+        let name = parapet_model::quote(name);
+        return Err(format!("invalid label set: invalid name {name}"));
     }
     Ok(Alert {
         labels,

@@ -4,7 +4,7 @@ use super::model::Status;
 use super::{Failure, Query};
 use parapet_model::{Labels, MatchOp};
 use parapet_notifier::Suppression;
-use parapet_routing::{Config, Matcher};
+use parapet_routing::{Config, Grammar, Matcher};
 
 /// `filter`, `receiver`, `receiver_matchers`, `active`, `silenced`, `inhibited`.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn of(query: &Query) -> Result<Self, Failure> {
+    pub(super) fn of(query: &Query, grammar: Grammar) -> Result<Self, Failure> {
         let receiver = query
             .all("receiver")
             .last()
@@ -26,12 +26,12 @@ impl Filter {
         let receiver = receiver
             .transpose()
             .map_err(|error| Failure::bad(format!("failed to parse receiver param: {error}")))?;
-        let receiver_matchers = query.matchers("receiver_matchers").map_err(|failure| {
+        let receiver_matchers = query.matchers("receiver_matchers", grammar).map_err(|failure| {
             let reason = failure.body.as_str().unwrap_or_default().to_owned();
             Failure::bad(format!("failed to parse receiver_matchers param: {reason}"))
         })?;
         Ok(Self {
-            matchers: query.matchers("filter")?,
+            matchers: query.matchers("filter", grammar)?,
             receiver,
             receiver_matchers,
             active: query.flag("active")?,

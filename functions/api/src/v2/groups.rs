@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub(super) async fn groups(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let query = Query::of(&request);
-    let (filter, muted) = (Filter::of(&query)?, query.flag("muted")?);
+    let (filter, muted) = (Filter::of(&query, api.settings.grammar)?, query.flag("muted")?);
     let config = configuration(&api).await?;
     let now_ms = api.ports.clock.now_ms();
     let suppressor = Suppressor::read(&api.ports, &config).await?;

@@ -7,10 +7,12 @@ use axum::extract::{Request, State};
 use std::sync::Arc;
 
 pub(super) async fn receivers(State(api): State<Arc<Api>>, request: Request) -> Answer {
-    let matchers = Query::of(&request).matchers("receiver_matchers").map_err(|failure| {
-        let reason = failure.body.as_str().unwrap_or_default().to_owned();
-        Failure::bad(format!("failed to parse receiver_matchers param: {reason}"))
-    })?;
+    let matchers = Query::of(&request)
+        .matchers("receiver_matchers", api.settings.grammar)
+        .map_err(|failure| {
+            let reason = failure.body.as_str().unwrap_or_default().to_owned();
+            Failure::bad(format!("failed to parse receiver_matchers param: {reason}"))
+        })?;
     let config = configuration(&api).await?;
     let shown: Vec<serde_json::Value> = config
         .receivers

@@ -34,7 +34,7 @@ struct Posted {
 
 pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Answer {
     let query = Query::of(&request);
-    let matchers = query.matchers("filter")?;
+    let matchers = query.matchers("filter", api.settings.grammar)?;
     let wanted = [
         (SilenceState::Active, query.flag("active")?),
         (SilenceState::Pending, query.flag("pending")?),
@@ -99,6 +99,16 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Answe
     }
     if ends < api.ports.clock.now_ms() {
         return Err(Failure::bad("Failed to create silence: end time can't be in the past"));
+    }
+    let named = silence.matcher_sets.iter().flatten().enumerate();
+    if let Some((index, matcher)) = named
+        .into_iter()
+        .find(|(_, m)| !api.settings.grammar.is_label_name(&m.name))
+    {
+        let name = parapet_model::quote(&matcher.name);
+        return Err(Failure::bad(format!(
+            "invalid silence: invalid label matcher {index} in set 0: invalid label name {name}"
+        )));
     }
     match set_silence(&api.ports, silence).await {
         Ok(id) => ok(&serde_json::json!({"silenceID": id})),

@@ -3,6 +3,7 @@
 
 mod acknowledgements;
 mod conformance;
+mod explain;
 mod harness;
 mod hostile;
 mod load;

@@ -1,7 +1,8 @@
 //! The process dies at each of its effects in turn, before it or after it: no page is lost, and none is doubled but in
 //! the moment between sending and recording, with the same key.
 
-use crate::world::{Death, START_MS, World, firing, resolved};
+use crate::life::Death;
+use crate::world::{START_MS, World, firing, resolved};
 use parapet_notifier::Settings;
 use std::collections::BTreeMap;
 
@@ -17,13 +18,14 @@ receivers:
 const MINUTE: i64 = 60_000;
 
 /// Two alerts that fire and end at different times, stated as rule evaluation states them; long enough for every retry.
-async fn story(death: Death, concurrency: usize) -> World {
+async fn story(death: Death, concurrency: usize, group_interval: &str) -> World {
+    let config = CONFIG.replace("group_interval: 1m", &format!("group_interval: {group_interval}"));
     let settings = Settings {
         concurrency,
         ..Settings::default()
     };
-    let mut world = World::with_settings(CONFIG, settings);
-    world.life.lock().unwrap().death = death;
+    let mut world = World::with_settings(&config, settings);
+    world.life.0.lock().unwrap().death = death;
     world.step_ms = 5000;
     while world.now_ms() < START_MS + 16 * MINUTE {
         let now = world.now_ms();
@@ -52,17 +54,23 @@ async fn story(death: Death, concurrency: usize) -> World {
 
 #[tokio::test]
 async fn nothing_is_lost_and_duplicates_are_known() {
-    die_everywhere(1).await;
+    die_everywhere(1, "1m").await;
+}
+
+/// A delivery is held for longer than its group's interval: flushes come while a dead process seems to send.
+#[tokio::test]
+async fn no_flush_overtakes_a_delivery_that_is_held() {
+    die_everywhere(1, "10s").await;
 }
 
 #[tokio::test]
 async fn nothing_is_lost_with_deliveries_side_by_side() {
-    die_everywhere(8).await;
+    die_everywhere(8, "1m").await;
 }
 
-async fn die_everywhere(concurrency: usize) {
-    let calm = story(Death::default(), concurrency).await;
-    let effects = calm.life.lock().unwrap().effects;
+async fn die_everywhere(concurrency: usize, group_interval: &str) {
+    let calm = story(Death::default(), concurrency, group_interval).await;
+    let effects = calm.life.0.lock().unwrap().effects;
     let told: Vec<String> = calm
         .calls()
         .iter()
@@ -83,9 +91,10 @@ async fn die_everywhere(concurrency: usize) {
                     after,
                 },
                 concurrency,
+                group_interval,
             )
             .await;
-            let what = world.life.lock().unwrap().last;
+            let what = world.life.0.lock().unwrap().last;
             let context = format!("death {} effect {effect}", if after { "after" } else { "before" });
             deaths += 1;
             for host in ["one", "two"] {

@@ -1,7 +1,8 @@
 //! What Alertmanager has not: acknowledgements, the end of what is silenced, a notice before a silence ends.
 
 use crate::world::{Call, START_MS, World, firing, resolved};
-use parapet_notifier::{Settings, acknowledge, end_acknowledgement, read_acknowledgements, set_silence};
+use parapet_ledger::{Row, stories};
+use parapet_notifier::{Settings, acknowledge, end_acknowledgement, read_acknowledgements, read_ledger, set_silence};
 use parapet_routing::{Acknowledgement, Group, Silence, SilenceMatcher};
 
 const MINUTE: i64 = 60_000;
@@ -174,6 +175,89 @@ async fn what_nobody_knew_of_is_not_told_to_be_over() {
     state(&mut world, &["a"], &[], START_MS + 5 * MINUTE).await;
     // Known to fire all the time: nothing is new when the silence ends.
     assert_eq!(told(&world), said(&[(30, "a=firing")]));
+}
+
+#[tokio::test]
+async fn the_ledger_tells_of_acknowledgements_and_of_what_is_silenced() {
+    let settings = Settings {
+        resolve_on_silence: true,
+        ..Settings::default()
+    };
+    let mut world = World::with_settings(OPS, settings);
+    state(&mut world, &["a"], &[], START_MS + 2 * MINUTE).await;
+    let words = |ends_at_ms| Acknowledgement {
+        created_by: "alice".to_owned(),
+        comment: "on it".to_owned(),
+        created_at_ms: START_MS + 2 * MINUTE,
+        ends_at_ms,
+        ..Acknowledgement::default()
+    };
+    let until = Some(START_MS + 20 * MINUTE);
+    let made = acknowledge(&world.ports, &words(until), |_| true).await.unwrap();
+    state(&mut world, &["a"], &[], START_MS + 8 * MINUTE).await;
+    let (begins, ends) = (world.now_ms(), START_MS + 20 * MINUTE);
+    let id = set_silence(&world.ports, silence("instance", "a", begins, ends))
+        .await
+        .unwrap();
+    state(&mut world, &["a"], &[], START_MS + 10 * MINUTE).await;
+    let rows: Vec<Row> = read_ledger(&world.ports, "default", 0, i64::MAX, &|_| true)
+        .await
+        .unwrap();
+    let stories = stories(rows);
+    assert_eq!(stories.len(), 1);
+    // It fires on: the end that the receiver was told is not the alert's.
+    assert_eq!(stories[0].ended_at_ms, None);
+    let steps = stories[0].steps.iter();
+    let told: Vec<(i64, &str, String)> = steps
+        .map(|row| ((row.at_ms - START_MS) / 1000, row.event.as_str(), row.sentence()))
+        .collect();
+    let expected = [
+        (
+            0,
+            "grouped",
+            "takes route {}, in group {}; ops tells webhook/0".to_owned(),
+        ),
+        (30, "notifying", "to be told: first notification".to_owned()),
+        (30, "sent", "told: status 200".to_owned()),
+        (
+            90,
+            "deduplicated",
+            "not told: nothing is new since the last notification; next repeat after 2026-01-01T00:05:30.000Z"
+                .to_owned(),
+        ),
+        (
+            150,
+            "acknowledged",
+            "acknowledged \"on it\" by alice: not repeated; at the latest until 2026-01-01T00:20:00.000Z".to_owned(),
+        ),
+        (
+            510,
+            "silenced",
+            format!("held back: silence {id} \"new disks\" by alice"),
+        ),
+        (510, "notifying", "to be told: all that fires is silenced".to_owned()),
+        (510, "sent", "told: status 200".to_owned()),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(stories[0].steps[4].cause, made[0].0);
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_a_next_repetition_that_does_not_come() {
+    let mut world = World::new(OPS);
+    // Acknowledged between the notification and the next look.
+    state(&mut world, &["a"], &[], START_MS + MINUTE).await;
+    acknowledge_all(&world, None).await;
+    state(&mut world, &["a"], &[], START_MS + 3 * MINUTE).await;
+    let rows: Vec<Row> = read_ledger(&world.ports, "default", 0, i64::MAX, &|_| true)
+        .await
+        .unwrap();
+    let told: Vec<&Row> = rows
+        .iter()
+        .filter(|row| matches!(row.event.as_str(), "acknowledged" | "deduplicated"))
+        .collect();
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told.iter().all(|row| row.next_at_ms.is_none()), "{told:#?}");
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! A notifier on ports in memory, with receivers that can fail and a process that can die between any two effects.
 
+use crate::life::SharedLife;
 use bytes::Bytes;
 use parapet_model::{Alert, Labels};
 use parapet_notifier::{Notifier, Settings};
 use parapet_ports::memory::MemoryPorts;
+use parapet_ports::memory::mortal::{Effect, MortalObjects, MortalQueues, MortalTable, under};
 use parapet_ports::{
-    ConfigFiles, ConfigSource, Disposition, Error, Function as _, Http, HttpRequest, HttpResponse, Item, Key, Kind,
-    Outgoing, Page, Ports, Queue, QueueReader as _, Queues, SkRange, SourceFile, Table, Write,
+    ConfigFiles, ConfigSource, Disposition, Error, Function as _, Http, HttpRequest, HttpResponse, Outgoing, Ports,
+    Queue, QueueReader as _, Queues as _, Received, SourceFile,
 };
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -43,99 +45,6 @@ impl Call {
 
 type Answer = dyn Fn(&HttpRequest, i64) -> Result<HttpResponse, Error> + Send + Sync;
 
-/// When the process dies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Death {
-    /// At its so manyth effect.
-    pub effect: Option<u64>,
-    /// Whether that effect still happens.
-    pub after: bool,
-}
-
-/// What the process has done, and whether it is dead.
-#[derive(Debug, Default)]
-pub struct Life {
-    pub effects: u64,
-    pub death: Death,
-    pub dead: bool,
-    /// What the last effect before the death was.
-    pub last: &'static str,
-}
-
-impl Life {
-    /// Whether an effect happens, and whether its caller hears of it.
-    fn effect(&mut self, what: &'static str) -> (bool, bool) {
-        if self.dead {
-            return (false, false);
-        }
-        self.effects += 1;
-        if self.death.effect != Some(self.effects) {
-            if self.death.effect.is_none_or(|effect| self.effects < effect) {
-                self.last = what;
-            }
-            return (true, true);
-        }
-        self.dead = true;
-        if self.death.after {
-            self.last = what;
-        }
-        (self.death.after, false)
-    }
-}
-
-fn died() -> Error {
-    Error::new(Kind::Unavailable, "the process is dead")
-}
-
-#[derive(Clone, Debug)]
-struct MortalTable(Arc<dyn Table>, Arc<Mutex<Life>>);
-
-#[async_trait::async_trait]
-impl Table for MortalTable {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
-        if self.1.lock().unwrap().dead {
-            Err(died())
-        } else {
-            self.0.get(key).await
-        }
-    }
-    async fn query_page(&self, pk: &str, range: &SkRange, limit: usize) -> Result<Page, Error> {
-        if self.1.lock().unwrap().dead {
-            Err(died())
-        } else {
-            self.0.query_page(pk, range, limit).await
-        }
-    }
-    async fn transact(&self, writes: Vec<Write>) -> Result<Vec<u64>, Error> {
-        let (happens, heard) = self.1.lock().unwrap().effect("table");
-        let result = if happens {
-            self.0.transact(writes).await
-        } else {
-            Err(died())
-        };
-        if heard { result } else { Err(died()) }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct MortalQueues(Arc<dyn Queues>, Arc<Mutex<Life>>);
-
-#[async_trait::async_trait]
-impl Queues for MortalQueues {
-    async fn send_batch(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), Error> {
-        let (happens, heard) = self.1.lock().unwrap().effect("queue");
-        let result = if happens {
-            self.0.send_batch(queue, messages).await
-        } else {
-            Err(died())
-        };
-        if heard { result } else { Err(died()) }
-    }
-    async fn send_dead_letter(&self, queue: Queue, body: String, reason: String) -> Result<(), Error> {
-        self.0.send_dead_letter(queue, body, reason).await
-    }
-}
-
 /// A configuration that can be changed.
 #[derive(Debug, Default)]
 struct Changing(Mutex<Arc<ConfigFiles>>);
@@ -150,7 +59,7 @@ impl ConfigSource for Changing {
 /// Receivers on the other side.
 struct Receivers {
     clock: Arc<parapet_ports::FixedClock>,
-    life: Arc<Mutex<Life>>,
+    life: Arc<SharedLife>,
     calls: Mutex<Vec<Call>>,
     answer: Mutex<Box<Answer>>,
 }
@@ -164,26 +73,30 @@ impl std::fmt::Debug for Receivers {
 #[async_trait::async_trait]
 impl Http for Receivers {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        under(&*self.life, Effect::Http, async { self.receive(&request) }).await
+    }
+}
+
+impl Receivers {
+    fn receive(&self, request: &HttpRequest) -> Result<HttpResponse, Error> {
         use parapet_ports::Clock as _;
-        let (happens, heard) = self.life.lock().unwrap().effect("http");
-        if !happens {
-            return Err(died());
-        }
         let at_ms = self.clock.now_ms();
-        let answer = (self.answer.lock().unwrap())(&request, at_ms);
+        let answer = (self.answer.lock().unwrap())(request, at_ms);
         if answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
             let key = request
                 .headers
                 .get("x-parapet-dedup-key")
                 .map(|key| key.to_str().unwrap().to_owned());
+            let dedup_key = key.unwrap_or_default();
+            self.life.0.lock().unwrap().sends.sent(&dedup_key);
             self.calls.lock().unwrap().push(Call {
                 at_ms,
                 url: request.url.clone(),
-                dedup_key: key.unwrap_or_default(),
+                dedup_key,
                 body: serde_json::from_slice(&request.body).unwrap(),
             });
         }
-        if heard { answer } else { Err(died()) }
+        answer
     }
 }
 
@@ -191,7 +104,7 @@ pub struct World {
     pub memory: MemoryPorts,
     pub ports: Ports,
     pub notifier: Notifier,
-    pub life: Arc<Mutex<Life>>,
+    pub life: Arc<SharedLife>,
     receivers: Arc<Receivers>,
     settings: Settings,
     config: Arc<Changing>,
@@ -226,7 +139,7 @@ impl World {
 
     pub fn with_settings(alertmanager: &str, settings: Settings) -> Self {
         let memory = MemoryPorts::new(START_MS, files(alertmanager, "1"));
-        let life = Arc::new(Mutex::new(Life::default()));
+        let life = Arc::new(SharedLife::default());
         let receivers = Arc::new(Receivers {
             clock: memory.clock.clone(),
             life: life.clone(),
@@ -235,6 +148,7 @@ impl World {
         });
         let mut ports = memory.ports.clone();
         ports.table = Arc::new(MortalTable(memory.table.clone(), life.clone()));
+        ports.objects = Arc::new(MortalObjects(memory.ports.objects.clone(), life.clone()));
         ports.queues = Arc::new(MortalQueues(memory.queues.clone(), life.clone()));
         ports.http = receivers.clone();
         let config = Arc::new(Changing::default());
@@ -309,37 +223,67 @@ impl World {
                 continue;
             }
             any = true;
-            let messages = received.iter().map(|received| received.message.clone()).collect();
-            let answers = self.notifier.handle_batch(queue, messages).await;
-            assert_eq!(answers.len(), received.len());
+            let answers = self.hand_over(queue, &received).await;
             if self.restart() {
                 // The answers died with the process: every message comes again.
                 continue;
             }
-            for (received, answer) in received.into_iter().zip(answers) {
-                match answer {
-                    Disposition::Done => {}
-                    Disposition::Retry { reason } => {
-                        self.log.push(format!("retry: {reason}"));
-                        continue;
-                    }
-                    Disposition::Reject { reason } => {
-                        self.log.push(format!("reject: {reason}"));
-                        let body = received.message.body;
-                        self.memory.queues.send_dead_letter(queue, body, reason).await.unwrap();
-                    }
+            self.settle(queue, received, answers).await;
+        }
+        any
+    }
+
+    /// Handles what is due on all queues at the same time, once, as several functions would; whether there was
+    /// anything.
+    pub async fn pump_together(&mut self) -> bool {
+        let mut batches = Vec::new();
+        for queue in [Queue::Alerts, Queue::Timers, Queue::Deliveries] {
+            for _ in 0..2 {
+                let received = self.memory.queues.receive(queue, 10, 0).await.unwrap();
+                if !received.is_empty() {
+                    batches.push((queue, received));
                 }
-                self.memory.queues.delete(queue, vec![received.receipt]).await.unwrap();
+            }
+        }
+        let work = batches.iter().map(|(queue, received)| self.hand_over(*queue, received));
+        let answers = futures::future::join_all(work).await;
+        let any = !batches.is_empty();
+        if !self.restart() {
+            for ((queue, received), answers) in batches.into_iter().zip(answers) {
+                self.settle(queue, received, answers).await;
             }
         }
         any
     }
 
+    async fn hand_over(&self, queue: Queue, received: &[Received]) -> Vec<Disposition> {
+        let messages = received.iter().map(|received| received.message.clone()).collect();
+        let answers = self.notifier.handle_batch(queue, messages).await;
+        assert_eq!(answers.len(), received.len());
+        answers
+    }
+
+    async fn settle(&mut self, queue: Queue, received: Vec<Received>, answers: Vec<Disposition>) {
+        for (received, answer) in received.into_iter().zip(answers) {
+            match answer {
+                Disposition::Done => {}
+                Disposition::Retry { reason } => {
+                    self.log.push(format!("retry: {reason}"));
+                    continue;
+                }
+                Disposition::Reject { reason } => {
+                    self.log.push(format!("reject: {reason}"));
+                    let body = received.message.body;
+                    self.memory.queues.send_dead_letter(queue, body, reason).await.unwrap();
+                }
+            }
+            self.memory.queues.delete(queue, vec![received.receipt]).await.unwrap();
+        }
+    }
+
     /// A new process in place of a dead one; whether it was dead.
-    fn restart(&mut self) -> bool {
-        let mut life = self.life.lock().unwrap();
-        let was_dead = std::mem::take(&mut life.dead);
-        drop(life);
+    pub fn restart(&mut self) -> bool {
+        let was_dead = self.life.0.lock().unwrap().resurrect();
         if was_dead {
             self.notifier = Notifier::new(self.ports.clone(), self.settings.clone());
         }

@@ -2,6 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod crashes;
-mod objects;
 mod slots;
 mod world;

@@ -1,12 +1,12 @@
 //! A process that can die between any two effects, on queues that can repeat and delay, with a clock that is driven.
 
-use crate::objects::FatefulObjects;
 use parapet_ingest::Ingest;
 use parapet_model::{Alert, BatchSeries, Labels, Matcher, MetricType, Sample, SampleBatch, Series};
-use parapet_ports::memory::{MemoryPorts, MemoryQueues, MemoryTable};
+use parapet_ports::memory::MemoryPorts;
+use parapet_ports::memory::mortal::{self, Effect, MortalObjects, MortalQueues, MortalTable, Verdict};
 use parapet_ports::{
-    Clock as _, ConfigFiles, Disposition, Error, FixedConfig, Function as _, Item, Key, Kind, Message, Outgoing, Page,
-    Ports, Queue, QueueReader as _, Queues, SkRange, SourceFile, Table, Write,
+    Clock as _, ConfigFiles, Disposition, FixedConfig, Function as _, Kind, Message, Outgoing, Ports, Queue,
+    QueueReader as _, SourceFile,
 };
 use parapet_rule_evaluation::{RuleEvaluation, Settings};
 use parapet_store::{Reader, ReaderSettings, outbox};
@@ -34,39 +34,31 @@ pub(crate) struct Fate {
     tasks: AtomicUsize,
 }
 
-impl Fate {
-    pub(crate) async fn effect<T>(&self, effect: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+impl mortal::Fate for Fate {
+    fn verdict(&self, _: Effect<'_>) -> Verdict {
         let number = self.effects.fetch_add(1, Ordering::SeqCst) + 1;
         match self.mischief.death {
-            Some((death, happens)) if death == number => {
-                if happens {
-                    effect.await?;
-                }
-                Err(Error::new(Kind::Unavailable, "the process died here"))
-            }
-            _ => effect.await,
+            Some((death, happens)) if death == number => Verdict { happens, heard: false },
+            _ => Verdict {
+                happens: true,
+                heard: true,
+            },
         }
     }
-}
 
-#[derive(Debug)]
-struct FatefulQueues(Arc<MemoryQueues>, Arc<Fate>);
-
-#[async_trait::async_trait]
-impl Queues for FatefulQueues {
-    async fn send_batch(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), Error> {
+    fn carry(&self, queue: Queue, messages: Vec<Outgoing>) -> Vec<Outgoing> {
         let mut sent = Vec::new();
         for message in messages {
             if queue != Queue::RuleTasks {
                 sent.push(message);
                 continue;
             }
-            let number = self.1.tasks.fetch_add(1, Ordering::SeqCst) + 1;
+            let number = self.tasks.fetch_add(1, Ordering::SeqCst) + 1;
             let delayed = |delay: u32| Outgoing {
                 delay_seconds: message.delay_seconds + delay,
                 ..message.clone()
             };
-            let Mischief { again, late, .. } = self.1.mischief;
+            let Mischief { again, late, .. } = self.mischief;
             let late = late.filter(|(task, _)| *task == number).map_or(0, |(_, delay)| delay);
             sent.push(delayed(late));
             sent.extend(
@@ -75,29 +67,7 @@ impl Queues for FatefulQueues {
                     .map(|(_, delay)| delayed(delay)),
             );
         }
-        self.1.effect(self.0.send_batch(queue, sent)).await
-    }
-
-    async fn send_dead_letter(&self, queue: Queue, body: String, reason: String) -> Result<(), Error> {
-        self.0.send_dead_letter(queue, body, reason).await
-    }
-}
-
-#[derive(Debug)]
-struct FatefulTable(Arc<MemoryTable>, Arc<Fate>);
-
-#[async_trait::async_trait]
-impl Table for FatefulTable {
-    async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
-        self.0.get(key).await
-    }
-
-    async fn query_page(&self, pk: &str, range: &SkRange, limit: usize) -> Result<Page, Error> {
-        self.0.query_page(pk, range, limit).await
-    }
-
-    async fn transact(&self, writes: Vec<Write>) -> Result<Vec<u64>, Error> {
-        self.1.effect(self.0.transact(writes)).await
+        sent
     }
 }
 
@@ -136,9 +106,9 @@ impl World {
             tasks: AtomicUsize::new(0),
         });
         let ports = Ports {
-            queues: Arc::new(FatefulQueues(memory.queues.clone(), fate.clone())),
-            table: Arc::new(FatefulTable(memory.table.clone(), fate.clone())),
-            objects: Arc::new(FatefulObjects(memory.ports.objects.clone(), fate.clone())),
+            queues: Arc::new(MortalQueues(memory.queues.clone(), fate.clone())),
+            table: Arc::new(MortalTable(memory.table.clone(), fate.clone())),
+            objects: Arc::new(MortalObjects(memory.ports.objects.clone(), fate.clone())),
             ..memory.ports.clone()
         };
         Self {

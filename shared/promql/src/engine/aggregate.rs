@@ -5,7 +5,7 @@ mod count_values;
 mod floats;
 mod select;
 
-use super::{Evaluator, Result, Row, failure, push_label};
+use super::{Evaluator, Result, Row, failure, go_max, go_min, push_label};
 use crate::ast::AggregateOp;
 use crate::functions::over_time::invalid_quantile;
 use crate::plan::{Kind, Node};
@@ -108,9 +108,9 @@ impl Evaluator<'_> {
         if quantiles.iter().any(|q| q.is_nan()) {
             self.warn(param.position, invalid_quantile(f64::NAN));
         }
-        let (least, most) = quantiles
-            .iter()
-            .fold((f64::MAX, f64::MIN), |(least, most), q| (q.min(least), q.max(most)));
+        let (least, most) = quantiles.iter().fold((f64::MAX, f64::MIN), |(least, most), q| {
+            (go_min(*q, least), go_max(*q, most))
+        });
         if most > 1.0 {
             self.warn(param.position, invalid_quantile(most));
         }

@@ -77,13 +77,7 @@ impl Parser<'_> {
         };
         Matcher::new(name, op, unquote(value.text).text).map_err(|error| {
             let position = PositionRange::merge(label.position, value.position);
-            self.error(position, format!("error parsing regexp: {}", one_line(&error.reason)))
+            self.error(position, format!("error parsing regexp: {}", error.reason))
         })
     }
-}
-
-/// The last line of the regular expression engine's drawing, which says what is wrong.
-fn one_line(reason: &str) -> &str {
-    let line = reason.trim_end().lines().next_back().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line)
 }

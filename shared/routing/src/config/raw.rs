@@ -4,7 +4,6 @@
 use super::SecretSource;
 use super::http::{HttpConfig, TlsConfig};
 use super::receiver::RawReceiver;
-use crate::{Matchers, parse_matchers};
 use parapet_model::parse_duration_ms;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -78,7 +77,7 @@ pub(super) struct Route {
     #[serde(rename = "match")]
     pub(super) equal: Option<Pairs<Option<String>>>,
     pub(super) match_re: Option<Pairs<Option<String>>>,
-    pub(super) matchers: Option<Vec<MatcherList>>,
+    pub(super) matchers: Option<Vec<Spanned<String>>>,
     #[serde(rename = "continue")]
     pub(super) proceed: Option<Spanned<bool>>,
     pub(super) routes: Option<Vec<Spanned<Route>>>,
@@ -103,10 +102,10 @@ pub(super) struct InhibitRule {
     pub(super) name: String,
     pub(super) source_match: Option<Pairs<Option<String>>>,
     pub(super) source_match_re: Option<Pairs<Option<String>>>,
-    pub(super) source_matchers: Option<Vec<MatcherList>>,
+    pub(super) source_matchers: Option<Vec<Spanned<String>>>,
     pub(super) target_match: Option<Pairs<Option<String>>>,
     pub(super) target_match_re: Option<Pairs<Option<String>>>,
-    pub(super) target_matchers: Option<Vec<MatcherList>>,
+    pub(super) target_matchers: Option<Vec<Spanned<String>>>,
     pub(super) equal: Option<Vec<Spanned<String>>>,
 }
 
@@ -260,18 +259,5 @@ impl<'de> Deserialize<'de> for HostPort {
             host: bare.unwrap_or(host).to_owned(),
             port: port.to_owned(),
         })
-    }
-}
-
-/// One entry of `matchers`: any number of matchers.
-#[derive(Debug, Clone)]
-pub(super) struct MatcherList(pub(super) Matchers);
-
-impl<'de> Deserialize<'de> for MatcherList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_matchers(&text)
-            .map(Self)
-            .map_err(|error| D::Error::custom(format!("{error}; write matchers such as severity=\"page\"")))
     }
 }

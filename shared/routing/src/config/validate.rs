@@ -3,7 +3,7 @@
 use super::raw;
 use super::{Config, Receiver, Reference, SecretSource, fault};
 use crate::route::{Route, RouteOptions};
-use crate::{ConfigError, InhibitRule, Matcher, Matchers, TimeInterval};
+use crate::{ConfigError, Grammar, InhibitRule, Matcher, Matchers, TimeInterval};
 use parapet_model::{MatchOp, is_legacy_label_name, quote};
 use serde_saphyr::{Location, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,7 @@ pub(super) struct Scope<'a> {
     path: &'a str,
     pub(super) place: Location,
     pub(super) global: &'a raw::Global,
+    grammar: Grammar,
 }
 
 impl Scope<'_> {
@@ -94,59 +95,25 @@ impl Scope<'_> {
 
     fn global_pairs(&self) -> Checked<()> {
         let global = self.global;
+        let text = |value: &Option<SecretSource>| value.clone();
         let url = |url: &Option<raw::Url>| url.clone().map(|url| url.0);
+        macro_rules! pair {
+            ($of:ident, $name:ident, $file:ident) => {
+                (stringify!($name), $of(&global.$name), &global.$file)
+            };
+        }
         for (name, value, file) in [
-            (
-                "slack_app_token",
-                global.slack_app_token.clone(),
-                &global.slack_app_token_file,
-            ),
-            ("slack_api_url", url(&global.slack_api_url), &global.slack_api_url_file),
-            (
-                "opsgenie_api_key",
-                global.opsgenie_api_key.clone(),
-                &global.opsgenie_api_key_file,
-            ),
-            (
-                "victorops_api_key",
-                global.victorops_api_key.clone(),
-                &global.victorops_api_key_file,
-            ),
-            (
-                "telegram_bot_token",
-                global.telegram_bot_token.clone(),
-                &global.telegram_bot_token_file,
-            ),
-            (
-                "smtp_auth_password",
-                global.smtp_auth_password.clone(),
-                &global.smtp_auth_password_file,
-            ),
-            (
-                "rocketchat_token",
-                global.rocketchat_token.clone(),
-                &global.rocketchat_token_file,
-            ),
-            (
-                "rocketchat_token_id",
-                global.rocketchat_token_id.clone(),
-                &global.rocketchat_token_id_file,
-            ),
-            (
-                "smtp_auth_secret",
-                global.smtp_auth_secret.clone(),
-                &global.smtp_auth_secret_file,
-            ),
-            (
-                "wechat_api_secret",
-                global.wechat_api_secret.clone(),
-                &global.wechat_api_secret_file,
-            ),
-            (
-                "mattermost_webhook_url",
-                url(&global.mattermost_webhook_url),
-                &global.mattermost_webhook_url_file,
-            ),
+            pair!(text, slack_app_token, slack_app_token_file),
+            pair!(url, slack_api_url, slack_api_url_file),
+            pair!(text, opsgenie_api_key, opsgenie_api_key_file),
+            pair!(text, victorops_api_key, victorops_api_key_file),
+            pair!(text, telegram_bot_token, telegram_bot_token_file),
+            pair!(text, smtp_auth_password, smtp_auth_password_file),
+            pair!(text, rocketchat_token, rocketchat_token_file),
+            pair!(text, rocketchat_token_id, rocketchat_token_id_file),
+            pair!(text, smtp_auth_secret, smtp_auth_secret_file),
+            pair!(text, wechat_api_secret, wechat_api_secret_file),
+            pair!(url, mattermost_webhook_url, mattermost_webhook_url_file),
         ] {
             self.one_of(name, value.unwrap_or_default(), file.as_deref().unwrap_or_default())?;
         }
@@ -162,7 +129,7 @@ pub(super) fn beside(file: &str, path: &str) -> String {
     }
 }
 
-pub(super) fn validate(path: &str, raw: raw::Config) -> Checked<Config> {
+pub(super) fn validate(grammar: Grammar, path: &str, raw: raw::Config) -> Checked<Config> {
     let (global_place, global) = match raw.global {
         Some(written) => (written.referenced, written.value.unwrap_or_default()),
         None => (Location::UNKNOWN, raw::Global::default()),
@@ -171,6 +138,7 @@ pub(super) fn validate(path: &str, raw: raw::Config) -> Checked<Config> {
         path,
         place: global_place,
         global: &global,
+        grammar,
     };
     check.global_pairs()?;
     let mut receivers: Vec<Receiver> = Vec::new();
@@ -234,6 +202,7 @@ pub(super) fn validate(path: &str, raw: raw::Config) -> Checked<Config> {
         inhibit_rules,
         time_intervals,
         receivers,
+        grammar,
     })
 }
 
@@ -366,10 +335,10 @@ impl Scope<'_> {
             let at = name.referenced;
             if name.value == "..." {
                 all = true;
-            } else if name.value.is_empty() {
-                return self
-                    .at(at)
-                    .fail("invalid label name \"\" in group_by list; write a label name");
+            } else if !self.grammar.is_label_name(&name.value) {
+                let name = quote(&name.value);
+                let message = format!("invalid label name {name} in group_by list; write a label name");
+                return self.at(at).fail(message);
             } else if !listed.insert(name.value.clone()) {
                 return self.at(at).fail(format!(
                     "duplicated label {} in group_by; remove one",
@@ -390,10 +359,10 @@ impl Scope<'_> {
 
     fn inhibit_rule(&self, raw: raw::InhibitRule) -> Checked<InhibitRule> {
         let equal = raw.equal.unwrap_or_default();
-        if let Some(empty) = equal.iter().find(|name| name.value.is_empty()) {
-            return self
-                .at(empty.referenced)
-                .fail("invalid label name \"\" in equal list; write a label name");
+        if let Some(wrong) = equal.iter().find(|name| !self.grammar.is_label_name(&name.value)) {
+            let name = quote(&wrong.value);
+            let message = format!("invalid label name {name} in equal list; write a label name");
+            return self.at(wrong.referenced).fail(message);
         }
         Ok(InhibitRule {
             name: raw.name,
@@ -408,11 +377,19 @@ impl Scope<'_> {
         &self,
         equal: Option<raw::Pairs<Option<String>>>,
         regex: Option<raw::Pairs<Option<String>>>,
-        lists: Option<Vec<raw::MatcherList>>,
+        lists: Option<Vec<Spanned<String>>>,
     ) -> Checked<Matchers> {
         let mut matchers = self.old_matchers(equal, MatchOp::Equal)?;
         matchers.extend(self.old_matchers(regex, MatchOp::Regex)?);
-        matchers.extend(lists.unwrap_or_default().into_iter().flat_map(|list| list.0.0));
+        for list in lists.unwrap_or_default() {
+            match self.grammar.parse(&list.value) {
+                Ok(parsed) => matchers.extend(parsed.0),
+                Err(error) => {
+                    let message = format!("{error}; write matchers such as severity=\"page\"");
+                    return self.at(list.referenced).fail(message);
+                }
+            }
+        }
         let mut matchers = Matchers(matchers);
         matchers.sort();
         Ok(matchers)
