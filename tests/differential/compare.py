@@ -10,16 +10,19 @@ DELIBERATE = [
     (r"sort", r"sort is ineffective for range queries", "3.14 warns that sort does nothing in range queries"),
     (r"histogram_", r"is missing or has a malformed value", "3.14 names the metric only where names are dropped late"),
     (r"histogram_quantile", r"needed to be fixed for monotonicity", "3.14 says which buckets, and by how much"),
-    (r"histogram_fraction", r"NaN|at [\d.]+:", "3.5 errs where the lower bound is in the first bucket (mended in 3.7, #17424)"),
+    (r"histogram_fraction", r"NaN|" + VALUES, "3.5 errs where the lower bound is in the first bucket (mended in 3.7, #17424)"),
     (r"(rate|increase)\(.*" + NATIVE, r"buckets|" + VALUES,
      "3.5 extrapolates native histograms beyond zero (mended in 3.6, #16828)"),
     (r"(resets|rate|increase)\(.*" + NATIVE, VALUES, "3.5 misses resets behind empty buckets (mended in 3.14)"),
+    (r"changes\(.*" + NATIVE, VALUES,
+     "Prometheus finds a change between equal histograms where its chunks lay out their buckets differently"),
     (r"info\(", VALUES,
      "3.5 takes stale info series and leaves out series without identity (mended in 3.6 to 3.10: #17135, #17199, #17817, #17898)"),
     (r"histogram_(count|sum|avg)\(.*[!=]=", VALUES, "3.5 compares histograms of which one side alone has lost its buckets"),
     (r"[<>=]", r"error 'multiple matches for labels: .* instead of success", "3.14 refuses several matches though the comparison drops them"),
     (r"avg.*(queue_sizes|" + NATIVE + r")", r"\+Inf.* instead of .*NaN", "3.5 makes NaN of infinite means of histograms (mended with Kahan summation)"),
-    (r"Inf.*" + NATIVE + "|" + NATIVE + r".*Inf", r"NaN", "times infinity, the empty buckets that Prometheus' chunks add are NaN"),
+    (NATIVE, r"'count': '(NaN|[+-]Inf)', .* instead of {'count': '(NaN|[+-]Inf)',.*'NaN'\]",
+     "of a product that is no number, the empty buckets that Prometheus' chunks add are NaN too"),
     (r"atan2", r"incompatible sample types", "3.14 tells of histograms in atan2"),
     (r"limit_ratio|topk|bottomk|limitk", r"Ratio value|Parameter value is NaN|Scalar value",
      "3.14 refuses a parameter that is no number, or too great, even where there is nothing to select from"),
@@ -38,7 +41,8 @@ DELIBERATE = [
 # The best of values that do not meet (`Expressions.unequal`): no order of the storage excuses another answer.
 UNEQUAL = re.compile(r"(topk|bottomk)( (by|without) \([^)]*\) )?\([^,()]+, cpu_seconds_total\b[^()]*\)")
 
-RELATIVE = 1e-9
+EXACT = (1e-9, 0.0)  # relative, absolute
+SPREAD = (1e-6, 1e-20)
 
 
 def spread(expression):
@@ -51,13 +55,13 @@ def number(text):
     return float(text.replace("Inf", "inf"))
 
 
-def close(ours, theirs, relative=RELATIVE):
+def close(ours, theirs, tolerance=EXACT):
     ours, theirs = number(ours), number(theirs)
     if math.isnan(ours) or math.isnan(theirs):
         return math.isnan(ours) and math.isnan(theirs)
     if math.isinf(ours) or math.isinf(theirs):
         return ours == theirs
-    return abs(ours - theirs) <= relative * max(abs(ours), abs(theirs))
+    return abs(ours - theirs) <= max(tolerance[0] * max(abs(ours), abs(theirs)), tolerance[1])
 
 
 def same_histogram(ours, theirs):
@@ -75,14 +79,14 @@ def points(series):
     return floats, histograms
 
 
-def same_series(ours, theirs, relative):
+def same_series(ours, theirs, tolerance):
     (floats, histograms), (their_floats, their_histograms) = points(ours), points(theirs)
     if [at for at, _ in floats] != [at for at, _ in their_floats]:
         return "times differ"
     if [at for at, _ in histograms] != [at for at, _ in their_histograms]:
         return "times of histograms differ"
     for (at, value), (_, their) in zip(floats, their_floats):
-        if not close(value, their, relative):
+        if not close(value, their, tolerance):
             return f"at {at}: {value} instead of {their}"
     for (at, value), (_, their) in zip(histograms, their_histograms):
         if not same_histogram(value, their):
@@ -91,7 +95,12 @@ def same_series(ours, theirs, relative):
 
 
 def key(series):
-    return tuple(sorted(series["metric"].items()))
+    return tuple(sorted((name, rounded(value)) for name, value in series["metric"].items()))
+
+
+def rounded(text):
+    """A label that count_values made of a number is compared as one: to 12 digits."""
+    return f"{float(text):.11e}" if re.fullmatch(r"-?\d+\.\d{10,}(e[-+]\d+)?", text) else text
 
 
 def difference(expression, ours, theirs, ordered):
@@ -128,7 +137,7 @@ def difference(expression, ours, theirs, ordered):
         extra = [dict(k) for k in sorted({key(s) for s in a} - {key(s) for s in b})]
         return f"series: {len(a)} instead of {len(b)}; missing {missing[:3]}, extra {extra[:3]}"
     for one, other in zip(a, b):
-        found = same_series(one, other, 1e-6 if spread(expression) else RELATIVE)
+        found = same_series(one, other, SPREAD if spread(expression) else EXACT)
         if found:
             return f"{one['metric']} {found}"
     return None

@@ -138,10 +138,18 @@ impl<F> std::fmt::Display for MortalObjects<F> {
 type Stored<T> = object_store::Result<T>;
 
 async fn object<T>(fate: &dyn Fate, bytes: usize, work: impl Future<Output = Stored<T>> + Send) -> Stored<T> {
-    let outcome = under(fate, Effect::Object(bytes), async { work.await.map_err(Error::from) });
-    outcome.await.map_err(|error| object_store::Error::Generic {
-        store: "mortal",
-        source: Box::new(error),
+    let outcome = under(fate, Effect::Object(bytes), async {
+        match work.await {
+            // An answer as such: who writes an object once asks for it.
+            Err(error @ object_store::Error::AlreadyExists { .. }) => Ok(Err(error)),
+            other => other.map(Ok).map_err(Error::from),
+        }
+    });
+    outcome.await.unwrap_or_else(|error| {
+        Err(object_store::Error::Generic {
+            store: "mortal",
+            source: Box::new(error),
+        })
     })
 }
 
