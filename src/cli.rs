@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Slo(Slo),
     /// Ask a server in PromQL: tables, graphs, JSON or CSV
     Query(Box<crate::query::QueryOptions>),
+    /// Acknowledge groups of alerts: they are not repeated
+    Ack(Box<crate::ack::Arguments>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  parapet completions bash > /etc/bash_completion.d/parapet")]
     Completions { shell: clap_complete::Shell },

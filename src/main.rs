@@ -1,5 +1,6 @@
 //! `parapet`: the command line, and the host that runs every function in one process.
 
+mod ack;
 mod check;
 mod check_rules;
 mod cli;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         cli::Command::Routes(routes) => routes::run(&routes),
         cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Query(options) => query::query(&options).map(|()| ExitCode::SUCCESS),
+        cli::Command::Ack(arguments) => ack::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);
             Ok(ExitCode::SUCCESS)

@@ -11,12 +11,12 @@ use url::Url;
 
 /// Which server, and how it is asked.
 #[derive(Debug, Args)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// The server, Parapet or Prometheus
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090", global = true)]
-    pub(super) url: Url,
+    pub(crate) url: Url,
     #[command(flatten)]
-    pub(super) manner: Manner,
+    pub(crate) manner: Manner,
 }
 
 /// How a server is asked.
@@ -106,8 +106,7 @@ impl Client {
 
     /// For the endpoints that know no forms: what stands below `/api/v1`.
     pub(crate) fn get(&self, path: &[&str], form: &[(&str, String)]) -> anyhow::Result<Value> {
-        let mut url = self.endpoint(&["api", "v1"])?;
-        url.path_segments_mut().map_err(|()| self.no_place())?.extend(path);
+        let mut url = self.below_v1(path)?;
         url.query_pairs_mut().extend_pairs(form);
         let response = self.send(http::Method::GET, &url, String::new())?;
         data(&url, &response, None)
@@ -124,6 +123,19 @@ impl Client {
             Ok(value) if response.status.is_success() => Ok(Some(value)),
             _ => bail!("{url} answers {}: {}", response.status, excerpt(&response.body)),
         }
+    }
+
+    /// Deletes what stands below `/api/v1`.
+    pub(crate) fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
+        let url = self.below_v1(path)?;
+        let response = self.send(http::Method::DELETE, &url, String::new())?;
+        data(&url, &response, None)
+    }
+
+    fn below_v1(&self, path: &[&str]) -> anyhow::Result<Url> {
+        let mut url = self.endpoint(&["api", "v1"])?;
+        url.path_segments_mut().map_err(|()| self.no_place())?.extend(path);
+        Ok(url)
     }
 
     fn endpoint(&self, path: &[&str]) -> anyhow::Result<Url> {

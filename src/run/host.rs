@@ -9,8 +9,8 @@ use parapet_adapter_local::{Local, LocalSettings};
 use parapet_compactor::Compactor;
 use parapet_function_kit::{MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy};
 use parapet_ingest::Ingest;
-use parapet_notifier::{Notifier, Outlets};
-use parapet_ports::{Clock, Function, Ports, Queue, QueueReader};
+use parapet_notifier::{AwsSecrets, Notifier, Outlets};
+use parapet_ports::{Clock, Function, Ports, Queue, QueueReader, Secrets};
 use parapet_rule_evaluation::RuleEvaluation;
 use parapet_scraper::Scraper;
 use parapet_store::{Reader, ReaderSettings};
@@ -84,10 +84,18 @@ impl Host {
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
         notifier.grammar = options.alertmanager_grammar.unwrap_or_default();
+        let mut aws_credentials = Outlets::aws_from_vars(vars);
+        let mut secrets: Arc<dyn Secrets> = Arc::new(MachineSecrets(ProcessVars));
+        if let Some(endpoint_url) = &options.aws_endpoint_url {
+            if let Some(credentials) = &mut aws_credentials {
+                credentials.endpoint_url = Some(endpoint_url.clone());
+            }
+            secrets = AwsSecrets::behind(secrets, &ports, aws_credentials.clone(), notifier.secret_ttl_ms);
+        }
         let outlets = Outlets {
             mailer: Arc::new(SmtpMailer),
-            secrets: Arc::new(MachineSecrets(ProcessVars)),
-            aws: Outlets::aws_from_vars(vars),
+            secrets,
+            aws: aws_credentials,
         };
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         compactor.compaction.retention_ms = options.retention_ms;

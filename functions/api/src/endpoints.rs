@@ -1,5 +1,6 @@
 //! The endpoints, by what they are about.
 
+pub(crate) mod acknowledgements;
 pub(crate) mod exemplars;
 pub(crate) mod explain;
 pub(crate) mod federate;

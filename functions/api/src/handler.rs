@@ -6,7 +6,7 @@ use crate::{cors, endpoints, page};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::{StatusCode, header};
 use parapet_ports::Ports;
 use parapet_store::Reader;
@@ -41,7 +41,9 @@ impl Api {
 
 /// Every endpoint; the same router serves on Lambda and in the local host.
 pub fn router(api: Arc<Api>) -> Router {
-    use endpoints::{exemplars, explain, federate, labels, query, rules, status, syntax, targets, write};
+    use endpoints::{
+        acknowledgements, exemplars, explain, federate, labels, query, rules, status, syntax, targets, write,
+    };
     let v1 = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
@@ -65,6 +67,12 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/status/tsdb", get(status::tsdb))
         .route("/status/walreplay", get(status::wal_replay))
         .route("/write", post(write::write))
+        // Not Prometheus': extras about notifications.
+        .route(
+            "/acknowledgements",
+            get(acknowledgements::list).post(acknowledgements::post),
+        )
+        .route("/acknowledgements/{id}", delete(acknowledgements::end))
         .route("/explain/alerts", get(explain::alerts).post(explain::alerts))
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(api.clone(), cors::layer));

@@ -45,12 +45,10 @@ impl Notifier {
         let mut dispositions = vec![Disposition::Done; messages.len()];
         let mut shares: BTreeMap<String, Share<'_>> = BTreeMap::new();
         for (index, message) in messages.iter().enumerate() {
-            let alerts = match serde_json::from_str::<Vec<Alert>>(&message.body) {
+            let alerts = match parapet_store::alerts::open(&self.ports.objects, &message.body).await {
                 Ok(alerts) => alerts,
                 Err(error) => {
-                    dispositions[index] = Disposition::Reject {
-                        reason: format!("no list of alerts: {error}"),
-                    };
+                    dispositions[index] = disposition(Err(error));
                     continue;
                 }
             };

@@ -8,7 +8,9 @@ use crate::store::{Delivery, State, encode};
 use bytes::Bytes;
 use parapet_ledger::Event;
 use parapet_model::{Alert, Labels};
-use parapet_ports::{Disposition, Error, HttpOptions, HttpRequest, Kind, MailRequest, Message, Outgoing, Queue};
+use parapet_ports::{
+    Disposition, Error, HttpOptions, HttpRequest, Kind, MailCredentials, MailRequest, Message, Outgoing, Queue,
+};
 use parapet_receivers::{
     Answer, Connection, Context, Mail, RenderError, Request, Step, Verdict, next, redact, remember,
 };
@@ -235,6 +237,11 @@ impl Notifier {
                     error: parapet_ports::error::chain(&error),
                 },
             };
+            if matches!(failed, Verdict::Permanent { .. }) && self.outlets.renew(&mut secrets).await {
+                // It refused what a secret made that was changed since it was read.
+                answers.clear();
+                continue;
+            }
             return (failed, BTreeMap::new(), "accepted".to_owned());
         }
         let error = "the receiver asks for request after request".to_owned();
@@ -291,10 +298,13 @@ impl Notifier {
             implicit_tls: mail.implicit_tls,
             require_tls: mail.require_tls,
             server_name: mail.connection.server_name.clone(),
-            options: self.options(mail.connection),
-            credentials: mail
-                .credentials
-                .map(|(user, password)| (user, password.expose().to_owned())),
+            options: self.options(mail.connection, ""),
+            credentials: mail.credentials.map(|credentials| MailCredentials {
+                identity: credentials.identity,
+                username: credentials.username,
+                password: credentials.password.expose().to_owned(),
+                secret: credentials.secret.expose().to_owned(),
+            }),
             from: mail.from,
             to: mail.to,
             message: mail.message,
@@ -306,14 +316,26 @@ impl Notifier {
         }
     }
 
-    fn options(&self, connection: Connection) -> HttpOptions {
+    /// How a request to a URL travels.
+    fn options(&self, connection: Connection, url: &str) -> HttpOptions {
         let text = |secret: Secret| secret.expose().to_owned();
         let own_proxy = connection.proxy_url.map(text);
-        let environment = self
-            .settings
-            .proxy_url
-            .clone()
-            .filter(|_| connection.proxy_from_environment);
+        let settings = &self.settings;
+        let environment = if url.starts_with("https:") {
+            &settings.https_proxy
+        } else {
+            &settings.http_proxy
+        };
+        let environment = environment.clone().filter(|_| connection.proxy_from_environment);
+        let mut no_proxy = if connection.proxy_from_environment {
+            settings.no_proxy.clone()
+        } else {
+            connection.no_proxy
+        };
+        if connection.proxy_from_environment || !no_proxy.is_empty() {
+            // Go's rule wherever it looks at such a list: this machine is reached directly.
+            no_proxy.push_str(",localhost,127.0.0.0/8,::1");
+        }
         HttpOptions {
             ca: connection.ca.map(text),
             identity: connection
@@ -323,11 +345,7 @@ impl Notifier {
             tls_min_version: connection.min_version,
             tls_max_version: connection.max_version,
             proxy_url: own_proxy.or(environment),
-            no_proxy: if connection.proxy_from_environment {
-                self.settings.no_proxy.clone()
-            } else {
-                connection.no_proxy
-            },
+            no_proxy,
             proxy_headers: connection
                 .proxy_headers
                 .into_iter()
@@ -354,7 +372,7 @@ impl Notifier {
             body: Bytes::from(request.body),
             timeout: self.time_left(ends_at_ms),
             body_limit_bytes: self.settings.answer_limit_bytes,
-            options: self.options(request.connection),
+            options: self.options(request.connection, request.url.expose()),
         })
     }
 

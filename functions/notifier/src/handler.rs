@@ -83,6 +83,7 @@ impl Function for Notifier {
     async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
         let noticed = self.notice_reload().await;
         self.wake_due(at_ms).await?;
+        self.tell_of_ending_silences(at_ms).await?;
         // Last: pages come before their story.
         noticed.and(self.keep_ledger(at_ms).await)
     }

@@ -9,7 +9,10 @@ mod read;
 use crate::store::{Delivery, StoredGroup};
 use crate::suppression::Muted;
 use parapet_ledger::{Entry, EntryAlert, Event};
-use parapet_routing::{Fingerprint, Group, GroupAlert, IntegrationPolicy, Notification, NotifiedAlert, Policy};
+use parapet_model::quote;
+use parapet_routing::{
+    Acknowledgement, Fingerprint, Group, GroupAlert, IntegrationPolicy, Notification, NotifiedAlert, Policy,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,6 +28,9 @@ pub(crate) struct Told {
     /// After which flush's notification it was said that nothing is new, by integration.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     unchanged_since: BTreeMap<String, i64>,
+    /// When the acknowledgement was made that was told last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged_at_ms: Option<i64>,
 }
 
 impl Told {
@@ -69,8 +75,19 @@ fn shown(alert: &NotifiedAlert) -> EntryAlert {
         fingerprint: alert.fingerprint.to_string(),
         labels: alert.labels.clone(),
         starts_at_ms: alert.starts_at_ms,
-        ended_at_ms: alert.ended_at_ms,
+        ended_at_ms: alert.ended_at_ms.filter(|_| !alert.silenced),
     }
+}
+
+/// Why a notification is sent.
+fn reason(notification: &Notification) -> String {
+    let silenced = notification.alerts.iter().any(|alert| alert.silenced);
+    let reason = if silenced {
+        "all that fires is silenced"
+    } else {
+        notification.reason.as_str()
+    };
+    reason.to_owned()
 }
 
 /// When each alert of a group began and ends.
@@ -141,7 +158,7 @@ pub(crate) fn of_flush(
     for notification in notifications {
         entries.push(Entry {
             integration: notification.integration.clone(),
-            reason: notification.reason.as_str().to_owned(),
+            reason: reason(notification),
             delivery: crate::store::dedup_key(id, &notification.integration, notification.flush_id),
             ..entry(
                 before,
@@ -185,6 +202,32 @@ pub(crate) fn of_flush(
     entries
 }
 
+/// That a group is acknowledged, where that is not known yet.
+pub(crate) fn of_acknowledgement(
+    id: &str,
+    said: &Acknowledgement,
+    stored: &mut StoredGroup,
+    now_ms: i64,
+) -> Option<Entry> {
+    let StoredGroup { group, told, .. } = stored;
+    if !group.is_firing(now_ms) || told.acknowledged_at_ms.replace(said.created_at_ms) == Some(said.created_at_ms) {
+        return None;
+    }
+    let firing = group.alerts.iter().filter(|(_, alert)| alert.alert.ends_at_ms > now_ms);
+    let alerts = firing
+        .map(|(fingerprint, alert)| held(*fingerprint, alert, now_ms))
+        .collect();
+    Some(Entry {
+        cause: id.to_owned(),
+        detail: match said.comment.as_str() {
+            "" => format!("by {}", said.created_by),
+            comment => format!("{} by {}", quote(comment), said.created_by),
+        },
+        next_at_ms: said.ends_at_ms,
+        ..entry(group, now_ms, Event::Acknowledged, alerts)
+    })
+}
+
 /// Why an integration is told nothing: the flush of which it was last told, words, and when it is told again.
 fn unchanged(
     policy: &Policy,
@@ -199,11 +242,12 @@ fn unchanged(
             None,
         ),
         Some(entry) => {
-            let next_ms = (!is_over).then(|| entry.sent_at_ms.saturating_add(policy.repeat_interval_ms));
+            // What is acknowledged is not repeated.
+            let next_ms = entry.sent_at_ms.checked_add(policy.repeat_interval_ms);
             (
                 entry.flush_id,
                 "nothing is new since the last notification".to_owned(),
-                next_ms,
+                next_ms.filter(|_| !is_over),
             )
         }
         None => (group.last_flush_id, "it ended before anybody was told".to_owned(), None),
@@ -265,7 +309,7 @@ pub(crate) fn of_try(
         integration: notification.integration.clone(),
         group_key: notification.group_key.clone(),
         group_labels: notification.group_labels.clone(),
-        reason: notification.reason.as_str().to_owned(),
+        reason: reason(notification),
         detail: detail.to_owned(),
         delivery: key.to_owned(),
         attempt: Some(delivery.attempts),

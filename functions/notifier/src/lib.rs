@@ -22,7 +22,9 @@
 //!   so late and repeated messages change nothing.
 #![warn(missing_docs)]
 
+mod acknowledgements;
 mod alerts;
+mod aws_secrets;
 mod bulk;
 mod configuration;
 mod deliveries;
@@ -38,6 +40,8 @@ mod suppression;
 mod timers;
 mod view;
 
+pub use acknowledgements::{IdentifiedAcknowledgement, acknowledge, end_acknowledgement, read_acknowledgements};
+pub use aws_secrets::AwsSecrets;
 pub use handler::Notifier;
 pub use ledger::read_ledger;
 pub use outlets::Outlets;

@@ -4,7 +4,7 @@ use parapet_adapter_aws::{Aws, AwsSettings};
 use parapet_function_kit::{
     BucketSecrets, LogFormat, ProcessVars, SmtpMailer, SystemClock, SystemEntropy, init_logs, process_ports, run,
 };
-use parapet_notifier::{Notifier, Outlets, Settings};
+use parapet_notifier::{AwsSecrets, Notifier, Outlets, Settings};
 use std::sync::Arc;
 
 #[tokio::main]
@@ -18,13 +18,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     )
     .await;
     let ports = process_ports(aws.objects, aws.queues, aws.table)?;
-    let outlets = Outlets {
-        mailer: Arc::new(SmtpMailer),
-        secrets: Arc::new(BucketSecrets {
+    let (nearer, aws_credentials) = (
+        Arc::new(BucketSecrets {
             objects: ports.objects.clone(),
             vars: ProcessVars,
         }),
-        aws: Outlets::aws_from_vars(&ProcessVars),
+        Outlets::aws_from_vars(&ProcessVars),
+    );
+    let outlets = Outlets {
+        mailer: Arc::new(SmtpMailer),
+        secrets: AwsSecrets::behind(nearer, &ports, aws_credentials.clone(), settings.secret_ttl_ms),
+        aws: aws_credentials,
     };
     let notifier = Notifier::new(ports.clone(), settings).with_outlets(outlets);
     run(Arc::new(notifier), ports.queues, aws.reader).await

@@ -20,10 +20,14 @@ pub struct Settings {
     pub first_backoff_ms: i64,
     /// The longest wait between tries, milliseconds.
     pub max_backoff_ms: i64,
-    /// The proxy for receivers that ask for the environment's (`proxy_from_environment`).
-    pub proxy_url: Option<String>,
+    /// The proxy for `http` URLs of receivers that ask for the environment's (`proxy_from_environment`).
+    pub http_proxy: Option<String>,
+    /// The same for `https` URLs.
+    pub https_proxy: Option<String>,
     /// Hosts that are reached without it, separated by commas.
     pub no_proxy: String,
+    /// For how long a secret of Secrets Manager or Parameter Store is kept, milliseconds.
+    pub secret_ttl_ms: i64,
     /// How much of a receiver's answer is read, bytes.
     pub answer_limit_bytes: u64,
     /// How large an item may be that is stored in the table itself, bytes; larger ones go to the object store.
@@ -34,6 +38,10 @@ pub struct Settings {
     pub delivery_memory_seconds: i64,
     /// Whether a notification that is given up raises the alert `ParapetNotificationFailed`. Hosts say yes.
     pub raise_failures: bool,
+    /// Whether receivers are told that a group is over when everything that fires in it is silenced.
+    pub resolve_on_silence: bool,
+    /// How long before a silence ends the alert `ParapetSilenceEnding` tells of it, milliseconds; 0 for never.
+    pub silence_notice_ms: i64,
     /// How many groups or deliveries are worked on at once.
     pub concurrency: usize,
     /// Whose ledger it writes.
@@ -55,13 +63,17 @@ impl Default for Settings {
             lease_margin_ms: 15_000,
             first_backoff_ms: 1_000,
             max_backoff_ms: 60_000,
-            proxy_url: None,
+            http_proxy: None,
+            https_proxy: None,
             no_proxy: String::new(),
+            secret_ttl_ms: 300_000,
             answer_limit_bytes: 1024 * 1024,
             inline_limit_bytes: 300 * 1024,
             max_conflicts: 32,
             delivery_memory_seconds: 15 * 24 * 3600,
             raise_failures: false,
+            resolve_on_silence: false,
+            silence_notice_ms: 0,
             concurrency: 16,
             tenant: "default".to_owned(),
             ledger_flush_ms: 15 * 60_000,
@@ -87,18 +99,27 @@ impl Settings {
             Err(error) => reader.fault(format!("PARAPET_ALERTMANAGER_FEATURES: {error}")),
         }
         settings.raise_failures = reader.parsed("PARAPET_NOTIFY_RAISE_FAILURES", true);
-        let proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
-        settings.proxy_url = proxy.iter().find_map(|name| reader.optional(name));
-        settings.no_proxy = ["NO_PROXY", "no_proxy"]
-            .iter()
-            .find_map(|name| reader.optional(name))
-            .unwrap_or_default();
+        settings.resolve_on_silence = reader.parsed("PARAPET_NOTIFY_RESOLVE_ON_SILENCE", false);
+        let notice = reader.parsed("PARAPET_SILENCE_NOTICE_MINUTES", 0);
+        if !(0..=10_080).contains(&notice) {
+            reader.fault("PARAPET_SILENCE_NOTICE_MINUTES is not between 0 and 10080 (a week)");
+        }
+        settings.silence_notice_ms = notice.clamp(0, 10_080) * 60_000;
+        let either = |names: [&str; 2]| names.iter().find_map(|name| reader.optional(name));
+        settings.http_proxy = either(["HTTP_PROXY", "http_proxy"]);
+        settings.https_proxy = either(["HTTPS_PROXY", "https_proxy"]);
+        settings.no_proxy = either(["NO_PROXY", "no_proxy"]).unwrap_or_default();
         let timeout = reader.parsed("PARAPET_NOTIFY_TIMEOUT_SECONDS", settings.request_timeout_ms / 1000);
         if !(1..=300).contains(&timeout) {
             reader.fault("PARAPET_NOTIFY_TIMEOUT_SECONDS is not between 1 and 300");
         }
         settings.request_timeout_ms = timeout.clamp(1, 300) * 1000;
         settings.max_request_timeout_ms = settings.max_request_timeout_ms.max(settings.request_timeout_ms);
+        let ttl = reader.parsed("PARAPET_SECRET_TTL_SECONDS", settings.secret_ttl_ms / 1000);
+        if !(0..=86_400).contains(&ttl) {
+            reader.fault("PARAPET_SECRET_TTL_SECONDS is not between 0 and 86400");
+        }
+        settings.secret_ttl_ms = ttl.clamp(0, 86_400) * 1000;
         if let Some(tenant) = reader.optional("PARAPET_TENANT") {
             settings.tenant = tenant;
         }

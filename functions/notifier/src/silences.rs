@@ -1,8 +1,10 @@
 //! Silences in the table.
 
+use crate::Notifier;
 use crate::store::{SILENCE_PK, encode, read};
 use parapet_ports::{Condition, Error, Item, Key, Kind, Ports, SkRange, Write};
 use parapet_routing::{Silence, SilenceError};
+use parapet_store::alerts;
 
 /// How long a silence is remembered that is over, seconds (Alertmanager's `--data.retention`).
 const REMEMBERED_SECONDS: i64 = 120 * 3600;
@@ -90,6 +92,20 @@ pub async fn set_silence(ports: &Ports, wanted: Silence) -> Result<String, SetSi
             Err(error) if error.kind() == Kind::Conflict && conflicts < MAX_CONFLICTS => conflicts += 1,
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+impl Notifier {
+    /// States the alerts about silences that end soon. Each tick states them anew: who dies before the message is sent
+    /// is made up for by the next.
+    pub(crate) async fn tell_of_ending_silences(&self, at_ms: i64) -> Result<(), Error> {
+        let notice_ms = self.settings.silence_notice_ms;
+        if notice_ms == 0 {
+            return Ok(());
+        }
+        let silences = read_silences(&self.ports).await?;
+        let alerts = silences.iter().filter_map(|silence| silence.notice(notice_ms, at_ms));
+        alerts::send(&self.ports, &alerts.collect::<Vec<_>>()).await
     }
 }
 

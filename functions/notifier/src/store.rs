@@ -21,6 +21,7 @@ pub(crate) const SOURCE_PK: &str = "alert-source";
 pub(crate) const GROUP_PK: &str = "alert-group";
 pub(crate) const DEADLINE_PK: &str = "alert-deadline";
 pub(crate) const DELIVERY_PK: &str = "alert-delivery";
+pub(crate) const ACKNOWLEDGEMENT_PK: &str = "alert-acknowledgement";
 
 /// Entries of a tenant's ledger that are in no file yet: the sort key is `<ms>/<group or delivery>/<version replaced>`.
 pub(crate) fn ledger_pk(tenant: &str) -> String {
@@ -38,6 +39,9 @@ pub(crate) struct StoredGroup {
     /// past deadline, so that the tick finds the group.
     #[serde(default)]
     pub(crate) indexed_at_ms: Option<i64>,
+    /// Whether what was acknowledged of it is over: forgotten in the transaction that stores the group.
+    #[serde(skip)]
+    pub(crate) ends_acknowledgement: bool,
     /// What the ledger knows already.
     #[serde(default, skip_serializing_if = "Told::is_empty")]
     pub(crate) told: Told,
@@ -250,6 +254,12 @@ impl Store<'_> {
                 writes.push(put(key, encode(&Deadline { far })?, None, Condition::Any));
             }
             stored.indexed_at_ms = wanted;
+        }
+        if std::mem::take(&mut stored.ends_acknowledgement) {
+            writes.push(Write::Delete {
+                key: Key::new(ACKNOWLEDGEMENT_PK, id),
+                condition: Condition::Any,
+            });
         }
         let expires_at = stored
             .group

@@ -180,6 +180,18 @@ impl Muted {
         causes
     }
 
+    /// The alerts that fire, where there are any and each of them is silenced.
+    pub(crate) fn all_silenced(&self, group: &Group, now_ms: i64) -> Option<BTreeSet<Fingerprint>> {
+        let firing = group.alerts.iter().filter(|(_, held)| held.alert.ends_at_ms > now_ms);
+        let firing: BTreeSet<Fingerprint> = firing.map(|(fingerprint, _)| *fingerprint).collect();
+        let is_silenced = |fingerprint: &Fingerprint| {
+            let suppression = self.alerts.get(fingerprint);
+            suppression.is_some_and(|suppression| !suppression.silenced_by.is_empty())
+        };
+        let all = !firing.is_empty() && self.intervals.is_empty() && firing.iter().all(is_silenced);
+        all.then_some(firing)
+    }
+
     /// The alerts that are not to be notified.
     pub(crate) fn fingerprints(&self, group: &Group) -> BTreeSet<Fingerprint> {
         if self.intervals.is_empty() {

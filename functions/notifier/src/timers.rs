@@ -25,9 +25,6 @@ const TICK_REACH_MS: i64 = 120_000;
 /// A deadline that is so long past has lost its timer.
 pub(crate) const OVERDUE_MS: i64 = 20_000;
 
-/// How many alerts that a reload sends elsewhere travel in one message.
-const STRAYS_PER_MESSAGE: usize = 200;
-
 /// A timer's message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Timer {
@@ -139,23 +136,40 @@ impl Notifier {
             );
             self.redispatch(strays).await?;
         }
+        let acknowledgement = self.acknowledgement(id).await?;
+        let acknowledged = acknowledgement.as_ref().filter(|said| said.holds(now_ms));
         let mut former = self.settle_pending(id, &mut stored.group, now_ms).await?;
         let notifications = match route_of(config, &stored.group) {
             Some(route) => {
                 let suppressor = self.suppressor.read(&self.ports, current).await?;
                 let muted = Muted::of(&suppressor, config, route, &stored.group, now_ms);
                 tracing::debug!(group = stored.group.key, ?muted, "suppressed");
-                let (policy, before) = (Policy::of(config, route), stored.group.clone());
-                let input = Input::Flush {
-                    muted: muted.fingerprints(&stored.group),
+                let silenced = self
+                    .settings
+                    .resolve_on_silence
+                    .then(|| muted.all_silenced(&stored.group, now_ms));
+                let (mut policy, before) = (Policy::of(config, route), stored.group.clone());
+                if acknowledged.is_some() {
+                    policy = policy.without_repetition();
+                }
+                let fingerprints = muted.fingerprints(&stored.group);
+                let input = match silenced.flatten() {
+                    Some(silenced) => Input::FlushSilenced {
+                        muted: fingerprints,
+                        silenced,
+                    },
+                    None => Input::Flush { muted: fingerprints },
                 };
                 let notifications = step(&policy, &mut stored.group, now_ms, input);
                 let told = ledger::of_flush(id, &policy, &muted, &before, &mut stored, &notifications, now_ms);
+                stored.entries.extend(told);
+                let told = acknowledged.and_then(|said| ledger::of_acknowledgement(id, said, &mut stored, now_ms));
                 stored.entries.extend(told);
                 notifications
             }
             None => Vec::new(),
         };
+        stored.ends_acknowledgement = acknowledgement.is_some() && !stored.group.is_firing(now_ms);
         let next = stored.group.next_flush_at_ms;
         if let Some(next_ms) = next.filter(|next_ms| self.timing(*next_ms) == Timing::Soon) {
             self.send_timer(id, next_ms).await?;
@@ -217,11 +231,7 @@ impl Notifier {
 
     /// States alerts anew, for the groups where a changed configuration puts them.
     async fn redispatch(&self, alerts: Vec<Alert>) -> Result<(), Error> {
-        let messages = alerts
-            .chunks(STRAYS_PER_MESSAGE)
-            .map(|chunk| encode(&chunk).map(Outgoing::now));
-        let messages = messages.collect::<Result<Vec<_>, _>>()?;
-        self.ports.queues.send_batch(Queue::Alerts, messages).await
+        parapet_store::alerts::send(&self.ports, &alerts).await
     }
 
     /// Wakes every group when the configuration is another than it was. The tick calls it.

@@ -5,9 +5,8 @@ use crate::configuration::{Groups, name_of};
 use crate::plan::{GroupName, RuleTask};
 use crate::query::Stored;
 use crate::state::{self, StoredState, Summary};
-use parapet_model::{Alert, SampleBatch};
-use parapet_ports::queue::MAX_BODY_BYTES;
-use parapet_ports::{Condition, Error, Kind, Outgoing, Ports, Queue};
+use parapet_model::SampleBatch;
+use parapet_ports::{Condition, Error, Kind, Ports};
 use parapet_promql::{Options, QueryRange};
 use parapet_rules::{Answerer, Context, GroupState, Health, StepOutcome, step};
 use parapet_store::{Reader, keys, outbox};
@@ -215,11 +214,7 @@ impl Evaluator {
             };
             outbox::send_samples(&self.ports, vec![batch]).await?;
         }
-        let messages = alert_messages(&outcome.alerts)?;
-        if !messages.is_empty() {
-            self.ports.queues.send_batch(Queue::Alerts, messages).await?;
-        }
-        Ok(())
+        parapet_store::alerts::send(&self.ports, &outcome.alerts).await
     }
 }
 
@@ -242,26 +237,4 @@ fn count(outcome: &StepOutcome) {
 fn steady_seconds() -> f64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_secs_f64()
-}
-
-/// As many alerts in a message as fit.
-fn alert_messages(alerts: &[Alert]) -> Result<Vec<Outgoing>, Error> {
-    let mut messages = Vec::new();
-    let mut body = String::new();
-    for alert in alerts {
-        let text = serde_json::to_string(alert)
-            .map_err(|error| Error::new(Kind::Internal, "an alert does not encode").with_source(error))?;
-        if !body.is_empty() && body.len() + text.len() + 2 > MAX_BODY_BYTES / 4 {
-            messages.push(Outgoing::now(format!("[{body}]")));
-            body.clear();
-        }
-        if !body.is_empty() {
-            body.push(',');
-        }
-        body.push_str(&text);
-    }
-    if !body.is_empty() {
-        messages.push(Outgoing::now(format!("[{body}]")));
-    }
-    Ok(messages)
 }

@@ -164,6 +164,9 @@ fn every_function_may_send_where_it_sends() {
         if text.contains("send_samples(") {
             queues.insert("Samples".to_owned());
         }
+        if text.contains("alerts::send(") {
+            queues.insert("Alerts".to_owned());
+        }
         let id: String = name
             .split('-')
             .map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]))

@@ -104,7 +104,9 @@ fn special(options: &HttpOptions) -> Result<reqwest::Client, Error> {
     if options.insecure_skip_verify {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
-    if let Some(url) = &options.proxy_url {
+    // A star stands for every host, which the client's own list does not know.
+    let past_it = options.no_proxy.split(',').any(|host| host.trim() == "*");
+    if let Some(url) = options.proxy_url.as_ref().filter(|_| !past_it) {
         let mut headers = http::HeaderMap::new();
         for (name, value) in &options.proxy_headers {
             let wrong = || Error::new(Kind::Invalid, format!("proxy_connect_header {name} cannot be sent"));

@@ -22,6 +22,8 @@ pub enum Event {
     Muted,
     /// Nothing holds it back any more.
     Released,
+    /// Somebody is at it, and it is not repeated: `cause` is the acknowledgement's id, `detail` its comment and author.
+    Acknowledged,
     /// Nobody is told, since nothing is new: `reason` says what was told before.
     Deduplicated,
     /// An integration is to be told: `reason` says why.
@@ -35,13 +37,14 @@ pub enum Event {
 }
 
 impl Event {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Grouped,
         Self::Resolved,
         Self::Silenced,
         Self::Inhibited,
         Self::Muted,
         Self::Released,
+        Self::Acknowledged,
         Self::Deduplicated,
         Self::Notifying,
         Self::Sent,
@@ -59,6 +62,7 @@ impl Event {
             Self::Inhibited => "inhibited",
             Self::Muted => "muted",
             Self::Released => "released",
+            Self::Acknowledged => "acknowledged",
             Self::Deduplicated => "deduplicated",
             Self::Notifying => "notifying",
             Self::Sent => "sent",
@@ -97,10 +101,10 @@ pub struct Entry {
     /// Why, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What is the cause of it: the id of a silence, the labels of an alert, the name of a time interval.
+    /// What is the cause of it: the id of a silence or an acknowledgement, the labels of an alert, the name of a time interval.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cause: String,
-    /// What else there is to say: a silence's comment, a receiver's answer.
+    /// What else there is to say: a comment, a receiver's answer.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// The delivery's dedup key.
@@ -109,7 +113,8 @@ pub struct Entry {
     /// Which try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// When it goes on, milliseconds since the Unix epoch: the next try, the next repeat.
+    /// When it goes on, milliseconds since the Unix epoch: the next try, the next repeat, the end of an
+    /// acknowledgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at_ms: Option<i64>,
     /// The alerts that it is about.

@@ -166,6 +166,11 @@ impl Row {
             Event::Resolved => "is over".to_owned(),
             Event::Silenced | Event::Inhibited | Event::Muted => format!("held back: {}", held_back(self)),
             Event::Released => "nothing holds it back any more".to_owned(),
+            Event::Acknowledged => format!(
+                "acknowledged {}: not repeated{}",
+                self.detail,
+                next("at the latest until")
+            ),
             Event::Deduplicated => format!("not told: {}{}", self.reason, next("next repeat after")),
             Event::Notifying => format!("to be told: {}", self.reason),
             Event::Sent if attempt > 1 => format!("told, at try {attempt}: {}", self.detail),

@@ -27,7 +27,7 @@ pub use config_files::{ConfigFiles, ConfigSource, FixedConfig, SourceFile};
 pub use error::{Error, Kind};
 pub use function::Function;
 pub use http::{Http, HttpOptions, HttpRequest, HttpResponse};
-pub use mail::{MailRequest, Mailer};
+pub use mail::{MailCredentials, MailRequest, Mailer};
 pub use queue::{Disposition, Message, Outgoing, Queue, QueueReader, Queues, Received};
 pub use secrets::{NoSecrets, Secrets};
 pub use table::{Condition, Item, Key, Page, SkRange, Table, Write};

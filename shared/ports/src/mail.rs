@@ -20,8 +20,8 @@ pub struct MailRequest {
     pub server_name: String,
     /// What is trusted, and who is presented.
     pub options: HttpOptions,
-    /// User name and password.
-    pub credentials: Option<(String, String)>,
+    /// Who logs in, where the server asks for it.
+    pub credentials: Option<MailCredentials>,
     /// The sender's address.
     pub from: String,
     /// The receivers' addresses.
@@ -30,6 +30,25 @@ pub struct MailRequest {
     pub message: Vec<u8>,
     /// For the whole exchange.
     pub timeout: Duration,
+}
+
+/// Who logs in at a mail server.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct MailCredentials {
+    /// On whose behalf, in PLAIN; empty for `username`'s own.
+    pub identity: String,
+    /// The user.
+    pub username: String,
+    /// The password of PLAIN and LOGIN; empty where there is none.
+    pub password: String,
+    /// The secret of CRAM-MD5; empty where there is none.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for MailCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<secret>")
+    }
 }
 
 impl std::fmt::Debug for MailRequest {
@@ -44,8 +63,10 @@ impl std::fmt::Debug for MailRequest {
 
 /// A client of SMTP servers.
 ///
-/// What may pass by itself (a refused connection, an answer 4yz) is [`crate::Kind::Unavailable`], what will not (an
-/// answer 5yz, a certificate that is none) is [`crate::Kind::Invalid`]; either message is fit for a person.
+/// It logs in by the first mechanism of the server's list for which there is a password (CRAM-MD5, PLAIN, LOGIN), as
+/// Alertmanager does, and not at all where the server has no list. What the server or the network refuses is
+/// [`crate::Kind::Unavailable`], an address or a certificate that is none [`crate::Kind::Invalid`]; either message is
+/// fit for a person.
 #[async_trait::async_trait]
 pub trait Mailer: Send + Sync + std::fmt::Debug {
     /// Sends the message; done when the server has taken it.

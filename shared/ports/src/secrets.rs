@@ -10,6 +10,11 @@ pub trait Secrets: Send + Sync + std::fmt::Debug {
 
     /// The secret of a name (`secret://NAME`).
     async fn named(&self, name: &str) -> Result<String, Error>;
+
+    /// What was kept of a name may be old: the next [`Self::named`] reads it anew. Nothing to do where nothing is kept.
+    fn forget(&self, name: &str) {
+        let _ = name;
+    }
 }
 
 /// No secrets at all.

@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::exchange::{Exchange, RenderError, hex};
 use crate::go_time;
-use crate::mail::Mail;
+use crate::mail::{Mail, MailCredentials};
 use parapet_routing::Secret;
 use parapet_routing::config::{Email, Transport};
 use sha2::{Digest as _, Sha256};
@@ -14,21 +14,38 @@ const MAX_LINE: usize = 76;
 /// What fits into one encoded word besides `=?utf-8?q?` and `?=` (RFC 2047: 75 characters).
 const MAX_WORD: usize = 75 - 12;
 
-pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, RenderError> {
+/// Who sends a message to whom.
+pub(crate) struct Envelope {
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+}
+
+pub(crate) fn envelope(settings: &Email, exchange: &Exchange<'_>) -> Result<Envelope, RenderError> {
     let from = exchange.text("from", &settings.from)?;
     let to = exchange.text("to", &settings.to)?;
-    let from = match &addresses(&from)?[..] {
-        [one] => one.clone(),
+    match &addresses(&from)?[..] {
+        [one] => Ok(Envelope {
+            from: one.clone(),
+            to: addresses(&to)?,
+        }),
         other => {
             let message = format!("must be exactly one 'from' address (got: {})", other.len());
-            return Err(RenderError::Invalid(message));
+            Err(RenderError::Invalid(message))
         }
-    };
+    }
+}
+
+pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, RenderError> {
+    let envelope = envelope(settings, exchange)?;
     let credentials = if settings.auth_username.is_empty() {
         None
     } else {
-        let password = exchange.secret(&settings.auth_password)?;
-        Some((settings.auth_username.clone(), Secret::new(password)))
+        Some(MailCredentials {
+            identity: settings.auth_identity.clone(),
+            username: settings.auth_username.clone(),
+            password: Secret::new(exchange.secret(&settings.auth_password)?),
+            secret: Secret::new(exchange.secret(&settings.auth_secret)?),
+        })
     };
     let transport = Transport {
         tls: settings.tls.clone(),
@@ -42,13 +59,14 @@ pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, Re
         require_tls: settings.require_tls,
         connection: Connection::of(&transport, exchange)?,
         credentials,
-        from,
-        to: addresses(&to)?,
+        from: envelope.from,
+        to: envelope.to,
         message: message(settings, exchange)?.into_bytes(),
     })
 }
 
-fn message(settings: &Email, exchange: &Exchange<'_>) -> Result<String, RenderError> {
+/// Headers and body, lines ending in CR LF.
+pub(crate) fn message(settings: &Email, exchange: &Exchange<'_>) -> Result<String, RenderError> {
     let at_ms = exchange.notification.flush_id;
     let identity = hex(&Sha256::digest(exchange.context.dedup_key.as_bytes()));
     let mut out = String::new();

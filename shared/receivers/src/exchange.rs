@@ -1,13 +1,14 @@
 //! The conversation with one receiver: what to send next, given what was answered so far.
 
 use crate::answer::{Answer, Verdict, generic, permanent};
+use crate::aws::{self, AwsCredentials};
 use crate::connection::Connection;
 use crate::data::Data;
 use crate::mail::Mail;
 use crate::template::{Engine, Templates};
 use crate::{
     discord, email, go_json, incidentio, jira, mattermost, msteams, msteamsv2, oauth2, opsgenie, pagerduty, pushover,
-    rocketchat, slack, sns, telegram, victorops, webex, webhook, wechat,
+    rocketchat, ses, slack, sns, telegram, victorops, webex, webhook, wechat,
 };
 use base64::Engine as _;
 use parapet_routing::{Integration, IntegrationKind, Notification, Reference, Secret, SecretSource};
@@ -41,19 +42,6 @@ pub enum Step {
     Mail(Box<Mail>),
     /// Nothing more: this is what became of the notification.
     Done(Verdict),
-}
-
-/// Who signs requests to AWS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AwsCredentials {
-    /// The key's name.
-    pub access_key: String,
-    /// The key.
-    pub secret_key: Secret,
-    /// Of temporary credentials.
-    pub session_token: Option<Secret>,
-    /// The region, unless the configuration names one.
-    pub region: String,
 }
 
 /// What a request needs besides the notification.
@@ -283,9 +271,13 @@ pub fn remember(integration: &Integration, answers: &[Answer]) -> BTreeMap<Strin
 
 fn want(kind: &IntegrationKind, exchange: &Exchange<'_>) -> Result<Want, RenderError> {
     let generic = |answer: &Answer| exchange.generic(answer);
+    let aws = |answer: &Answer| aws::verdict(answer, exchange.context.now_ms);
     match kind {
         IntegrationKind::Webhook(settings) => exchange.once(|| webhook::draft(settings, exchange), generic),
-        IntegrationKind::Email(settings) => email::mail(settings, exchange).map(|mail| Want::Mail(Box::new(mail))),
+        IntegrationKind::Email(settings) => match settings.ses_region() {
+            Some(region) => exchange.once(|| ses::draft(settings, region, exchange), aws),
+            None => email::mail(settings, exchange).map(|mail| Want::Mail(Box::new(mail))),
+        },
         IntegrationKind::PagerDuty(settings) => exchange.once(
             || pagerduty::draft(settings, exchange),
             |answer| pagerduty::verdict(settings, exchange, answer),
@@ -298,7 +290,7 @@ fn want(kind: &IntegrationKind, exchange: &Exchange<'_>) -> Result<Want, RenderE
         ),
         IntegrationKind::VictorOps(settings) => exchange.once(|| victorops::draft(settings, exchange), generic),
         IntegrationKind::Pushover(settings) => exchange.once(|| pushover::draft(settings, exchange), generic),
-        IntegrationKind::Sns(settings) => exchange.once(|| sns::draft(settings, exchange), generic),
+        IntegrationKind::Sns(settings) => exchange.once(|| sns::draft(settings, exchange), aws),
         IntegrationKind::Telegram(settings) => exchange.once(
             || telegram::draft(settings, exchange),
             |answer| telegram::verdict(exchange, answer),

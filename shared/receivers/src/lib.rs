@@ -40,6 +40,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod aws;
 mod connection;
 mod data;
 mod discord;
@@ -59,7 +60,7 @@ mod pagerduty;
 mod pushover;
 mod query;
 mod rocketchat;
-mod sigv4;
+mod ses;
 mod slack;
 mod sns;
 mod telegram;
@@ -71,8 +72,8 @@ mod webhook;
 mod wechat;
 
 pub use answer::{Answer, Verdict, redact};
+pub use aws::{AwsCredentials, AwsPost, sign};
 pub use connection::Connection;
-pub use exchange::{AwsCredentials, Context, RenderError, Request, Step, next, remember};
-pub use mail::Mail;
-pub use sigv4::sign;
+pub use exchange::{Context, RenderError, Request, Step, next, remember};
+pub use mail::{Mail, MailCredentials};
 pub use template::{Templates, TemplatesError, default_templates};

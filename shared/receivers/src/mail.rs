@@ -18,12 +18,25 @@ pub struct Mail {
     pub require_tls: bool,
     /// What is trusted, and who is presented.
     pub connection: Connection,
-    /// User name and password, where there is a user name.
-    pub credentials: Option<(String, Secret)>,
+    /// Who logs in, where there is a user name.
+    pub credentials: Option<MailCredentials>,
     /// The sender's address.
     pub from: String,
     /// The receivers' addresses.
     pub to: Vec<String>,
     /// Headers and body, lines ending in CR LF.
     pub message: Vec<u8>,
+}
+
+/// Who logs in; the fields are `auth_…` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailCredentials {
+    /// `auth_identity`, for PLAIN.
+    pub identity: String,
+    /// `auth_username`.
+    pub username: String,
+    /// `auth_password`, for PLAIN and LOGIN; empty where there is none.
+    pub password: Secret,
+    /// `auth_secret`, for CRAM-MD5; empty where there is none.
+    pub secret: Secret,
 }

@@ -1,8 +1,8 @@
 //! Amazon SNS: `Publish`, signed.
 
-use crate::exchange::{AwsCredentials, Draft, Exchange, RenderError};
+use crate::aws::{self, AwsCredentials};
+use crate::exchange::{Draft, Exchange, RenderError};
 use crate::query::encode;
-use crate::sigv4;
 use parapet_routing::Secret;
 use parapet_routing::config::Sns;
 
@@ -21,6 +21,7 @@ pub(crate) fn draft(settings: &Sns, exchange: &Exchange<'_>) -> Result<Draft, Re
             secret_key: Secret::new(exchange.secret(&settings.sigv4.secret_key)?),
             session_token: None,
             region: exchange.context.aws.map(|aws| aws.region.clone()).unwrap_or_default(),
+            endpoint_url: exchange.context.aws.and_then(|aws| aws.endpoint_url.clone()),
         }
     };
     let region = if settings.sigv4.region.is_empty() {
@@ -33,35 +34,16 @@ pub(crate) fn draft(settings: &Sns, exchange: &Exchange<'_>) -> Result<Draft, Re
             "region not configured in sns.sigv4.region or in default credentials chain",
         ));
     }
-    let url = exchange.text("api_url", &settings.api_url)?;
-    let url = if url.is_empty() {
-        format!("https://sns.{region}.amazonaws.com/")
-    } else {
-        url
+    let url = match exchange.text("api_url", &settings.api_url)? {
+        url if url.is_empty() => credentials.url("sns", region),
+        url => url,
     };
     let body = encode(
         parameters(settings, exchange)?
             .iter()
             .map(|(name, value)| (name.as_str(), value.clone())),
     );
-    let content_type = "application/x-www-form-urlencoded";
-    let signed = sigv4::sign(
-        &credentials,
-        region,
-        "sns",
-        &url,
-        content_type,
-        body.as_bytes(),
-        exchange.context.now_ms,
-    )
-    .ok_or_else(|| invalid("api_url is not a URL"))?;
-    Ok(Draft {
-        method: "POST",
-        url: Secret::new(url),
-        content_type,
-        headers: signed,
-        body: body.into_bytes(),
-    })
+    aws::query(&credentials, "sns", region, url, body, exchange)
 }
 
 fn parameters(settings: &Sns, exchange: &Exchange<'_>) -> Result<Vec<(String, String)>, RenderError> {

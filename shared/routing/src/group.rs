@@ -140,6 +140,9 @@ pub struct NotifiedAlert {
     pub generator_url: String,
     /// Its identity.
     pub fingerprint: Fingerprint,
+    /// Whether it fires on, and is over for the receiver because it is silenced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silenced: bool,
 }
 
 /// How long after an alert left a late statement about it is still told from a new one. Firing alerts are stated again

@@ -51,6 +51,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod acknowledgement;
 pub mod config;
 mod dedup;
 mod error;
@@ -62,9 +63,11 @@ mod merge;
 mod replay;
 mod route;
 mod silence;
+mod silence_notice;
 mod step;
 mod time_interval;
 
+pub use acknowledgement::Acknowledgement;
 pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secret, SecretSource, parse, parse_as};
 pub use dedup::{Reason, needs_update};
 pub use error::ConfigError;
@@ -78,5 +81,6 @@ pub use merge::state_anew;
 pub use replay::{Held, HeldBy, Page, Replay, Replayed};
 pub use route::{Route, RouteOptions};
 pub use silence::{Silence, SilenceChange, SilenceError, SilenceMatcher, SilenceState, Silencer};
+pub use silence_notice::SILENCE_NOTICE;
 pub use step::{Input, IntegrationPolicy, Notification, Outcome, Policy, step};
 pub use time_interval::{DayOfMonthRange, Location, MonthRange, TimeInterval, TimeRange, WeekdayRange, YearRange};

@@ -82,6 +82,14 @@ pub enum Input {
         /// Alerts that are not to be notified now: inhibited ones.
         muted: BTreeSet<Fingerprint>,
     },
+    /// The same for a group of which everything that fires is silenced, and whose receivers are to be told that it is
+    /// over (an extra of ours).
+    FlushSilenced {
+        /// Alerts that are not to be notified now.
+        muted: BTreeSet<Fingerprint>,
+        /// Those of them that an integration which knows them is told to be over.
+        silenced: BTreeSet<Fingerprint>,
+    },
 }
 
 /// How a try to notify went.
@@ -150,7 +158,8 @@ pub fn step(policy: &Policy, group: &mut Group, now_ms: i64, input: Input) -> Ve
             apply_alerts(policy, group, now_ms, alerts);
             Vec::new()
         }
-        Input::Flush { muted } => flush(policy, group, now_ms, &muted),
+        Input::Flush { muted } => flush(policy, group, now_ms, &muted, &BTreeSet::new()),
+        Input::FlushSilenced { muted, silenced } => flush(policy, group, now_ms, &muted, &silenced),
     }
 }
 
@@ -168,7 +177,13 @@ fn apply_alerts(policy: &Policy, group: &mut Group, now_ms: i64, alerts: Vec<Ale
     }
 }
 
-fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Fingerprint>) -> Vec<Notification> {
+fn flush(
+    policy: &Policy,
+    group: &mut Group,
+    now_ms: i64,
+    muted: &BTreeSet<Fingerprint>,
+    silenced: &BTreeSet<Fingerprint>,
+) -> Vec<Notification> {
     let Some(deadline_ms) = group.next_flush_at_ms.filter(|deadline| *deadline <= now_ms) else {
         return Vec::new();
     };
@@ -209,7 +224,7 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
             if over { &mut resolved } else { &mut firing }.insert(*fingerprint);
         }
     }
-    if firing.is_empty() && resolved.is_empty() {
+    if firing.is_empty() && resolved.is_empty() && silenced.is_empty() {
         // Everything is muted: nobody is told anything, not even that it is over.
         finish_flush(group, now_ms);
         return Vec::new();
@@ -218,6 +233,14 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
     let give_up_at_ms = now_ms.saturating_add(policy.group_interval_ms.max(MIN_GIVE_UP_MS));
     for integration in &policy.integrations {
         let entry = group.log.get(&integration.key);
+        // What is silenced is over for whoever knows that it fires, and hears of ends.
+        let known = entry.filter(|_| integration.send_resolved).map(|entry| &entry.firing);
+        let over = |fingerprint: &&Fingerprint| known.is_some_and(|known| known.contains(fingerprint));
+        let over: BTreeSet<Fingerprint> = silenced.iter().filter(over).copied().collect();
+        let resolved: BTreeSet<Fingerprint> = resolved.union(&over).copied().collect();
+        if firing.is_empty() && resolved.is_empty() {
+            continue;
+        }
         let repeat_ms = policy.repeat_interval_ms;
         let reason = needs_update(entry, &firing, &resolved, integration.send_resolved, repeat_ms, now_ms);
         let former = group.attempts.get(&integration.key).copied();
@@ -249,7 +272,7 @@ fn flush(policy: &Policy, group: &mut Group, now_ms: i64, muted: &BTreeSet<Finge
             content,
             unsure,
         };
-        let (alerts, truncated_alerts) = shown_alerts(group, integration, now_ms, muted);
+        let (alerts, truncated_alerts) = shown_alerts(group, integration, now_ms, muted, &over);
         group.pending.push(Pending {
             integration: integration.key.clone(),
             flush_id,
@@ -296,11 +319,12 @@ fn shown_alerts(
     integration: &IntegrationPolicy,
     now_ms: i64,
     muted: &BTreeSet<Fingerprint>,
+    over: &BTreeSet<Fingerprint>,
 ) -> (Vec<NotifiedAlert>, u64) {
     let mut shown: Vec<(&Fingerprint, &GroupAlert)> = group
         .alerts
         .iter()
-        .filter(|(fingerprint, _)| !muted.contains(fingerprint))
+        .filter(|(fingerprint, _)| !muted.contains(fingerprint) || over.contains(fingerprint))
         .filter(|(_, held)| integration.send_resolved || !is_resolved(held, now_ms))
         .collect();
     shown.sort_by(|(_, a), (_, b)| compare_alerts(&a.alert.labels, &b.alert.labels));
@@ -309,13 +333,18 @@ fn shown_alerts(
         shown.truncate(limit);
     }
     let truncated = (total - shown.len()) as u64;
-    let show = |(fingerprint, held): (&Fingerprint, &GroupAlert)| NotifiedAlert {
-        labels: held.alert.labels.clone(),
-        annotations: held.alert.annotations.clone(),
-        starts_at_ms: held.alert.starts_at_ms,
-        ended_at_ms: is_resolved(held, now_ms).then_some(held.alert.ends_at_ms),
-        generator_url: held.alert.generator_url.clone(),
-        fingerprint: *fingerprint,
+    let show = |(fingerprint, held): (&Fingerprint, &GroupAlert)| {
+        let silenced = !is_resolved(held, now_ms) && over.contains(fingerprint);
+        let ended_at_ms = is_resolved(held, now_ms).then_some(held.alert.ends_at_ms);
+        NotifiedAlert {
+            labels: held.alert.labels.clone(),
+            annotations: held.alert.annotations.clone(),
+            starts_at_ms: held.alert.starts_at_ms,
+            ended_at_ms: ended_at_ms.or(silenced.then_some(now_ms)),
+            generator_url: held.alert.generator_url.clone(),
+            fingerprint: *fingerprint,
+            silenced,
+        }
     };
     (shown.into_iter().map(show).collect(), truncated)
 }

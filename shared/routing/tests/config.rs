@@ -45,6 +45,25 @@ fn faults_have_a_place_and_a_remedy() {
             "alertmanager.yml:7:47: password_ref has no secret manager to refer to; write password: secret://NAME",
         ),
         (
+            "route: {receiver: ops}\nreceivers:\n- name: ops\n  webhook_configs:\n  - url: https://h/\n    http_config:\n      \
+             tls_config: {min_version: TLS11}\n",
+            "alertmanager.yml:7:33: TLS11 is not spoken, TLS 1.2 is the oldest; write TLS12 or TLS13",
+        ),
+        (
+            "route: {receiver: ops}\nreceivers:\n- name: ops\n  webhook_configs:\n  - url: https://h/\n    http_config:\n      \
+             proxy_url: socks5://p:1080\n",
+            "alertmanager.yml:7:18: a proxy_url with the scheme socks5, other than http and https is not supported yet; remove it",
+        ),
+        (
+            "route: {receiver: ops}\nreceivers:\n- name: ops\n  email_configs:\n  - to: a@b.example\n    from: c@d.example\n    \
+             smarthost: mail:25\n    tls_config: {max_version: TLS12}\n",
+            "alertmanager.yml:8:17: max_version in the tls_config of email is not supported yet; remove it",
+        ),
+        (
+            "route: {receiver: ops}\nreceivers:\n- name: ops\n  webhook_configs:\n  - url: secret://\n",
+            "alertmanager.yml:5:10: secret:// names no secret; write secret://NAME",
+        ),
+        (
             "route: {receiver: ops, group_wait: soon}\nreceivers: [{name: ops}]\n",
             "alertmanager.yml:1:36: not a valid duration string: \"soon\"; write one such as 30s, 5m or 1h30m",
         ),

@@ -13,6 +13,7 @@
 //! | alert groups | `alert-group#<tenant>` | `<group>` | a notification group's state |
 //! | deliveries | `delivery#<tenant>` | `<dedup key>` | claim and outcome of a delivery |
 //! | silences | `silence#<tenant>` | `<silence id>` | a silence |
+//! | acknowledgements | `alert-acknowledgement` | `<group>` | an acknowledgement of a notification group; expires |
 //!
 //! A tenant's name has no `#` ([`crate::tenant::check`]). A day is `YYYY-MM-DD`, UTC.
 

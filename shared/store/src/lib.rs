@@ -8,6 +8,7 @@
 //!
 //! - [`outbox`] turns batches into messages, with a claim check in the bucket for what is too large; [`envelope`]
 //!   reads them.
+//! - [`alerts`] does the same for alerts on their way to the notifier.
 //! - [`Writer`] commits batches: a Parquet file per tenant and day, one transaction for files and batch marks.
 //! - [`Reader`] answers matchers and a time range, from caches where it can.
 //! - [`Compaction`] merges, retains, deletes, and publishes for Athena.
@@ -44,6 +45,7 @@
 //! encoding and decoding run on its blocking threads.
 #![warn(missing_docs)]
 
+pub mod alerts;
 mod compaction;
 pub mod configuration;
 pub mod day;

@@ -8,14 +8,10 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use parapet_model::{Alert, Labels};
 use parapet_notifier::{Suppressor, read_groups};
-use parapet_ports::{Outgoing, Queue};
 use parapet_routing::{Config, Fingerprint, Grammar, GroupAlert};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// How many alerts travel in one message.
-const ALERTS_PER_MESSAGE: usize = 200;
 
 /// An alert as it is posted.
 #[derive(Debug, Deserialize)]
@@ -80,15 +76,8 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Answe
             Err(fault) => faults.push(fault),
         }
     }
-    let messages: Result<Vec<Outgoing>, _> = alerts
-        .chunks(ALERTS_PER_MESSAGE)
-        .map(|chunk| serde_json::to_string(chunk).map(Outgoing::now))
-        .collect();
-    let messages = messages.map_err(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     // Answered when the queue holds them: nothing that was acknowledged is lost.
-    if !messages.is_empty() {
-        api.ports.queues.send_batch(Queue::Alerts, messages).await?;
-    }
+    parapet_store::alerts::send(&api.ports, &alerts).await?;
     if faults.is_empty() {
         Ok(json(StatusCode::OK, &serde_json::json!({})))
     } else {

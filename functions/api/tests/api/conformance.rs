@@ -7,8 +7,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// A file of the conformance data.
+/// A file of the conformance data, JSON.
 pub(crate) fn read(name: &str) -> Option<Value> {
+    text(name).map(|text| serde_json::from_str(&text).unwrap())
+}
+
+/// A file of the conformance data.
+pub(crate) fn text(name: &str) -> Option<String> {
     #[allow(clippy::disallowed_methods)] // where the conformance data is, is the machine's affair
     let folder = std::env::var_os("PARAPET_CONFORMANCE").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")),
@@ -16,7 +21,7 @@ pub(crate) fn read(name: &str) -> Option<Value> {
     );
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
-        Ok(text) => Some(serde_json::from_str(&text).unwrap()),
+        Ok(text) => Some(text),
         Err(error) => {
             println!("skipped: {}: {error}", path.display());
             None

@@ -1,11 +1,13 @@
 //! The api function, driven through its router.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // tests
 
+mod acknowledgements;
 mod conformance;
 mod explain;
 mod harness;
 mod hostile;
 mod load;
+mod openapi;
 mod router;
 mod rules;
 mod samples;

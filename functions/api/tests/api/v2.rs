@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// 2026-11-21 12:00:00 UTC
 const NOW_MS: i64 = 1_795_262_400_000;
 
-fn harness() -> Harness {
+pub(crate) fn harness() -> Harness {
     let alertmanager = SourceFile {
         path: "alertmanager.yml".to_owned(),
         text: "route: {receiver: ops, routes: [{receiver: db, matchers: [team=db]}]}\n\
@@ -23,7 +23,7 @@ fn harness() -> Harness {
     Harness::configured(NOW_MS, config, |_| ())
 }
 
-async fn post(harness: &Harness, path: &str, body: Value) -> Answer {
+pub(crate) async fn post(harness: &Harness, path: &str, body: Value) -> Answer {
     let request = Request::post(path).header("content-type", "application/json");
     harness.call(request.body(body.to_string().into()).unwrap()).await
 }

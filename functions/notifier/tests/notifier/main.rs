@@ -4,12 +4,15 @@
 mod acceptance;
 mod chaos;
 mod crashes;
+mod extras;
 mod failures;
 mod ledger;
 mod life;
 mod pages;
 mod replay;
+mod secrets;
 mod simulation;
 mod stored;
 mod storm;
+mod vendors;
 mod world;

@@ -15,6 +15,7 @@ pub(crate) fn alert(instance: &str, ended_at_ms: Option<i64>) -> NotifiedAlert {
         starts_at_ms: 1_767_323_045_120,
         ended_at_ms,
         generator_url: "http://prom:9090/graph?g0.expr=up&g0.tab=1".into(),
+        silenced: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each vendor is sent, and what its answers mean, as its documentation and Alertmanager have it.
 
 use crate::payloads::{alert, body, notification};
-use crate::world::{answer, mail, next_step, rendered};
+use crate::world::{answer, mail, next_step, next_step_on_aws, rendered};
 use parapet_receivers::{Answer, Request, Step, Verdict};
 use serde_json::{Value, json};
 
@@ -398,7 +398,7 @@ fn oauth2_fetches_a_token_first() {
 #[test]
 fn email() {
     let integration = "  email_configs: [{to: 'Ops <ops@example.org>, b@example.org', from: 'a@example.org', smarthost: 'mail:587', \
-                       auth_username: u, auth_password_file: secret.txt, headers: {subject: 'Größe {{ .Status }}', X-Team: ops}, \
+                       auth_username: u, auth_password_file: secret.txt, auth_secret: 'secret://ops/key', headers: {subject: 'Größe {{ .Status }}', X-Team: ops}, \
                        text: 'a={{ len .Alerts }}', threading: {enabled: true, thread_by_date: daily}}]";
     let mail = mail(integration, &notification(vec![alert("a", None)]));
     assert_eq!(
@@ -407,7 +407,15 @@ fn email() {
     );
     assert!(mail.require_tls && !mail.implicit_tls);
     assert_eq!((mail.from.as_str(), mail.to.len()), ("a@example.org", 2));
-    assert_eq!(mail.credentials.as_ref().unwrap().1.expose(), "from-file");
+    let credentials = mail.credentials.as_ref().unwrap();
+    assert_eq!(
+        (
+            credentials.username.as_str(),
+            credentials.password.expose(),
+            credentials.secret.expose()
+        ),
+        ("u", "from-file", "from-store")
+    );
     let text = String::from_utf8(mail.message.clone()).unwrap();
     assert!(text.starts_with("From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=B6=C3=9Fe_firing?=\r\nTo: Ops <ops@example.org>, b@example.org\r\nX-Team: ops\r\nMessage-Id: <"), "{text}");
     for part in [
@@ -423,4 +431,54 @@ fn email() {
         text.split("\r\n").all(|line| line.len() <= 200 && !line.contains('\n')),
         "{text}"
     );
+}
+
+#[test]
+fn email_through_ses() {
+    let firing = notification(vec![alert("a", None)]);
+    let written = "  email_configs: [{to: 'Ops <ops@example.org>, b@example.org', from: 'a@example.org', \
+                   smarthost: 'email-smtp.eu-west-1.amazonaws.com:587'}]";
+    let request = call(next_step_on_aws(written, &firing, &[]));
+    assert_eq!(request.url.expose(), "https://email.eu-west-1.amazonaws.com/");
+    let text = body(&request);
+    let (start, rest) = text.split_once("&RawMessage.Data=").unwrap();
+    assert_eq!(
+        start,
+        "Action=SendRawEmail&Destinations.member.1=ops%40example.org&Destinations.member.2=b%40example.org"
+    );
+    let (data, rest) = rest.split_once('&').unwrap();
+    assert_eq!(rest, "Source=a%40example.org&Version=2010-12-01");
+    // The beginning of the message in base64: "X-Parapet-Dedup-Key: 00ff/webhook/0/17\r\n".
+    assert!(
+        data.starts_with("WC1QYXJhcGV0LURlZHVwLUtleTogMDBmZi93ZWJob29rLzAvMTcNC"),
+        "{data}"
+    );
+    let authorization = header(&request, "Authorization");
+    assert!(
+        authorization.starts_with("AWS4-HMAC-SHA256 Credential=A/20260102/eu-west-1/ses/aws4_request"),
+        "{authorization}"
+    );
+    let said =
+        |code: &str| format!("<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>");
+    let verdict = |status, code: &str| next_step_on_aws(written, &firing, &[answer(status, &said(code))]);
+    assert_eq!(verdict(200, ""), Step::Done(Verdict::Sent));
+    assert!(matches!(verdict(400, "Throttling"), Step::Done(Verdict::Retry { .. })));
+    assert!(matches!(
+        verdict(503, "ServiceUnavailable"),
+        Step::Done(Verdict::Retry { .. })
+    ));
+    let error = "unexpected status code 400: MessageRejected: m".to_owned();
+    assert_eq!(
+        verdict(400, "MessageRejected"),
+        Step::Done(Verdict::Permanent { error })
+    );
+    // With somebody to log in as it is an SMTP server like any other; elsewhere SES is not meant.
+    let login = written.replace("smarthost:", "auth_username: u, auth_password: p, smarthost:");
+    assert_eq!(mail(&login, &firing).host, "email-smtp.eu-west-1.amazonaws.com");
+    assert_eq!(
+        mail(&written.replace("amazonaws.com", "example.org"), &firing).port,
+        "587"
+    );
+    let error = rendered(written, &firing).unwrap_err().to_string();
+    assert!(error.starts_with("no AWS credentials for SES"), "{error}");
 }

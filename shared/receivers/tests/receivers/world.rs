@@ -1,6 +1,6 @@
 //! Rendering with our own surroundings.
 
-use parapet_receivers::{Answer, Context, Mail, RenderError, Request, Step, Templates, next};
+use parapet_receivers::{Answer, AwsCredentials, Context, Mail, RenderError, Request, Step, Templates, next};
 use parapet_routing::{Config, Notification, Reference, Secret, parse};
 use std::collections::BTreeMap;
 
@@ -10,7 +10,12 @@ pub(crate) fn config(integrations: &str) -> Config {
     parse("dir/alertmanager.yml", &text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-fn step(integrations: &str, notification: &Notification, answers: &[Answer]) -> Result<Step, RenderError> {
+fn step(
+    integrations: &str,
+    notification: &Notification,
+    answers: &[Answer],
+    aws: Option<&AwsCredentials>,
+) -> Result<Step, RenderError> {
     let templates = Templates::parse([]).unwrap();
     let secrets = BTreeMap::from([
         (Reference::File("dir/secret.txt".into()), Secret::new("from-file\n")),
@@ -21,7 +26,7 @@ fn step(integrations: &str, notification: &Notification, answers: &[Answer]) -> 
         dedup_key: "00ff/webhook/0/17",
         templates: &templates,
         secrets: &secrets,
-        aws: None,
+        aws,
         now_ms: 1_767_323_075_120,
     };
     next(
@@ -33,12 +38,24 @@ fn step(integrations: &str, notification: &Notification, answers: &[Answer]) -> 
 }
 
 pub(crate) fn next_step(integrations: &str, notification: &Notification, answers: &[Answer]) -> Step {
-    step(integrations, notification, answers).unwrap()
+    step(integrations, notification, answers, None).unwrap()
+}
+
+/// The same with credentials for AWS.
+pub(crate) fn next_step_on_aws(integrations: &str, notification: &Notification, answers: &[Answer]) -> Step {
+    let credentials = AwsCredentials {
+        access_key: "A".to_owned(),
+        secret_key: Secret::new("s"),
+        session_token: None,
+        region: "eu-central-1".to_owned(),
+        endpoint_url: None,
+    };
+    step(integrations, notification, answers, Some(&credentials)).unwrap()
 }
 
 /// The first request.
 pub(crate) fn rendered(integrations: &str, notification: &Notification) -> Result<Request, RenderError> {
-    match step(integrations, notification, &[])? {
+    match step(integrations, notification, &[], None)? {
         Step::Call(request) => Ok(*request),
         other => panic!("{other:?}"),
     }

@@ -67,7 +67,7 @@ pub struct Tls {
     pub server_name: String,
     /// Whether any certificate will do.
     pub insecure_skip_verify: bool,
-    /// The oldest version: empty, `TLS10`, `TLS11`, `TLS12` or `TLS13`.
+    /// The oldest version: empty, `TLS12` or `TLS13`.
     pub min_version: String,
     /// The newest version, likewise.
     pub max_version: String,
@@ -362,8 +362,13 @@ impl Scope<'_> {
         };
         let version = |written: Option<Spanned<String>>| match written {
             None => Ok(String::new()),
-            Some(version) if matches!(version.value.as_str(), "TLS10" | "TLS11" | "TLS12" | "TLS13") => {
-                Ok(version.value)
+            Some(version) if matches!(version.value.as_str(), "TLS12" | "TLS13") => Ok(version.value),
+            Some(version) if matches!(version.value.as_str(), "TLS10" | "TLS11") => {
+                let message = format!(
+                    "{} is not spoken, TLS 1.2 is the oldest; write TLS12 or TLS13",
+                    version.value
+                );
+                self.at(version.referenced).fail(message)
             }
             Some(version) => self
                 .at(version.referenced)
@@ -394,6 +399,14 @@ impl Scope<'_> {
         if let Some(url) = url.as_ref().filter(|_| from_environment) {
             let message = "if proxy_from_environment is configured, proxy_url must not be configured";
             return self.at(url.referenced).fail(message);
+        }
+        if let Some(written) = &url
+            && let Some(text) = written.value.text()
+            && let Some((scheme, _)) = text.split_once("://")
+            && !matches!(scheme, "http" | "https")
+        {
+            let what = format!("a proxy_url with the scheme {scheme}, other than http and https");
+            return self.at(written.referenced).unsupported(&what);
         }
         let mut headers = Vec::new();
         for (name, values) in fields.headers.map(|pairs| pairs.0).unwrap_or_default() {

@@ -99,6 +99,12 @@ impl SecretSource {
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+        let source = Self::new(String::deserialize(deserializer)?);
+        match &source {
+            Self::Kept(Reference::Store(name)) if name.trim_matches(['/', '#']).is_empty() => Err(
+                serde::de::Error::custom(format!("{STORE_SCHEME} names no secret; write {STORE_SCHEME}NAME")),
+            ),
+            _ => Ok(source),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Finished, Written, template};
 use crate::config::SecretSource;
-use crate::config::http::{Tls, TlsConfig};
+use crate::config::http::{HttpClient, Tls, TlsConfig};
 use crate::config::raw::HostPort;
 use crate::config::validate::{Checked, Scope};
 use parapet_model::quote;
@@ -109,9 +109,6 @@ impl Written for Email {
         }
         or_global(&mut self.auth_username, &global.smtp_auth_username);
         or_global(&mut self.auth_identity, &global.smtp_auth_identity);
-        if !self.auth_identity.is_empty() && self.auth_identity != self.auth_username {
-            return scope.unsupported("an auth_identity other than auth_username");
-        }
         // Where a message gives both, the file holds, as in Alertmanager.
         let password = scope.file_or(self.auth_password, &self.auth_password_file);
         let password =
@@ -123,7 +120,14 @@ impl Written for Email {
         self.require_tls = self.written_require_tls.or(global.smtp_require_tls).unwrap_or(true);
         let implicit = self.written_implicit_tls.or(global.smtp_force_implicit_tls);
         self.implicit_tls = implicit.unwrap_or(self.smarthost.port == "465");
-        self.tls = scope.tls(self.tls_config.take().or_else(|| global.smtp_tls_config.clone()))?;
+        let tls_config = self.tls_config.take().or_else(|| global.smtp_tls_config.clone());
+        let tls_place = tls_config.as_ref().map_or(scope.place, |written| written.referenced);
+        self.tls = scope.tls(tls_config)?;
+        if self.tls.max_version == "TLS12" {
+            return scope
+                .at(tls_place)
+                .unsupported("max_version in the tls_config of email");
+        }
         for (name, value) in [
             ("Subject", template("email.default.subject")),
             ("To", self.to.clone()),
@@ -132,11 +136,28 @@ impl Written for Email {
             self.headers.entry(name.to_owned()).or_insert(value);
         }
         let send_resolved = self.send_resolved;
-        scope.done(self, send_resolved, None, 0)
+        let mut finished = scope.done(self, send_resolved, None, 0)?;
+        // The global `http_config` is for receivers that are reached by HTTP; SES is in place of SMTP.
+        finished.http = HttpClient::default();
+        Ok(finished)
     }
 }
 
 impl Email {
+    /// The region whose SES takes the message by its API, signed with the process' own role: that of a smarthost such
+    /// as `email-smtp.eu-west-1.amazonaws.com` with nobody named to log in as. SES' SMTP interface itself takes nothing
+    /// without a login, so that nothing else can be meant.
+    #[must_use]
+    pub fn ses_region(&self) -> Option<&str> {
+        if !self.auth_username.is_empty() {
+            return None;
+        }
+        let host = self.smarthost.host.strip_suffix(".cn").unwrap_or(&self.smarthost.host);
+        let host = host.strip_suffix(".amazonaws.com")?;
+        let region = host.strip_prefix("email-smtp.")?;
+        (!region.is_empty() && !region.contains('.')).then_some(region)
+    }
+
     fn email_headers(&mut self, scope: &Scope<'_>) -> Checked<()> {
         let mut headers = BTreeMap::new();
         for (name, value) in std::mem::take(&mut self.headers) {
