@@ -28,6 +28,7 @@ mod aws_secrets;
 mod bulk;
 mod configuration;
 mod deliveries;
+mod failure;
 mod handler;
 mod ledger;
 mod outlets;

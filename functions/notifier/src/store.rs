@@ -1,32 +1,19 @@
 //! Groups and deliveries in the table; what is too large for an item lies in the object store.
 
 mod delivery;
+mod keys;
 
 use crate::Settings;
 use crate::bulk::{Bulk, GroupBulk, Object, Statements, fill, read_object};
 use crate::ledger::{Told, of_statements};
 pub(crate) use delivery::{Delivery, Former, State};
+pub(crate) use keys::*;
 use object_store::{ObjectStoreExt as _, path::Path};
 use parapet_ledger::Entry;
 use parapet_ports::{Condition, Error, Item, Key, Kind, Ports, Write};
 use parapet_routing::{Group, Notification};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-
-/// What there is one of.
-pub(crate) const STATE_PK: &str = "notifier";
-pub(crate) const SILENCE_PK: &str = "alert-silence";
-pub(crate) const SOURCE_PK: &str = "alert-source";
-pub(crate) const GROUP_PK: &str = "alert-group";
-pub(crate) const DEADLINE_PK: &str = "alert-deadline";
-pub(crate) const DELIVERY_PK: &str = "alert-delivery";
-pub(crate) const ACKNOWLEDGEMENT_PK: &str = "alert-acknowledgement";
-
-/// Entries of a tenant's ledger that are in no file yet: the sort key is `<ms>/<group or delivery>/<version replaced>`.
-pub(crate) fn ledger_pk(tenant: &str) -> String {
-    format!("alert-ledger#{tenant}")
-}
 
 /// How often a group is read anew because it was replaced meanwhile.
 const MAX_CONFLICTS: u32 = 8;
@@ -113,39 +100,6 @@ struct Rebased {
 pub(crate) struct Deadline {
     /// No timer message is on its way: the tick has to send it.
     pub(crate) far: bool,
-}
-
-/// The identity of a group in the table: receiver and group key say all that it depends on, so that it outlives a
-/// reload that leaves both alone.
-pub(crate) fn group_id(group: &Group) -> String {
-    let mut hash = Sha256::new();
-    hash.update(group.receiver.as_bytes());
-    hash.update([0]);
-    hash.update(group.key.as_bytes());
-    hex(&hash.finalize()[..16])
-}
-
-/// The identity of a delivery: one for all tries of one notification.
-pub(crate) fn dedup_key(group_id: &str, integration: &str, flush_id: i64) -> String {
-    format!("{group_id}/{integration}/{flush_id}")
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
-pub(crate) fn deadline_sk(deadline_ms: i64, group_id: &str) -> String {
-    format!("{:016}/{group_id}", deadline_ms.max(0))
-}
-
-/// The deadline and the group of an index item's sort key.
-pub(crate) fn parse_deadline_sk(sk: &str) -> Option<(i64, &str)> {
-    let (deadline, group) = sk.split_once('/')?;
-    Some((deadline.parse().ok()?, group))
 }
 
 /// In place of a value that lies in the object store as a whole, as earlier versions wrote it.
