@@ -29,7 +29,7 @@ enum Action {
     /// Acknowledge every group in which an alert fires that all matchers match
     #[command(after_help = "Examples:
   parapet ack add alertname=DiskFull --comment 'ordered disks' --duration 4h
-  parapet ack add 'severity=~\"page|critical\"' team=db --receiver db-team --author alice")]
+  parapet ack add 'severity=~\"page|critical\"' team=db --receiver db-team --author \"$USER\"")]
     Add(Add),
     /// Show the acknowledgements that hold
     #[command(after_help = "Example:\n  parapet ack list -o json")]
