@@ -48,7 +48,7 @@ fn says_file_line_column_what_and_what_to_write() {
         ),
         (
             "scrape_configs:\n- job_name: a\n  metric_relabel_configs:\n  - {source_labels: [x], regex: '(', target_label: y}\n",
-            r#"p.yml:4:26: "(" is not a regular expression: unclosed group"#,
+            r#"p.yml:4:26: "(" is not a regular expression: missing closing ): `(`"#,
         ),
         (
             "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - {source_labels: [x], target_labels: y}\n",

@@ -411,5 +411,5 @@ fn a_flush_that_waited_follows_the_end_of_what_it_waited_for() {
     sent(&mut group, T + 3_500, &first[1..]);
     assert_eq!(group.next_flush_at_ms, Some(T + 3_000), "told twice");
     assert_eq!(step(&policy, &mut group, T + 3_600, flush()).len(), 2);
-    assert_eq!(group.next_flush_at_ms, Some(T + 4_600));
+    assert_eq!(group.next_flush_at_ms, Some(T + 4_000));
 }
