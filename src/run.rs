@@ -3,6 +3,7 @@
 pub(crate) mod configuration;
 mod greeting;
 mod host;
+mod presence;
 mod pump;
 pub(crate) mod query_flags;
 mod self_metrics;
@@ -82,6 +83,10 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
 
     let (stop_sender, stop) = watch::channel(false);
     let mut tasks = host.start(&stop, &metrics);
+    if options.aws_endpoint_url.is_some() {
+        let address = options.listen_address.to_string();
+        tasks.spawn(presence::run(host.ports.clone(), address, stop.clone()));
+    }
     host.notice_reload().await;
     let router = web::router(&options, &host, configuration.clone(), metrics)?;
     let mut stopped = stop.clone();

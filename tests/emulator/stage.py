@@ -112,6 +112,13 @@ def read_env(path):
             os.environ[name] = value.strip("'")
 
 
+def reuse_build():
+    """Where the functions of a stack are never called, those that were built last will do."""
+    built = ROOT / ".aws-sam" / "localstack" / "template.yaml"
+    if built.exists() and built.stat().st_mtime >= (ROOT / "template.yaml").stat().st_mtime:
+        os.environ.setdefault("PARAPET_BUILD", "skip")
+
+
 def deploy(stack, *parameters):
     subprocess.run([EMULATOR / "deploy", stack, *parameters], check=True)
     read_env(EMULATOR / f"{stack}.env")

@@ -45,3 +45,4 @@ pub use cors::Origins;
 pub use error::{ApiError, ErrorType};
 pub use handler::{Api, router};
 pub use settings::Settings;
+pub use v2::{announce, withdraw};

@@ -1,8 +1,8 @@
 //! Alertmanager's API, version 2: `amtool`, Grafana and other Prometheis speak it.
 //!
 //! Paths, parameters, JSON and status codes are those of Alertmanager 0.34 (`api/v2/openapi.yaml`). Errors are a JSON
-//! text. It differs where it says so: the cluster is `disabled`, since the table is what an Alertmanager cluster agrees
-//! on by gossip; the configuration is what the user wrote, secrets masked, without Alertmanager's defaults.
+//! text. It differs where it says so: what an Alertmanager cluster agrees on by gossip is in the table, the cluster's peers
+//! are the processes that share it, and there is none where one process or functions are alone with it; the configuration is what the user wrote, secrets masked, without Alertmanager's defaults.
 
 use crate::handler::Api;
 use crate::request;
@@ -18,12 +18,15 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 mod alerts;
+mod cluster;
 mod filter;
 mod groups;
 mod model;
 mod receivers;
 mod silences;
 mod status;
+
+pub use cluster::{announce, withdraw};
 
 /// Every endpoint below `/api/v2`.
 pub(crate) fn router() -> Router<Arc<Api>> {
