@@ -98,9 +98,19 @@ pub struct Attempt {
     pub flush_id: i64,
     /// What it says ([`Fingerprint::of_alerts`]).
     pub content: Fingerprint,
-    /// Whether some try of it, or of another since the last that arrived, ended without a word.
-    #[serde(default)]
-    pub unsure: bool,
+    /// The last that may have arrived, it or one before it: a try of it ended without a word. What came after that
+    /// certainly did not arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubtful: Option<Doubtful>,
+}
+
+/// A notification of which nobody knows whether it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubtful {
+    /// The flush that names it.
+    pub flush_id: i64,
+    /// What it says.
+    pub content: Fingerprint,
 }
 
 /// Why an integration is not being notified.

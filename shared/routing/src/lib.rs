@@ -72,7 +72,7 @@ pub use config::{Config, Integration, IntegrationKind, Receiver, Reference, Secr
 pub use dedup::{Reason, needs_update};
 pub use error::ConfigError;
 pub use fingerprint::Fingerprint;
-pub use group::{Attempt, Failure, Group, GroupAlert, LogEntry, NotifiedAlert, Pending, Tombstone};
+pub use group::{Attempt, Doubtful, Failure, Group, GroupAlert, LogEntry, NotifiedAlert, Pending, Tombstone};
 pub use inhibit::{InhibitRule, Inhibitor, is_source};
 pub use matchers::{
     Grammar, Matcher, Matchers, MatchersError, parse_classic_matchers, parse_matchers, parse_utf8_matchers,

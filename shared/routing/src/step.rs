@@ -3,8 +3,8 @@
 use crate::group::{TOMBSTONE_MS, compare_alerts};
 use crate::merge::is_resolved;
 use crate::{
-    Attempt, Config, Failure, Fingerprint, Group, GroupAlert, IntegrationKind, LogEntry, NotifiedAlert, Pending,
-    Reason, Route, Tombstone, needs_update,
+    Attempt, Config, Doubtful, Failure, Fingerprint, Group, GroupAlert, IntegrationKind, LogEntry, NotifiedAlert,
+    Pending, Reason, Route, Tombstone, needs_update,
 };
 use parapet_model::{Alert, Labels};
 use serde::{Deserialize, Serialize};
@@ -245,8 +245,8 @@ fn flush(
         let reason = needs_update(entry, &firing, &resolved, integration.send_resolved, repeat_ms, now_ms);
         let former = group.attempts.get(&integration.key).copied();
         // Whatever a receiver was perhaps told that its log entry does not say, it is told what holds now.
-        let unsure = former.is_some_and(|former| former.unsure);
-        let Some(reason) = reason.or_else(|| unsure.then(|| reason_anew(&firing))) else {
+        let doubtful = former.and_then(|former| former.doubtful);
+        let Some(reason) = reason.or_else(|| doubtful.map(|_| reason_anew(&firing))) else {
             continue;
         };
         if firing.is_empty() && !integration.send_resolved {
@@ -264,13 +264,16 @@ fn flush(
             continue;
         }
         let content = Fingerprint::of_alerts(&firing, &resolved);
-        let flush_id = former
-            .filter(|former| former.content == content)
-            .map_or(flush_id, |former| former.flush_id);
+        // What may be the receiver's last word already, or never left, is said under the name that it had.
+        let former = former.map(|former| (former.content, former.flush_id));
+        let mut said = former
+            .into_iter()
+            .chain(doubtful.map(|one| (one.content, one.flush_id)));
+        let flush_id = said.find(|one| one.0 == content).map_or(flush_id, |one| one.1);
         let attempt = Attempt {
             flush_id,
             content,
-            unsure,
+            doubtful,
         };
         let (alerts, truncated_alerts) = shown_alerts(group, integration, now_ms, muted, &over);
         group.pending.push(Pending {
@@ -384,18 +387,21 @@ fn apply_outcome(group: &mut Group, now_ms: i64, notification: &Notification, ou
                 group.log.insert(key.clone(), entry);
                 group.failures.remove(key);
             }
-            if group
-                .attempts
-                .get(key)
-                .is_some_and(|attempt| attempt.flush_id <= flush_id)
-            {
-                group.attempts.remove(key);
+            if let Some(attempt) = group.attempts.get_mut(key) {
+                // What came before it is settled too: the receiver's last word is known.
+                attempt.doubtful = attempt.doubtful.filter(|doubtful| doubtful.flush_id > flush_id);
+                if attempt.flush_id <= flush_id {
+                    group.attempts.remove(key);
+                }
             }
             group.pending.retain(|pending| !is_pending(pending));
         }
         Outcome::Unknown => {
             if let Some(attempt) = group.attempts.get_mut(key) {
-                attempt.unsure = true;
+                let content = Fingerprint::of_alerts(&notification.firing, &notification.resolved);
+                if attempt.doubtful.is_none_or(|known| known.flush_id <= flush_id) {
+                    attempt.doubtful = Some(Doubtful { flush_id, content });
+                }
             }
         }
         Outcome::Failed { attempts, error } if current => {

@@ -413,3 +413,58 @@ fn a_flush_that_waited_follows_the_end_of_what_it_waited_for() {
     assert_eq!(step(&policy, &mut group, T + 3_600, flush()).len(), 2);
     assert_eq!(group.next_flush_at_ms, Some(T + 4_000));
 }
+
+/// A try ends without a word; what there is to say changes and changes back before the receiver can be reached. It may hear
+/// the same twice, and knows by the name that it is the same, unless it may have heard something else in between.
+#[test]
+fn what_may_have_arrived_keeps_its_name_though_something_else_was_tried_since() {
+    let config = config("{url: 'http://h/'}");
+    for heard_in_between in [false, true] {
+        let (policy, mut group) = group(&config);
+        let long = 1_000 * MINUTE;
+        let away = || Outcome::GivenUp {
+            attempts: 1,
+            error: "away".into(),
+        };
+        let (a, b) = (alert("a", 0, long, 0), alert("b", MINUTE, long, MINUTE));
+        let hidden = BTreeSet::from([Fingerprint::of(&b.labels)]);
+        step(&policy, &mut group, T, Input::Alerts(vec![a]));
+        let first = step(&policy, &mut group, T + 30_000, flush()).remove(0);
+        group.note_outcome(T + 31_000, &first, Outcome::Unknown);
+        group.note_outcome(T + 60_000, &first, away());
+        step(&policy, &mut group, T + MINUTE, Input::Alerts(vec![b]));
+        let second = step(&policy, &mut group, T + 330_000, flush()).remove(0);
+        assert_ne!(second.flush_id, first.flush_id);
+        if heard_in_between {
+            group.note_outcome(T + 335_000, &second, Outcome::Unknown);
+        }
+        group.note_outcome(T + 340_000, &second, away());
+        let third = step(&policy, &mut group, T + 630_000, Input::Flush { muted: hidden }).remove(0);
+        assert_eq!(third.firing, first.firing);
+        assert_eq!(third.flush_id == first.flush_id, !heard_in_between);
+        assert_ne!(third.flush_id, second.flush_id);
+    }
+}
+
+/// That it did arrive comes out after something else was tried in vain: then there is nothing to say again.
+#[test]
+fn what_is_known_to_have_arrived_late_is_not_said_again() {
+    let config = config("{url: 'http://h/'}");
+    let (policy, mut group) = group(&config);
+    let long = 1_000 * MINUTE;
+    let away = || Outcome::GivenUp {
+        attempts: 1,
+        error: "away".into(),
+    };
+    let b = alert("b", MINUTE, long, MINUTE);
+    let hidden = BTreeSet::from([Fingerprint::of(&b.labels)]);
+    step(&policy, &mut group, T, Input::Alerts(vec![alert("a", 0, long, 0)]));
+    let first = step(&policy, &mut group, T + 30_000, flush()).remove(0);
+    group.note_outcome(T + 31_000, &first, Outcome::Unknown);
+    group.note_outcome(T + 60_000, &first, away());
+    step(&policy, &mut group, T + MINUTE, Input::Alerts(vec![b]));
+    let second = step(&policy, &mut group, T + 330_000, flush()).remove(0);
+    group.note_outcome(T + 335_000, &first, Outcome::Sent);
+    group.note_outcome(T + 340_000, &second, away());
+    assert!(step(&policy, &mut group, T + 630_000, Input::Flush { muted: hidden }).is_empty());
+}
