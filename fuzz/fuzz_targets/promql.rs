@@ -61,6 +61,11 @@ fuzz_target!(|text: &str| {
     if printed.contains('\u{fffd}') {
         return;
     }
+    // Infinity prints with its sign, which binds less than a power: what was a number reads as a sign before a power, in
+    // Prometheus too.
+    if printed.contains("+Inf ^") {
+        return;
+    }
     let again = parse(&printed).unwrap_or_else(|error| panic!("{text:?} prints as {printed:?}: {error}"));
     assert_eq!(again.to_string(), printed, "{text:?}");
     let _ = pretty(&expr);
