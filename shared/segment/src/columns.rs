@@ -12,7 +12,7 @@ use arrow_array::{
     TimestampMillisecondArray,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Fields};
 use parapet_model::{METRIC_NAME, is_stale_nan};
 use std::sync::Arc;
 
@@ -192,4 +192,20 @@ impl Columns {
 
 fn timestamp_array(values: Vec<i64>) -> ArrayRef {
     Arc::new(TimestampMillisecondArray::from(values).with_data_type(timestamp_type()))
+}
+
+/// A nullable list of structs: `lengths` and `valid` are by row, `columns` hold all rows' items one after another.
+pub(crate) fn list_of_structs(
+    fields: Fields,
+    columns: Vec<ArrayRef>,
+    lengths: Vec<usize>,
+    valid: Vec<bool>,
+) -> Result<ArrayRef, Error> {
+    let structs = StructArray::try_new(fields.clone(), columns, None)?;
+    Ok(Arc::new(ListArray::try_new(
+        element(DataType::Struct(fields)),
+        OffsetBuffer::from_lengths(lengths),
+        Arc::new(structs),
+        Some(NullBuffer::from(valid)),
+    )?))
 }

@@ -1,15 +1,15 @@
 //! Exemplars as a nested column, both ways.
 
 use crate::Error;
-use crate::schema::{element, exemplar_fields, label_entries, label_entry_fields, timestamp_type};
+use crate::columns::list_of_structs;
+use crate::schema::{exemplar_fields, label_entries, label_entry_fields, timestamp_type};
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, TimestampMillisecondType};
 use arrow_array::{
     Array as _, ArrayRef, BooleanArray, Float64Array, ListArray, MapArray, StructArray, TimestampMillisecondArray,
 };
-use arrow_buffer::{NullBuffer, OffsetBuffer};
-use arrow_schema::DataType;
+use arrow_buffer::OffsetBuffer;
 use parapet_model::{Exemplar, Labels};
 use std::sync::Arc;
 
@@ -56,14 +56,7 @@ impl ExemplarColumn {
             )),
             Arc::new(MapArray::try_new(label_entries(), label_counts, entries, None, false)?),
         ];
-        let fields = exemplar_fields();
-        let structs = StructArray::try_new(fields.clone(), columns, None)?;
-        Ok(Arc::new(ListArray::try_new(
-            element(DataType::Struct(fields)),
-            OffsetBuffer::from_lengths(self.lengths),
-            Arc::new(structs),
-            Some(NullBuffer::from(self.valid)),
-        )?))
+        list_of_structs(exemplar_fields(), columns, self.lengths, self.valid)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Native histograms as nested columns, both ways.
 
 use crate::Error;
+use crate::columns::list_of_structs;
 use crate::schema::{element, histogram_fields, span_fields};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int32Type};
 use arrow_array::{Array as _, ArrayRef, Float64Array, Int32Array, ListArray, StructArray};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use parapet_model::{CounterReset, Histogram, Span};
 use std::sync::Arc;
@@ -52,14 +53,7 @@ impl HistogramColumn {
             doubles(items, |h| &h.negative_buckets)?,
             doubles(items, |h| &h.custom_values)?,
         ];
-        let fields = histogram_fields();
-        let structs = StructArray::try_new(fields.clone(), columns, None)?;
-        Ok(Arc::new(ListArray::try_new(
-            element(DataType::Struct(fields)),
-            OffsetBuffer::from_lengths(self.lengths),
-            Arc::new(structs),
-            Some(NullBuffer::from(self.valid)),
-        )?))
+        list_of_structs(histogram_fields(), columns, self.lengths, self.valid)
     }
 }
 
