@@ -2,7 +2,6 @@
 
 use super::{Evaluator, Result, Shared};
 use crate::annotations::Annotations;
-use std::cell::{Cell, RefCell};
 
 /// A thread is worth its start from about this many values on.
 const WORTHWHILE: usize = 32 * 1024;
@@ -28,13 +27,8 @@ impl Evaluator<'_> {
         let (options, fetched, starts) = (self.shared.options, self.shared.fetched, self.shared.starts);
         let work = &work;
         let piece = move |items: &[T]| -> Found<R> {
-            let shared = Shared {
-                options,
-                fetched,
-                starts,
-                annotations: RefCell::default(),
-                samples: Cell::new(before),
-            };
+            let shared = Shared::new(options, fetched, starts);
+            shared.samples.set(before);
             let rows = work(Evaluator { shared: &shared, grid }, items)?;
             Ok((rows, shared.annotations.into_inner(), shared.samples.get() - before))
         };
