@@ -9,7 +9,7 @@ const INSTANCES_PK: &str = "instances";
 /// Who has not been heard of for so long is gone. A process speaks up each minute.
 const SILENCE_MS: i64 = 150_000;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Instance {
     address: String,
     seen_at_ms: i64,
