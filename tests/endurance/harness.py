@@ -2,12 +2,14 @@
 
 import http.server
 import json
+import os
 import pathlib
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -162,3 +164,16 @@ class Parapet:
 
 def default_binary():
     return str(ROOT / "target/fast/parapet")
+
+
+def finish(parapet, checks, keep):
+    """Says which checks held, forgets the data unless it is to be kept or looked at, and ends the process."""
+    for what, held in checks.items():
+        print(f"{'ok  ' if held else 'FAIL'} {what}")
+    if keep or not all(checks.values()):
+        print(f"data: {parapet.directory}")
+    else:
+        parapet.forget()
+    # At once: threads of the run may still be at work.
+    sys.stdout.flush()
+    os._exit(0 if all(checks.values()) else 1)

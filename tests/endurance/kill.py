@@ -8,7 +8,6 @@ fires an alert of its own, whose page must arrive.
 """
 
 import argparse
-import os
 import random
 import struct
 import threading
@@ -151,10 +150,4 @@ checks = {
     "no notification lost": not unpaged,
     "clean stop": clean,
 }
-for what, held in checks.items():
-    print(f"{'ok  ' if held else 'FAIL'} {what}")
-if options.keep or not all(checks.values()):
-    print(f"data: {parapet.directory}")
-else:
-    parapet.forget()
-os._exit(0 if all(checks.values()) else 1)
+harness.finish(parapet, checks, options.keep)

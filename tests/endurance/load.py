@@ -5,7 +5,6 @@
 """
 
 import argparse
-import os
 import time
 
 import harness
@@ -76,10 +75,4 @@ checks = {
     "no queue grows": not grew,
     "clean stop": clean,
 }
-for what, held in checks.items():
-    print(f"{'ok  ' if held else 'FAIL'} {what}")
-if options.keep or not all(checks.values()):
-    print(f"data: {parapet.directory}")
-else:
-    parapet.forget()
-os._exit(0 if all(checks.values()) else 1)
+harness.finish(parapet, checks, options.keep)

@@ -10,7 +10,6 @@ they spread (1: a single huge one; as many as alerts: each in its own). Each ale
 import argparse
 import collections
 import json
-import os
 import pathlib
 import re
 import threading
@@ -105,10 +104,4 @@ checks = {
     "memory": peak[0] < options.memory_mib,
     "clean stop": clean,
 }
-for what, held in checks.items():
-    print(f"{'ok  ' if held else 'FAIL'} {what}")
-if options.keep or not all(checks.values()):
-    print(f"data: {parapet.directory}")
-else:
-    parapet.forget()
-os._exit(0 if all(checks.values()) else 1)
+harness.finish(parapet, checks, options.keep)
