@@ -1,6 +1,6 @@
 //! [`Chunk`]: a run of samples of one series, one row of a segment.
 
-use parapet_model::{Exemplar, Histogram, Labels, MetricType, Series};
+use parapet_model::{Exemplar, Histogram, Labels, MetricType, Rollup, Series};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -55,6 +55,17 @@ pub enum Samples {
     Histograms(Vec<(i64, Arc<Histogram>)>),
     /// Exemplars: no samples.
     Exemplars(Vec<Exemplar>),
+    /// What a longer run of samples comes to, without the samples.
+    Summary {
+        /// Time of the first sample, milliseconds.
+        start_ms: i64,
+        /// Time of the last sample, milliseconds.
+        end_ms: i64,
+        /// How many samples there are.
+        samples: u64,
+        /// Their figures; `None` where the samples themselves must be looked at.
+        rollup: Option<Rollup>,
+    },
 }
 
 impl Samples {
@@ -63,17 +74,19 @@ impl Samples {
     pub fn sample_count(&self) -> usize {
         match self {
             Self::Exemplars(_) => 0,
+            Self::Summary { samples, .. } => usize::try_from(*samples).unwrap_or(usize::MAX),
             samples => samples.len(),
         }
     }
 
-    /// How many samples or exemplars there are.
+    /// How many samples or exemplars there are; a summary is one.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Floats { timestamps, .. } => timestamps.len(),
             Self::Histograms(samples) => samples.len(),
             Self::Exemplars(exemplars) => exemplars.len(),
+            Self::Summary { .. } => 1,
         }
     }
 
@@ -90,6 +103,7 @@ impl Samples {
             Self::Floats { timestamps, .. } => Some((*timestamps.first()?, *timestamps.last()?)),
             Self::Histograms(samples) => Some((samples.first()?.0, samples.last()?.0)),
             Self::Exemplars(exemplars) => Some((exemplars.first()?.timestamp_ms, exemplars.last()?.timestamp_ms)),
+            Self::Summary { start_ms, end_ms, .. } => Some((*start_ms, *end_ms)),
         }
     }
 }

@@ -4,7 +4,6 @@ use crate::Error;
 use crate::chunk::{Chunk, Samples};
 use crate::exemplars::ExemplarColumn;
 use crate::histograms::HistogramColumn;
-use crate::rollup::Rollup;
 use crate::schema::{SCHEMA, element, label_entries, label_entry_fields, timestamp_type};
 use arrow_array::builder::StringBuilder;
 use arrow_array::{
@@ -13,7 +12,7 @@ use arrow_array::{
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Fields};
-use parapet_model::{METRIC_NAME, is_stale_nan};
+use parapet_model::{METRIC_NAME, Rollup, is_stale_nan};
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
@@ -29,6 +28,7 @@ pub(crate) struct Columns {
     samples: Vec<i32>,
     stale_samples: Vec<i32>,
     timestamps: Vec<i64>,
+    timestamp_counts: Vec<usize>,
     values: Vec<f64>,
     value_counts: Vec<usize>,
     has_values: Vec<bool>,
@@ -50,8 +50,8 @@ impl Columns {
     /// times nine in ten are the one before. Rows of one or two samples say nothing.
     pub(crate) fn is_even(&self) -> bool {
         let (mut even, mut uneven, mut start) = (0usize, 0usize, 0);
-        for count in &self.samples {
-            let end = start + count.unsigned_abs() as usize;
+        for count in &self.timestamp_counts {
+            let end = start + count;
             for window in self.timestamps[start..end].windows(3) {
                 // Rows are in order of time, so neither difference is negative; far apart they may overflow.
                 let same = window[2].wrapping_sub(window[1]) == window[1].wrapping_sub(window[0]);
@@ -86,6 +86,7 @@ impl Columns {
         self.kind.push(chunk.kind.as_str());
         self.min_ts.push(min_ts);
         self.max_ts.push(max_ts);
+        let before = self.timestamps.len();
         let stale = match &chunk.samples {
             Samples::Floats { timestamps, values } => {
                 self.timestamps.extend_from_slice(timestamps);
@@ -118,7 +119,16 @@ impl Columns {
                 self.exemplars.push(exemplars);
                 0
             }
+            Samples::Summary { rollup, .. } => {
+                self.value_counts.push(0);
+                self.has_values.push(false);
+                self.rollups.push(*rollup);
+                self.histograms.push_null();
+                self.exemplars.push_null();
+                0
+            }
         };
+        self.timestamp_counts.push(self.timestamps.len() - before);
         self.stale_samples.push(i32::try_from(stale).unwrap_or(i32::MAX));
         Ok(())
     }
@@ -139,11 +149,9 @@ impl Columns {
             None,
             false,
         )?;
-        let timestamp_offsets =
-            OffsetBuffer::from_lengths(self.samples.iter().map(|count| count.unsigned_abs() as usize));
         let timestamps = ListArray::try_new(
             element(timestamp_type()),
-            timestamp_offsets,
+            OffsetBuffer::from_lengths(self.timestamp_counts),
             timestamp_array(self.timestamps),
             None,
         )?;
@@ -180,7 +188,7 @@ impl Columns {
             rollup(|r| r.min),
             rollup(|r| r.max),
             rollup(|r| r.sum),
-            rollup(|r| r.increase),
+            rollup(Rollup::increase),
             rollup(|r| r.resets),
             rollup(|r| r.changes),
         ]);

@@ -41,7 +41,43 @@ pub(crate) fn split(chunk: Chunk, max_samples: usize) -> Vec<Chunk> {
             .chunks(max_samples)
             .map(|exemplars| piece(Samples::Exemplars(exemplars.to_vec())))
             .collect(),
+        Samples::Summary { .. } => vec![chunk],
     }
+}
+
+/// The part of a chunk before a time, and the part from it on.
+fn split_at(mut chunk: Chunk, cut: i64) -> (Option<Chunk>, Option<Chunk>) {
+    let after = match &mut chunk.samples {
+        Samples::Floats { timestamps, values } => {
+            let at = timestamps.partition_point(|time| *time < cut);
+            Samples::Floats {
+                timestamps: timestamps.split_off(at),
+                values: values.split_off(at),
+            }
+        }
+        Samples::Histograms(samples) => {
+            let at = samples.partition_point(|(time, _)| *time < cut);
+            Samples::Histograms(samples.split_off(at))
+        }
+        Samples::Exemplars(exemplars) => {
+            let at = exemplars.partition_point(|exemplar| exemplar.timestamp_ms < cut);
+            Samples::Exemplars(exemplars.split_off(at))
+        }
+        Samples::Summary { start_ms, .. } => {
+            return if *start_ms < cut {
+                (Some(chunk), None)
+            } else {
+                (None, Some(chunk))
+            };
+        }
+    };
+    let after = Chunk {
+        labels: chunk.labels.clone(),
+        kind: chunk.kind,
+        samples: after,
+    };
+    let some = |chunk: Chunk| (!chunk.samples.is_empty()).then_some(chunk);
+    (some(chunk), some(after))
 }
 
 /// The samples of one series that have come together so far.
@@ -116,7 +152,8 @@ impl PartialOrd for Head {
     }
 }
 
-/// Merges segments into segments of about `target_bytes`, cut between series.
+/// Merges segments into segments of about `target_bytes`, cut between series, and at the times `cuts` (milliseconds,
+/// rising): samples at or after a cut stand in another segment than those before it.
 ///
 /// Samples of a series are brought together over all inputs, put in order of time, duplicates resolved
 /// ([`SeriesMerger`]), and cut into chunks anew. In memory are: the inputs' compressed bytes as `sources` hold
@@ -124,11 +161,21 @@ impl PartialOrd for Head {
 ///
 /// # Errors
 /// [`Error`] where an input does not read or the output cannot be written.
-pub fn merge(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
-    contained(|| merge_contained(sources, options, target_bytes))
+pub fn merge(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+) -> Result<Vec<Segment>, Error> {
+    contained(|| merge_contained(sources, options, target_bytes, cuts))
 }
 
-fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
+fn merge_contained(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+) -> Result<Vec<Segment>, Error> {
     let mut cursors = Vec::with_capacity(sources.len());
     for source in sources {
         cursors.extend(Cursor::open(source)?);
@@ -140,7 +187,8 @@ fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: us
     let mut output = Output {
         options,
         target_bytes,
-        writer: None,
+        cuts,
+        writers: cuts.iter().map(|_| None).chain([None]).collect(),
         segments: Vec::new(),
     };
     let mut gathered: Vec<Gathered> = Vec::new();
@@ -160,7 +208,9 @@ fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: us
         }
     }
     output.write(gathered)?;
-    output.close()?;
+    for place in 0..output.writers.len() {
+        output.close(place)?;
+    }
     Ok(output.segments)
 }
 
@@ -213,7 +263,9 @@ fn gather(gathered: &mut Vec<Gathered>, cursor: &Cursor) -> Result<(), Error> {
 struct Output<'a> {
     options: &'a EncodeOptions,
     target_bytes: usize,
-    writer: Option<SegmentWriter>,
+    cuts: &'a [i64],
+    /// One for the samples before the first cut, one for those after each.
+    writers: Vec<Option<SegmentWriter>>,
     segments: Vec<Segment>,
 }
 
@@ -224,30 +276,43 @@ impl Output<'_> {
             let mut chunks: Vec<Chunk> = series
                 .into_chunks()
                 .into_iter()
-                .flat_map(|chunk| split(chunk, self.options.max_chunk_samples))
+                .flat_map(|chunk| self.pieces(chunk))
                 .collect();
             chunks.sort_by_key(|chunk| chunk.samples.time_range());
-            let mut writer = match self.writer.take() {
-                Some(writer) => writer,
-                None => SegmentWriter::new(self.options.clone()),
-            };
             for chunk in chunks {
+                let start = chunk.samples.time_range().map_or(i64::MIN, |range| range.0);
+                let place = self.cuts.partition_point(|cut| *cut <= start);
+                let writer = self.writers[place].get_or_insert_with(|| SegmentWriter::new(self.options.clone()));
                 writer.push(chunk)?;
             }
-            self.writer = Some(writer);
         }
-        if self
-            .writer
-            .as_ref()
-            .is_some_and(|writer| writer.size_bytes() >= self.target_bytes)
-        {
-            self.close()?;
+        for place in 0..self.writers.len() {
+            let size = self.writers[place].as_ref().map_or(0, SegmentWriter::size_bytes);
+            if size >= self.target_bytes {
+                self.close(place)?;
+            }
         }
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
-        if let Some(writer) = self.writer.take() {
+    /// A chunk, cut at times and where it is too long.
+    fn pieces(&self, chunk: Chunk) -> Vec<Chunk> {
+        let mut rest = Some(chunk);
+        let mut pieces = Vec::new();
+        for cut in self.cuts {
+            let Some(chunk) = rest.take() else { break };
+            let (before, after) = split_at(chunk, *cut);
+            pieces.extend(before);
+            rest = after;
+        }
+        let pieces = pieces.into_iter().chain(rest);
+        pieces
+            .flat_map(|chunk| split(chunk, self.options.max_chunk_samples))
+            .collect()
+    }
+
+    fn close(&mut self, place: usize) -> Result<(), Error> {
+        if let Some(writer) = self.writers[place].take() {
             self.segments.extend(writer.finish()?);
         }
         Ok(())
