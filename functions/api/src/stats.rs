@@ -2,6 +2,7 @@
 
 use crate::json::Object;
 use parapet_model::{Run, Series};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Measured while a query runs.
@@ -31,7 +32,7 @@ impl QueryStats {
     }
 
     /// These series were fetched, and these runs in place of samples; gives how many samples and runs are in memory.
-    pub(crate) fn read(&mut self, fetched: &[Vec<Series>], runs: &[Vec<Vec<Run>>]) -> usize {
+    pub(crate) fn read(&mut self, fetched: &[Vec<Arc<Series>>], runs: &[Vec<Vec<Run>>]) -> usize {
         let counts = fetched
             .iter()
             .flatten()

@@ -123,6 +123,16 @@ pub struct Selector {
     pub hints: Hints,
 }
 
+impl Selector {
+    /// Whether what is fetched for this selector holds what the other one needs: the same times for the same purpose,
+    /// and no condition that the other has not. The other's series are then those that pass its matchers.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        (self.start_ms, self.end_ms, &self.hints.windows) == (other.start_ms, other.end_ms, &other.hints.windows)
+            && self.matchers.iter().all(|matcher| other.matchers.contains(matcher))
+    }
+}
+
 /// A query's answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {

@@ -137,11 +137,7 @@ impl QueryRequest {
         let permit = api.evaluations.clone().acquire_owned().await.map_err(|_| timed_out())?;
         stats.queued();
         let selectors = parapet_promql::selectors(&expr, &range, &self.options);
-        let fetched = try_join_all(selectors.iter().map(|selector| fetch(api, tenant, selector))).await?;
-        let (fetched, runs): (Vec<Vec<Series>>, Vec<Vec<Vec<Run>>>) = fetched
-            .into_iter()
-            .map(|SummedUp { series, runs }| (series, runs))
-            .unzip();
+        let (fetched, runs) = fetch_all(api, tenant, &selectors).await?;
         if stats.read(&fetched, &runs) > self.options.max_samples {
             return Err(EvaluationError::TooManySamples.into());
         }
@@ -190,7 +186,44 @@ impl Drop for StopOnDrop {
     }
 }
 
-async fn fetch(api: &Api, tenant: &str, selector: &Selector) -> Result<SummedUp, ApiError> {
+/// The series that a selector fetches, and the runs of each.
+type Fetched = (Vec<Arc<Series>>, Vec<Vec<Run>>);
+
+/// Answers all selectors. One that another covers is answered from that one's series: a ratio of errors to requests
+/// reads the requests once.
+async fn fetch_all(
+    api: &Api,
+    tenant: &str,
+    selectors: &[Selector],
+) -> Result<(Vec<Vec<Arc<Series>>>, Vec<Vec<Vec<Run>>>), ApiError> {
+    // The widest that covers it, which may be itself.
+    let root = |at: usize| {
+        let covering = (0..selectors.len()).filter(|other| selectors[*other].covers(&selectors[at]));
+        covering
+            .min_by_key(|other| selectors[*other].matchers.len())
+            .unwrap_or(at)
+    };
+    let roots: Vec<usize> = (0..selectors.len()).map(root).collect();
+    let fetches = selectors.iter().enumerate().map(|(at, selector)| async move {
+        if root(at) == at {
+            fetch(api, tenant, selector).await
+        } else {
+            Ok(Fetched::default())
+        }
+    });
+    let fetched: Vec<Fetched> = try_join_all(fetches).await?;
+    let answer = |at: usize| {
+        let (series, runs) = &fetched[roots[at]];
+        let matchers = &selectors[at].matchers;
+        let passes = |series: &Series| matchers.iter().all(|matcher| matcher.matches_labels(&series.labels));
+        let chosen = || (0..series.len()).filter(|number| roots[at] == at || passes(&series[*number]));
+        let of_chosen = chosen().filter_map(|number| runs.get(number).cloned()).collect();
+        (chosen().map(|number| series[number].clone()).collect(), of_chosen)
+    };
+    Ok((0..selectors.len()).map(answer).unzip())
+}
+
+async fn fetch(api: &Api, tenant: &str, selector: &Selector) -> Result<Fetched, ApiError> {
     let Selector {
         matchers,
         start_ms,
@@ -209,6 +242,7 @@ async fn fetch(api: &Api, tenant: &str, selector: &Selector) -> Result<SummedUp,
             .await
             .map(SummedUp::from),
     };
+    let read = read.map(|SummedUp { series, runs }| (series.into_iter().map(Arc::new).collect(), runs));
     read.map_err(|error| match error.kind() {
         // The reader refuses one thing alone: more samples than a query may hold.
         parapet_ports::Kind::Invalid => EvaluationError::TooManySamples.into(),

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// No level goes beyond this: manifests sort levels as two digits.
 const MAX_LEVEL: u8 = 90;
 
+/// A smaller file may reach over the parts of a day: reading all of it costs little.
+const SMALL_FILE_BYTES: u64 = 1 << 20;
+
 /// Files to merge.
 #[derive(Debug)]
 pub(super) struct Merge {
@@ -23,12 +26,24 @@ pub(super) fn merges(files: &[FileEntry], day: Day, settings: &CompactionSetting
         .filter(|file| file.bytes < settings.target_bytes / 2 && file.level < MAX_LEVEL)
         .collect();
     open.sort_by_key(|file| (file.min_ts, file.max_ts));
-    if is_over && open.len() > settings.closed_day_files {
-        let mut merges = groups(open, settings);
-        if let [all] = &mut merges[..] {
-            all.cuts = cuts(day, settings.closed_day_parts);
+    if is_over {
+        let cuts = cuts(day, settings.closed_day_parts);
+        let mut merges = groups(open.clone(), settings, 1);
+        let is_cut = |file: &&FileEntry| {
+            let reaches_over = cuts.iter().any(|cut| file.min_ts < *cut && *cut <= file.max_ts);
+            reaches_over && file.bytes > SMALL_FILE_BYTES
+        };
+        match &mut merges[..] {
+            [all] if open.len() > settings.closed_day_files || open.iter().any(is_cut) => {
+                all.cuts = cuts;
+                return merges;
+            }
+            [_, _, ..] if open.len() > settings.closed_day_files => {
+                merges.retain(|merge| merge.inputs.len() > 1);
+                return merges;
+            }
+            _ => {}
         }
-        return merges;
     }
     let mut levels: BTreeMap<u8, Vec<&FileEntry>> = BTreeMap::new();
     for file in open {
@@ -36,7 +51,7 @@ pub(super) fn merges(files: &[FileEntry], day: Day, settings: &CompactionSetting
     }
     let due = |level: u8, files: &[&FileEntry]| files.len() >= if level == 0 { 2 } else { settings.fanout.max(2) };
     let due = levels.into_iter().filter(|(level, files)| due(*level, files));
-    due.flat_map(|(_, files)| groups(files, settings)).collect()
+    due.flat_map(|(_, files)| groups(files, settings, 2)).collect()
 }
 
 fn cuts(day: Day, parts: usize) -> Vec<i64> {
@@ -44,8 +59,8 @@ fn cuts(day: Day, parts: usize) -> Vec<i64> {
     (1..parts).map(|part| day.start_ms() + DAY_MS / parts * part).collect()
 }
 
-/// Neighbours in time, as many as one merge may take.
-fn groups(files: Vec<&FileEntry>, settings: &CompactionSettings) -> Vec<Merge> {
+/// Neighbours in time, as many as one merge may take, at least `least`.
+fn groups(files: Vec<&FileEntry>, settings: &CompactionSettings, least: usize) -> Vec<Merge> {
     let (mut groups, mut bytes) = (Vec::<Merge>::new(), 0);
     for file in files {
         match groups.last_mut().map(|group| &mut group.inputs) {
@@ -62,7 +77,7 @@ fn groups(files: Vec<&FileEntry>, settings: &CompactionSettings) -> Vec<Merge> {
             }
         }
     }
-    groups.retain(|group| group.inputs.len() > 1);
+    groups.retain(|group| group.inputs.len() >= least);
     groups
 }
 
@@ -124,6 +139,18 @@ mod tests {
             "neighbours in time are cut as it is"
         );
         assert_eq!(cuts(8, false), [Vec::<i64>::new()]);
+        // One large file over all of the day is cut; its parts are not merged again.
+        let whole = FileEntry {
+            max_ts: 2 * DAY_MS - 1,
+            ..file(1, DAY_MS, 8 << 20)
+        };
+        let merges_of = |files: &[FileEntry]| merges(files, Day::of_ms(DAY_MS), &settings, true);
+        assert_eq!(merges_of(std::slice::from_ref(&whole))[0].cuts.len(), 3);
+        let part = |number: i64| FileEntry {
+            max_ts: DAY_MS + (number + 1) * DAY_MS / 4 - 1,
+            ..file(2, DAY_MS + number * DAY_MS / 4, 2 << 20)
+        };
+        assert!(merges_of(&[part(0), part(1), part(2), part(3)]).is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Ranges closer than this are fetched as one: a request costs more than the bytes in between.
-const COALESCE_BYTES: u64 = 64 * 1024;
+const COALESCE_BYTES: u64 = 16 * 1024;
 
 /// Why a file cannot be read.
 #[derive(Debug)]
