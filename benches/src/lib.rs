@@ -1,3 +1,5 @@
 //! What the benchmarks share.
 
+pub mod peer;
 pub mod process;
+pub mod replay;
