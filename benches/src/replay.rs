@@ -11,7 +11,7 @@
 
 use anyhow::Context as _;
 use parapet_exposition::{Exposition, Format, Limits, collect};
-use parapet_model::{Labels, MetricType};
+use parapet_model::{Labels, MetricType, format_float};
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
@@ -25,6 +25,41 @@ pub struct Target {
     pub instance: String,
     /// Its series, in the order of its body.
     pub series: Vec<Replayed>,
+    lines: Vec<Line>,
+}
+
+/// A line of a body.
+#[derive(Clone, Debug)]
+enum Line {
+    Comment(String),
+    /// A series as it is written, and its place among the target's.
+    Sample(String, usize),
+}
+
+impl Target {
+    /// Goes on to the scrape at `at_ms`, the `step`-th.
+    pub fn advance(&mut self, step: u64, at_ms: i64) {
+        for series in &mut self.series {
+            series.advance(step, at_ms);
+        }
+    }
+
+    /// What a scrape gets now, in the text format.
+    pub fn body(&self) -> String {
+        let mut body = String::new();
+        for line in &self.lines {
+            match line {
+                Line::Comment(text) => body.push_str(text),
+                Line::Sample(series, place) => {
+                    body.push_str(series);
+                    body.push(' ');
+                    body.push_str(&format_float(self.series[*place].value));
+                }
+            }
+            body.push('\n');
+        }
+        body
+    }
 }
 
 /// A series that goes on.
@@ -121,51 +156,87 @@ pub fn targets(scrapes: &Path, fleet: Fleet) -> anyhow::Result<Vec<Target>> {
     let address = |net: usize, number: usize, port: u16| format!("10.{net}.{}.{}:{port}", number / 250, number % 250);
     for number in 0..fleet.nodes {
         let version = ["node_exporter-1.5", "node_exporter-1.11"][number % 2];
+        let (series, lines) = node(scrapes, version, number)?;
         targets.push(Target {
             job: "node",
             instance: address(0, number, 9100),
-            series: node(scrapes, version, number)?,
+            series,
+            lines,
         });
     }
     for number in 0..fleet.cadvisors {
+        let (series, lines) = cadvisor(scrapes, number as u64)?;
         targets.push(Target {
             job: "cadvisor",
             instance: address(1, number, 10250),
-            series: cadvisor(scrapes, number as u64)?,
+            series,
+            lines,
         });
     }
     for number in 0..fleet.kube_states {
+        let (series, lines) = kube_state(scrapes, number as u64)?;
         targets.push(Target {
             job: "kube-state-metrics",
             instance: address(2, number, 8080),
-            series: kube_state(scrapes, number as u64)?,
+            series,
+            lines,
         });
     }
     Ok(targets)
 }
 
-fn read(file: &Path) -> anyhow::Result<Exposition> {
-    let mut body = Vec::new();
+type Captured = (Vec<Replayed>, Vec<Line>);
+
+/// A capture: its series, and its lines, those of samples with the place of their series.
+fn read(file: &Path) -> anyhow::Result<(Exposition, Vec<Line>)> {
+    let mut body = String::new();
     let opened = std::fs::File::open(file).with_context(|| format!("no scrape at {}", file.display()))?;
-    flate2::read::GzDecoder::new(opened).read_to_end(&mut body)?;
-    Ok(collect(&body, Format::PrometheusText, &Limits::default())?)
+    flate2::read::GzDecoder::new(opened).read_to_string(&mut body)?;
+    let mut places = 0..;
+    let line = |line: &str| {
+        if line.starts_with('#') {
+            return Some(Line::Comment(line.to_owned()));
+        }
+        // Labels may hold blanks; what follows them is the value, and perhaps a time.
+        let end = line.rfind("} ").map(|at| at + 1).or_else(|| line.find(' '))?;
+        Some(Line::Sample(line[..end].to_owned(), places.next()?))
+    };
+    let lines: Vec<Line> = body.lines().filter_map(line).collect();
+    let parsed = collect(body.as_bytes(), Format::PrometheusText, &Limits::default())?;
+    anyhow::ensure!(
+        places.next() == Some(parsed.series.len()),
+        "a line of {} is lost",
+        file.display()
+    );
+    Ok((parsed, lines))
 }
 
-fn node(scrapes: &Path, version: &str, number: usize) -> anyhow::Result<Vec<Replayed>> {
+fn node(scrapes: &Path, version: &str, number: usize) -> anyhow::Result<Captured> {
     let factor = 1.0 + number as f64 * 0.37;
     let mut values: HashMap<Labels, Vec<f64>> = HashMap::new();
-    let mut last = Vec::new();
+    let (mut last, mut lines) = (Vec::new(), Vec::new());
     for capture in 0..7 {
-        last = read(&scrapes.join(format!("live/{version}.{capture}.prom.gz")))?.series;
+        let parsed;
+        (parsed, lines) = read(&scrapes.join(format!("live/{version}.{capture}.prom.gz")))?;
+        last = parsed.series;
         for series in &last {
             values.entry(series.labels.clone()).or_default().push(series.value);
         }
     }
-    let series = last.into_iter().filter_map(|series| {
-        let captured: Vec<f64> = values.get(&series.labels)?.iter().map(|value| value * factor).collect();
-        if captured.len() < 7 {
-            return None;
-        }
+    // A series that comes or goes while it is captured is left out.
+    let stays = |labels: &Labels| values.get(labels).is_some_and(|captured| captured.len() == 7);
+    let mut places = 0..;
+    let place: Vec<Option<usize>> = last
+        .iter()
+        .map(|series| if stays(&series.labels) { places.next() } else { None })
+        .collect();
+    let lines = lines.into_iter().filter_map(|line| match line {
+        Line::Sample(text, old) => Some(Line::Sample(text, place[old]?)),
+        comment @ Line::Comment(_) => Some(comment),
+    });
+    let lines = lines.collect();
+    let series = last.into_iter().filter(|series| stays(&series.labels)).map(|series| {
+        let captured: Vec<f64> = values[&series.labels].iter().map(|value| value * factor).collect();
         let model = match series.kind {
             MetricType::Gauge | MetricType::Unknown => Model::Walks {
                 differences: captured.windows(2).map(|pair| pair[1] - pair[0]).collect(),
@@ -177,13 +248,14 @@ fn node(scrapes: &Path, version: &str, number: usize) -> anyhow::Result<Vec<Repl
         let unscaled = &values[&series.labels];
         let mut replayed = Replayed::new(series.labels, series.kind, unscaled, model, number as u64);
         replayed.exact *= factor;
-        Some(replayed)
+        replayed
     });
-    Ok(series.collect())
+    Ok((series.collect(), lines))
 }
 
-fn cadvisor(scrapes: &Path, number: u64) -> anyhow::Result<Vec<Replayed>> {
-    let shown = read(&scrapes.join("k8s/k8s-1.35.cadvisor.prom.gz"))?.series;
+fn cadvisor(scrapes: &Path, number: u64) -> anyhow::Result<Captured> {
+    let (parsed, lines) = read(&scrapes.join("k8s/k8s-1.35.cadvisor.prom.gz"))?;
+    let shown = parsed.series;
     let started = shown
         .iter()
         .filter(|series| series.labels.metric_name() == Some("container_start_time_seconds"))
@@ -212,16 +284,16 @@ fn cadvisor(scrapes: &Path, number: u64) -> anyhow::Result<Vec<Replayed>> {
         };
         Replayed::new(series.labels, series.kind, &[value], model, number)
     });
-    Ok(series.collect())
+    Ok((series.collect(), lines))
 }
 
-fn kube_state(scrapes: &Path, number: u64) -> anyhow::Result<Vec<Replayed>> {
-    let shown = read(&scrapes.join("k8s/k8s-1.35.ksm.prom.gz"))?.series;
-    let series = shown.into_iter().map(|series| {
+fn kube_state(scrapes: &Path, number: u64) -> anyhow::Result<Captured> {
+    let (parsed, lines) = read(&scrapes.join("k8s/k8s-1.35.ksm.prom.gz"))?;
+    let series = parsed.series.into_iter().map(|series| {
         let name = series.labels.metric_name().unwrap_or_default();
         let is_state = name.contains("_status_") && (series.value == 0.0 || series.value == 1.0);
         let model = if is_state { Model::Toggles } else { Model::Stands };
         Replayed::new(series.labels, series.kind, &[series.value], model, number)
     });
-    Ok(series.collect())
+    Ok((series.collect(), lines))
 }

@@ -1,6 +1,6 @@
 //! Merging segments: many files in, few larger ones out, in one pass with bounded memory.
 
-use crate::chunk::{Chunk, Samples};
+use crate::chunk::Chunk;
 use crate::decode::{LabelColumns, MergeReader, RowSamples, SampleColumns, exemplars_of};
 use crate::encode::{EncodeOptions, Segment, SegmentWriter};
 use crate::error::contained;
@@ -10,39 +10,6 @@ use parapet_model::{Exemplar, Labels, MetricType};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-
-/// Cuts a chunk into pieces of at most `max_samples`.
-pub(crate) fn split(chunk: Chunk, max_samples: usize) -> Vec<Chunk> {
-    let max_samples = max_samples.max(1);
-    if chunk.samples.len() <= max_samples {
-        return vec![chunk];
-    }
-    let piece = |samples| Chunk {
-        labels: chunk.labels.clone(),
-        kind: chunk.kind,
-        samples,
-    };
-    match &chunk.samples {
-        Samples::Floats { timestamps, values } => timestamps
-            .chunks(max_samples)
-            .zip(values.chunks(max_samples))
-            .map(|(timestamps, values)| {
-                piece(Samples::Floats {
-                    timestamps: timestamps.to_vec(),
-                    values: values.to_vec(),
-                })
-            })
-            .collect(),
-        Samples::Histograms(samples) => samples
-            .chunks(max_samples)
-            .map(|samples| piece(Samples::Histograms(samples.to_vec())))
-            .collect(),
-        Samples::Exemplars(exemplars) => exemplars
-            .chunks(max_samples)
-            .map(|exemplars| piece(Samples::Exemplars(exemplars.to_vec())))
-            .collect(),
-    }
-}
 
 /// The samples of one series that have come together so far.
 #[derive(Default)]
@@ -221,20 +188,10 @@ impl Output<'_> {
     fn write(&mut self, mut series: Vec<Gathered>) -> Result<(), Error> {
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         for series in series {
-            let mut chunks: Vec<Chunk> = series
-                .into_chunks()
-                .into_iter()
-                .flat_map(|chunk| split(chunk, self.options.max_chunk_samples))
-                .collect();
-            chunks.sort_by_key(|chunk| chunk.samples.time_range());
-            let mut writer = match self.writer.take() {
-                Some(writer) => writer,
-                None => SegmentWriter::new(self.options.clone()),
-            };
-            for chunk in chunks {
-                writer.push(chunk)?;
-            }
-            self.writer = Some(writer);
+            let options = self.options;
+            self.writer
+                .get_or_insert_with(|| SegmentWriter::new(options.clone()))
+                .push_series(&series.into_chunks())?;
         }
         if self
             .writer
