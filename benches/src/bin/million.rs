@@ -112,7 +112,7 @@ async fn main() -> anyhow::Result<()> {
     for text in [
         r#"sum by (zone) (rate(bench_7_total[5m]))"#,
         r#"count by (zone) ({job="bench"})"#,
-        r#"sum by (zone) (rate({job="bench"}[5m]))"#,
+        r#"sum by (zone) (last_over_time({job="bench"}[5m]))"#,
     ] {
         let mut step = Step::default();
         let series = step.measure(query(&ports, text, end_ms)).await?;
