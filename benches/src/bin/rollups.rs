@@ -156,6 +156,9 @@ fn drop_caches() {
     let _ = std::fs::write("/proc/sys/vm/drop_caches", "3");
 }
 
+/// Series, and the runs of each.
+type Fetched = (Vec<Arc<Series>>, Vec<Vec<Run>>);
+
 async fn ask(reader: &Reader, query: &str, at_ms: i64, from_rollups: bool) -> anyhow::Result<Vec<f64>> {
     let (expr, range) = (parse(query)?, QueryRange::instant(at_ms));
     let options = Options {
@@ -164,10 +167,10 @@ async fn ask(reader: &Reader, query: &str, at_ms: i64, from_rollups: bool) -> an
         ..Options::default()
     };
     let wanted = selectors(&expr, &range, &options);
-    let (mut fetched, mut runs): (Vec<Vec<Arc<Series>>>, Vec<Vec<Vec<Run>>>) = Default::default();
+    let (mut fetched, mut runs) = (Vec::new(), Vec::new());
     // As the API does it: what the widest selector has fetched answers those that it covers.
     let widest = wanted.iter().find(|one| wanted.iter().all(|other| one.covers(other)));
-    let mut shared: Option<(Vec<Arc<Series>>, Vec<Vec<Run>>)> = None;
+    let mut shared: Option<Fetched> = None;
     for selector in &wanted {
         let read = widest.unwrap_or(selector);
         if shared.is_none() || widest.is_none() {
@@ -188,8 +191,13 @@ async fn ask(reader: &Reader, query: &str, at_ms: i64, from_rollups: bool) -> an
             .unwrap_or_default();
         let passes = |labels: &Labels| selector.matchers.iter().all(|matcher| matcher.matches_labels(labels));
         let chosen: Vec<usize> = (0..series.len()).filter(|at| passes(&series[*at].labels)).collect();
-        fetched.push(chosen.iter().map(|at| series[*at].clone()).collect());
-        runs.push(chosen.iter().filter_map(|at| of_series.get(*at).cloned()).collect());
+        fetched.push(chosen.iter().map(|at| series[*at].clone()).collect::<Vec<_>>());
+        runs.push(
+            chosen
+                .iter()
+                .filter_map(|at| of_series.get(*at).cloned())
+                .collect::<Vec<_>>(),
+        );
     }
     let beside = Beside {
         runs: &runs,

@@ -1,6 +1,6 @@
 //! Merging segments: many files in, few larger ones out, in one pass with bounded memory.
 
-use crate::chunk::{Chunk, Samples};
+use crate::chunk::{Chunk, Part};
 use crate::decode::{LabelColumns, MergeReader, RowSamples, SampleColumns, exemplars_of};
 use crate::encode::{EncodeOptions, Segment, SegmentWriter};
 use crate::error::contained;
@@ -10,75 +10,6 @@ use parapet_model::{Exemplar, Labels, MetricType};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-
-/// Cuts a chunk into pieces of at most `max_samples`.
-pub(crate) fn split(chunk: Chunk, max_samples: usize) -> Vec<Chunk> {
-    let max_samples = max_samples.max(1);
-    if chunk.samples.len() <= max_samples {
-        return vec![chunk];
-    }
-    let piece = |samples| Chunk {
-        labels: chunk.labels.clone(),
-        kind: chunk.kind,
-        samples,
-    };
-    match &chunk.samples {
-        Samples::Floats { timestamps, values } => timestamps
-            .chunks(max_samples)
-            .zip(values.chunks(max_samples))
-            .map(|(timestamps, values)| {
-                piece(Samples::Floats {
-                    timestamps: timestamps.to_vec(),
-                    values: values.to_vec(),
-                })
-            })
-            .collect(),
-        Samples::Histograms(samples) => samples
-            .chunks(max_samples)
-            .map(|samples| piece(Samples::Histograms(samples.to_vec())))
-            .collect(),
-        Samples::Exemplars(exemplars) => exemplars
-            .chunks(max_samples)
-            .map(|exemplars| piece(Samples::Exemplars(exemplars.to_vec())))
-            .collect(),
-        Samples::Summary { .. } => vec![chunk],
-    }
-}
-
-/// The part of a chunk before a time, and the part from it on.
-fn split_at(mut chunk: Chunk, cut: i64) -> (Option<Chunk>, Option<Chunk>) {
-    let after = match &mut chunk.samples {
-        Samples::Floats { timestamps, values } => {
-            let at = timestamps.partition_point(|time| *time < cut);
-            Samples::Floats {
-                timestamps: timestamps.split_off(at),
-                values: values.split_off(at),
-            }
-        }
-        Samples::Histograms(samples) => {
-            let at = samples.partition_point(|(time, _)| *time < cut);
-            Samples::Histograms(samples.split_off(at))
-        }
-        Samples::Exemplars(exemplars) => {
-            let at = exemplars.partition_point(|exemplar| exemplar.timestamp_ms < cut);
-            Samples::Exemplars(exemplars.split_off(at))
-        }
-        Samples::Summary { start_ms, .. } => {
-            return if *start_ms < cut {
-                (Some(chunk), None)
-            } else {
-                (None, Some(chunk))
-            };
-        }
-    };
-    let after = Chunk {
-        labels: chunk.labels.clone(),
-        kind: chunk.kind,
-        samples: after,
-    };
-    let some = |chunk: Chunk| (!chunk.samples.is_empty()).then_some(chunk);
-    (some(chunk), some(after))
-}
 
 /// The samples of one series that have come together so far.
 #[derive(Default)]
@@ -273,18 +204,7 @@ impl Output<'_> {
     fn write(&mut self, mut series: Vec<Gathered>) -> Result<(), Error> {
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         for series in series {
-            let mut chunks: Vec<Chunk> = series
-                .into_chunks()
-                .into_iter()
-                .flat_map(|chunk| self.pieces(chunk))
-                .collect();
-            chunks.sort_by_key(|chunk| chunk.samples.time_range());
-            for chunk in chunks {
-                let start = chunk.samples.time_range().map_or(i64::MIN, |range| range.0);
-                let place = self.cuts.partition_point(|cut| *cut <= start);
-                let writer = self.writers[place].get_or_insert_with(|| SegmentWriter::new(self.options.clone()));
-                writer.push(chunk)?;
-            }
+            self.push(&series.into_chunks())?;
         }
         for place in 0..self.writers.len() {
             let size = self.writers[place].as_ref().map_or(0, SegmentWriter::size_bytes);
@@ -295,20 +215,34 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// A chunk, cut at times and where it is too long.
-    fn pieces(&self, chunk: Chunk) -> Vec<Chunk> {
-        let mut rest = Some(chunk);
-        let mut pieces = Vec::new();
-        for cut in self.cuts {
-            let Some(chunk) = rest.take() else { break };
-            let (before, after) = split_at(chunk, *cut);
-            pieces.extend(before);
+    /// Adds a series, each part of time to its writer.
+    fn push(&mut self, chunks: &[Chunk]) -> Result<(), Error> {
+        let mut rest: Vec<(MetricType, Part<'_>)> =
+            chunks.iter().map(|chunk| (chunk.kind, chunk.samples.part())).collect();
+        let Some(Chunk { labels, .. }) = chunks.first() else {
+            return Ok(());
+        };
+        let id = labels.series_id();
+        for place in 0..self.writers.len() {
+            let (before, after) = match self.cuts.get(place) {
+                Some(cut) => {
+                    let split = |(kind, part)| {
+                        let (before, after) = Part::split_at(part, *cut);
+                        ((kind, before), (kind, after))
+                    };
+                    rest.into_iter().map(split).unzip()
+                }
+                None => (rest, Vec::new()),
+            };
             rest = after;
+            if before.iter().any(|(_, part)| part.len() > 0) {
+                let options = self.options;
+                self.writers[place]
+                    .get_or_insert_with(|| SegmentWriter::new(options.clone()))
+                    .push_parts(labels, id, before.into_iter())?;
+            }
         }
-        let pieces = pieces.into_iter().chain(rest);
-        pieces
-            .flat_map(|chunk| split(chunk, self.options.max_chunk_samples))
-            .collect()
+        Ok(())
     }
 
     fn close(&mut self, place: usize) -> Result<(), Error> {

@@ -114,6 +114,8 @@ struct Row {
     start_ms: i64,
     end_ms: i64,
     run: Option<Run>,
+    /// Its times may be those of staleness markers.
+    has_stale: bool,
 }
 
 /// What has come together so far.
@@ -338,7 +340,7 @@ impl Inner {
                 if read.is_some_and(|read| read.samples == 0) {
                     continue;
                 }
-                let run = read.filter(|read| !read.has_stale).and_then(|read| {
+                let run = read.and_then(|read| {
                     let rollup = read.rollup.filter(|rollup| need.accepts(rollup))?;
                     Some(Run {
                         start_ms,
@@ -353,6 +355,7 @@ impl Inner {
                     start_ms,
                     end_ms,
                     run,
+                    has_stale: read.is_some_and(|read| read.has_stale),
                 };
                 let labels = file.index().labels(row.row);
                 match &mut current {
@@ -374,9 +377,15 @@ impl Inner {
             let mut reach = i64::MIN;
             for at in 0..rows.len() {
                 let row = rows[at];
-                let alone = row.start_ms > reach && rows.get(at + 1).is_none_or(|next| next.start_ms > row.end_ms);
+                let (before, after) = (at.checked_sub(1).map(|at| rows[at]), rows.get(at + 1));
+                let alone = row.start_ms > reach && after.is_none_or(|after| after.start_ms > row.end_ms);
                 reach = reach.max(row.end_ms);
-                match row.run.filter(|_| alone) {
+                // Of runs only the first and the last times of a window count: those of others need not be exact.
+                let within = || {
+                    before.is_some_and(|before| !windows.cut(before.start_ms, row.end_ms))
+                        && after.is_some_and(|after| !windows.cut(row.start_ms, after.end_ms))
+                };
+                match row.run.filter(|_| alone && (!row.has_stale || within())) {
                     Some(run) => gathered.of(&labels).1.push(run),
                     None => {
                         raw[row.file].insert(row.row);
