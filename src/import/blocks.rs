@@ -33,8 +33,8 @@ struct Block {
 
 /// Imports a block, or all of a directory.
 pub(super) fn import(path: &Path, sink: &mut Sink<'_>) -> anyhow::Result<()> {
-    let blocks = find(path)?;
     warn_of_head(path);
+    let blocks = find(path)?;
     let Window { start_ms, end_ms } = sink.window();
     let wanted = |block: &&Block| block.meta.min_time <= end_ms && block.meta.max_time > start_ms;
     let blocks: Vec<&Block> = blocks.iter().filter(wanted).collect();
