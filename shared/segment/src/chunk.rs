@@ -1,7 +1,7 @@
 //! [`Chunk`]: a run of samples of one series, one row of a segment.
 
 use crate::Error;
-use parapet_model::{Exemplar, Histogram, Labels, MetricType, Series};
+use parapet_model::{Exemplar, Histogram, Labels, MetricType, Rollup, Series};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -56,6 +56,17 @@ pub enum Samples {
     Histograms(Vec<(i64, Arc<Histogram>)>),
     /// Exemplars: no samples.
     Exemplars(Vec<Exemplar>),
+    /// What a longer run of samples comes to, without the samples.
+    Summary {
+        /// Time of the first sample, milliseconds.
+        start_ms: i64,
+        /// Time of the last sample, milliseconds.
+        end_ms: i64,
+        /// How many samples there are.
+        samples: u64,
+        /// Their figures; `None` where the samples themselves must be looked at.
+        rollup: Option<Rollup>,
+    },
 }
 
 impl Samples {
@@ -65,6 +76,17 @@ impl Samples {
             Self::Floats { timestamps, values } => Part::Floats { timestamps, values },
             Self::Histograms(samples) => Part::Histograms(samples),
             Self::Exemplars(exemplars) => Part::Exemplars(exemplars),
+            Self::Summary {
+                start_ms,
+                end_ms,
+                samples,
+                rollup,
+            } => Part::Summary {
+                start_ms: *start_ms,
+                end_ms: *end_ms,
+                samples: *samples,
+                rollup: *rollup,
+            },
         }
     }
 
@@ -74,7 +96,7 @@ impl Samples {
         self.part().sample_count()
     }
 
-    /// How many samples or exemplars there are.
+    /// How many samples or exemplars there are; a summary is one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.part().len()
@@ -96,15 +118,25 @@ impl Samples {
 /// [`Samples`] that stand elsewhere: those of one row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part<'a> {
-    Floats { timestamps: &'a [i64], values: &'a [f64] },
+    Floats {
+        timestamps: &'a [i64],
+        values: &'a [f64],
+    },
     Histograms(&'a [(i64, Arc<Histogram>)]),
     Exemplars(&'a [Exemplar]),
+    Summary {
+        start_ms: i64,
+        end_ms: i64,
+        samples: u64,
+        rollup: Option<Rollup>,
+    },
 }
 
 impl<'a> Part<'a> {
     pub(crate) fn sample_count(self) -> usize {
         match self {
             Self::Exemplars(_) => 0,
+            Self::Summary { samples, .. } => usize::try_from(samples).unwrap_or(usize::MAX),
             samples => samples.len(),
         }
     }
@@ -114,6 +146,7 @@ impl<'a> Part<'a> {
             Self::Floats { timestamps, .. } => timestamps.len(),
             Self::Histograms(samples) => samples.len(),
             Self::Exemplars(exemplars) => exemplars.len(),
+            Self::Summary { .. } => 1,
         }
     }
 
@@ -122,6 +155,7 @@ impl<'a> Part<'a> {
             Self::Floats { timestamps, .. } => Some((*timestamps.first()?, *timestamps.last()?)),
             Self::Histograms(samples) => Some((samples.first()?.0, samples.last()?.0)),
             Self::Exemplars(exemplars) => Some((exemplars.first()?.timestamp_ms, exemplars.last()?.timestamp_ms)),
+            Self::Summary { start_ms, end_ms, .. } => Some((start_ms, end_ms)),
         }
     }
 
@@ -143,8 +177,32 @@ impl<'a> Part<'a> {
                 },
                 Self::Histograms(samples) => Self::Histograms(&samples[range]),
                 Self::Exemplars(exemplars) => Self::Exemplars(&exemplars[range]),
+                summary @ Self::Summary { .. } => summary,
             }
         }))
+    }
+
+    /// The part before a time, and the part from it on; either may be empty.
+    pub(crate) fn split_at(self, cut: i64) -> (Self, Self) {
+        match self {
+            Self::Floats { timestamps, values } => {
+                let at = timestamps.partition_point(|time| *time < cut);
+                let ((before, after), (first, last)) = (timestamps.split_at(at), values.split_at(at));
+                let floats = |timestamps, values| Self::Floats { timestamps, values };
+                (floats(before, first), floats(after, last))
+            }
+            Self::Histograms(samples) => {
+                let (before, after) = samples.split_at(samples.partition_point(|(time, _)| *time < cut));
+                (Self::Histograms(before), Self::Histograms(after))
+            }
+            Self::Exemplars(exemplars) => {
+                let at = exemplars.partition_point(|exemplar| exemplar.timestamp_ms < cut);
+                let (before, after) = exemplars.split_at(at);
+                (Self::Exemplars(before), Self::Exemplars(after))
+            }
+            Self::Summary { start_ms, .. } if start_ms < cut => (self, Self::Exemplars(&[])),
+            Self::Summary { .. } => (Self::Exemplars(&[]), self),
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use crate::Error;
 use crate::chunk::Part;
 use crate::exemplars::ExemplarColumn;
 use crate::histograms::HistogramColumn;
-use crate::rollup::Rollup;
 use crate::schema::{SCHEMA, element, label_entries, label_entry_fields, timestamp_type};
 use arrow_array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray, StructArray,
@@ -12,7 +11,7 @@ use arrow_array::{
 };
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Fields};
-use parapet_model::{Labels, METRIC_NAME, MetricType, is_stale_nan};
+use parapet_model::{Labels, METRIC_NAME, MetricType, Rollup, is_stale_nan};
 use std::sync::Arc;
 
 /// Rows are handed to the Parquet writer in batches of about this many samples, rows, or bytes of labels.
@@ -62,6 +61,7 @@ pub(crate) struct Columns {
     samples: Vec<i32>,
     stale_samples: Vec<i32>,
     timestamps: Vec<i64>,
+    timestamp_counts: Vec<usize>,
     values: Vec<f64>,
     value_counts: Vec<usize>,
     has_values: Vec<bool>,
@@ -87,8 +87,8 @@ impl Columns {
     /// times nine in ten are the one before. Rows of one or two samples say nothing.
     pub(crate) fn is_even(&self) -> bool {
         let (mut even, mut uneven, mut start) = (0usize, 0usize, 0);
-        for count in &self.samples {
-            let end = start + count.unsigned_abs() as usize;
+        for count in &self.timestamp_counts {
+            let end = start + count;
             for window in self.timestamps[start..end].windows(3) {
                 // Rows are in order of time, so neither difference is negative; far apart they may overflow.
                 let same = window[2].wrapping_sub(window[1]) == window[1].wrapping_sub(window[0]);
@@ -127,6 +127,7 @@ impl Columns {
         self.kind.push(kind.as_str());
         self.min_ts.push(min_ts);
         self.max_ts.push(max_ts);
+        let before = self.timestamps.len();
         let (mut rollup, mut value_count) = (None, None);
         let stale = match row {
             Part::Floats { timestamps, values } => {
@@ -146,7 +147,12 @@ impl Columns {
                     .count()
             }
             Part::Exemplars(_) => 0,
+            Part::Summary { rollup: known, .. } => {
+                rollup = known;
+                0
+            }
         };
+        self.timestamp_counts.push(self.timestamps.len() - before);
         match row {
             Part::Histograms(samples) => self.histograms.push(samples),
             _ => self.histograms.push_null(),
@@ -176,11 +182,9 @@ impl Columns {
             None,
             false,
         )?;
-        let timestamp_offsets =
-            OffsetBuffer::from_lengths(self.samples.iter().map(|count| count.unsigned_abs() as usize));
         let timestamps = ListArray::try_new(
             element(timestamp_type()),
-            timestamp_offsets,
+            OffsetBuffer::from_lengths(self.timestamp_counts),
             timestamp_array(self.timestamps),
             None,
         )?;
@@ -220,7 +224,7 @@ impl Columns {
             rollup(|r| r.min),
             rollup(|r| r.max),
             rollup(|r| r.sum),
-            rollup(|r| r.increase),
+            rollup(Rollup::increase),
             rollup(|r| r.resets),
             rollup(|r| r.changes),
         ]);

@@ -179,7 +179,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    fn push_parts<'a>(
+    pub(crate) fn push_parts<'a>(
         &mut self,
         labels: &Labels,
         series_id: i64,

@@ -83,7 +83,8 @@ impl PartialOrd for Head {
     }
 }
 
-/// Merges segments into segments of about `target_bytes`, cut between series.
+/// Merges segments into segments of about `target_bytes`, cut between series, and at the times `cuts` (milliseconds,
+/// rising): samples at or after a cut stand in another segment than those before it.
 ///
 /// Samples of a series are brought together over all inputs, put in order of time, duplicates resolved
 /// ([`SeriesMerger`]), and cut into chunks anew. In memory are: the inputs' compressed bytes as `sources` hold
@@ -91,11 +92,21 @@ impl PartialOrd for Head {
 ///
 /// # Errors
 /// [`Error`] where an input does not read or the output cannot be written.
-pub fn merge(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
-    contained(|| merge_contained(sources, options, target_bytes))
+pub fn merge(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+) -> Result<Vec<Segment>, Error> {
+    contained(|| merge_contained(sources, options, target_bytes, cuts))
 }
 
-fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
+fn merge_contained(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+) -> Result<Vec<Segment>, Error> {
     let mut cursors = Vec::with_capacity(sources.len());
     for source in sources {
         cursors.extend(Cursor::open(source)?);
@@ -107,7 +118,8 @@ fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: us
     let mut output = Output {
         options,
         target_bytes,
-        writer: None,
+        cuts,
+        writers: cuts.iter().map(|_| None).chain([None]).collect(),
         segments: Vec::new(),
     };
     let mut gathered: Vec<Gathered> = Vec::new();
@@ -127,7 +139,9 @@ fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: us
         }
     }
     output.write(gathered)?;
-    output.close()?;
+    for place in 0..output.writers.len() {
+        output.close(place)?;
+    }
     Ok(output.segments)
 }
 
@@ -180,7 +194,9 @@ fn gather(gathered: &mut Vec<Gathered>, cursor: &Cursor) -> Result<(), Error> {
 struct Output<'a> {
     options: &'a EncodeOptions,
     target_bytes: usize,
-    writer: Option<SegmentWriter>,
+    cuts: &'a [i64],
+    /// One for the samples before the first cut, one for those after each.
+    writers: Vec<Option<SegmentWriter>>,
     segments: Vec<Segment>,
 }
 
@@ -188,23 +204,39 @@ impl Output<'_> {
     fn write(&mut self, mut series: Vec<Gathered>) -> Result<(), Error> {
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         for series in series {
-            let options = self.options;
-            self.writer
-                .get_or_insert_with(|| SegmentWriter::new(options.clone()))
-                .push_series(&series.into_chunks())?;
+            let chunks = series.into_chunks();
+            let Some(first) = chunks.first() else { continue };
+            let series_id = first.labels.series_id();
+            let mut rest: Vec<_> = chunks.iter().map(|chunk| (chunk.kind, chunk.samples.part())).collect();
+            for (place, writer) in self.writers.iter_mut().enumerate() {
+                let mut here = std::mem::take(&mut rest);
+                if let Some(cut) = self.cuts.get(place) {
+                    for (kind, part) in &mut here {
+                        let (before, after) = part.split_at(*cut);
+                        *part = before;
+                        rest.push((*kind, after));
+                    }
+                }
+                here.retain(|(_, part)| part.len() > 0);
+                if !here.is_empty() {
+                    let options = self.options;
+                    writer
+                        .get_or_insert_with(|| SegmentWriter::new(options.clone()))
+                        .push_parts(&first.labels, series_id, here.into_iter())?;
+                }
+            }
         }
-        if self
-            .writer
-            .as_ref()
-            .is_some_and(|writer| writer.size_bytes() >= self.target_bytes)
-        {
-            self.close()?;
+        for place in 0..self.writers.len() {
+            let size = self.writers[place].as_ref().map_or(0, SegmentWriter::size_bytes);
+            if size >= self.target_bytes {
+                self.close(place)?;
+            }
         }
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
-        if let Some(writer) = self.writer.take() {
+    fn close(&mut self, place: usize) -> Result<(), Error> {
+        if let Some(writer) = self.writers[place].take() {
             self.segments.extend(writer.finish()?);
         }
         Ok(())

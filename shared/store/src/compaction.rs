@@ -13,9 +13,12 @@
 mod garbage;
 mod plan;
 mod publish;
+mod rollup;
 
 use crate::day::{DAY_MS, Day};
 use crate::manifest::{self, FileEntry};
+use crate::reader::{Reader, ReaderSettings};
+use crate::rollups::Resolution;
 use crate::{blocking, keys, objects};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
@@ -35,6 +38,9 @@ pub struct CompactionSettings {
     pub target_bytes: u64,
     /// A day is brought down to this many files (beside finished ones) once it is over.
     pub closed_day_files: usize,
+    /// Into so many parts of equal time a day is cut when it is over, where one merge takes all of it: what reads an
+    /// hour of many series need not read the day.
+    pub closed_day_parts: usize,
     /// A day counts as over this long after its end.
     pub close_after_ms: i64,
     /// A replaced file is deleted after this long: longer than any query takes.
@@ -59,7 +65,8 @@ impl Default for CompactionSettings {
             max_inputs: 80,
             max_merge_bytes: 160 << 20,
             target_bytes: 96 << 20,
-            closed_day_files: 4,
+            closed_day_files: 5,
+            closed_day_parts: 4,
             close_after_ms: 3_600_000,
             grace_ms: 600_000,
             orphan_grace_ms: 3_600_000,
@@ -82,6 +89,8 @@ pub struct CompactionReport {
     pub outputs: u64,
     /// Merges that another run was quicker with.
     pub conflicts: u64,
+    /// Rollups of days that were made.
+    pub rollups: u64,
     /// Files past their retention.
     pub expired: u64,
     /// Objects deleted.
@@ -97,6 +106,7 @@ impl CompactionReport {
         self.inputs += other.inputs;
         self.outputs += other.outputs;
         self.conflicts += other.conflicts;
+        self.rollups += other.rollups;
         self.expired += other.expired;
         self.deleted += other.deleted;
         self.orphans += other.orphans;
@@ -109,6 +119,8 @@ pub struct Compaction {
     objects: Objects,
     table: Arc<dyn Table>,
     clock: Arc<dyn Clock>,
+    /// For rollups, which are made of what queries would be answered with.
+    reader: Reader,
     settings: Arc<CompactionSettings>,
 }
 
@@ -123,6 +135,7 @@ impl Compaction {
             objects: ports.objects.clone(),
             table: ports.table.clone(),
             clock: ports.clock.clone(),
+            reader: Reader::new(ports, ReaderSettings::default()),
             settings: Arc::new(settings),
         }
     }
@@ -136,8 +149,13 @@ impl Compaction {
         for day in manifest::days(self.table.as_ref(), tenant, first, Day::LAST_NAMED).await? {
             let files = manifest::files(self.table.as_ref(), tenant, day).await?;
             let is_over = day.last_ms().saturating_add(self.settings.close_after_ms) < self.clock.now_ms();
-            for inputs in plan::merges(&files, &self.settings, is_over) {
-                self.merge(tenant, day, inputs, &mut report).await?;
+            let merges = plan::merges(&files, day, &self.settings, is_over);
+            let is_settled = is_over && merges.is_empty();
+            for merge in merges {
+                self.merge(tenant, day, merge, &mut report).await?;
+            }
+            if is_settled {
+                report.rollups += u64::from(self.roll_up(tenant, day, Resolution::Day).await?);
             }
             self.publish(tenant, day).await?;
         }
@@ -148,7 +166,7 @@ impl Compaction {
         &self,
         tenant: &str,
         day: Day,
-        inputs: Vec<FileEntry>,
+        plan::Merge { inputs, cuts }: plan::Merge,
         report: &mut CompactionReport,
     ) -> Result<(), Error> {
         let gets: Vec<_> = inputs
@@ -168,7 +186,7 @@ impl Compaction {
         let (options, target) = (self.settings.encode.clone(), self.settings.target_bytes);
         let target = usize::try_from(target).unwrap_or(usize::MAX);
         let segments = blocking(move || {
-            parapet_segment::merge(&sources, &options, target)
+            parapet_segment::merge(&sources, &options, target, &cuts)
                 .map_err(|error| Error::new(Kind::Corrupt, "files do not merge").with_source(error))
         })
         .await?;
@@ -261,16 +279,21 @@ impl Compaction {
             });
         }
         let objects: Vec<&str> = files.iter().map(|file| file.key.as_str()).collect();
-        let value = serde_json::to_string(&objects)
+        writes.push(self.deletion(&objects, now_ms)?);
+        Ok(writes)
+    }
+
+    /// The write that has objects deleted once their grace period is over.
+    fn deletion(&self, objects: &[&str], now_ms: i64) -> Result<Write, Error> {
+        let value = serde_json::to_string(objects)
             .map_err(|error| Error::new(Kind::Internal, "deletion does not encode").with_source(error))?;
         let name = manifest::file_name(value.as_bytes(), std::iter::empty(), 0);
         let due_ms = now_ms.saturating_add(self.settings.grace_ms);
-        writes.push(Write::Put {
+        Ok(Write::Put {
             key: Key::new(keys::DELETIONS, keys::deletion(due_ms, &name)),
             value,
             expires_at: None,
             condition: Condition::Any,
-        });
-        Ok(writes)
+        })
     }
 }

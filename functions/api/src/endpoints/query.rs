@@ -16,8 +16,9 @@ use crate::stats::QueryStats;
 use axum::extract::State;
 use axum::response::Response;
 use futures::future::try_join_all;
-use parapet_model::Series;
-use parapet_promql::{Answer, EvaluationError, Expr, Options, QueryRange, QueryValue, Selector, ValueType};
+use parapet_model::{Run, Series};
+use parapet_promql::{Answer, Beside, EvaluationError, Expr, Options, QueryRange, QueryValue, Selector, ValueType};
+use parapet_store::SummedUp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -137,13 +138,21 @@ impl QueryRequest {
         stats.queued();
         let selectors = parapet_promql::selectors(&expr, &range, &self.options);
         let fetched = try_join_all(selectors.iter().map(|selector| fetch(api, tenant, selector))).await?;
-        if stats.read(&fetched) > self.options.max_samples {
+        let (fetched, runs): (Vec<Vec<Series>>, Vec<Vec<Vec<Run>>>) = fetched
+            .into_iter()
+            .map(|SummedUp { series, runs }| (series, runs))
+            .unzip();
+        if stats.read(&fetched, &runs) > self.options.max_samples {
             return Err(EvaluationError::TooManySamples.into());
         }
         stats.prepared();
         let body = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
-            let result = parapet_promql::evaluate(&expr, &range, &self.options, &fetched);
+            let beside = Beside {
+                runs: &runs,
+                ..Beside::default()
+            };
+            let result = parapet_promql::evaluate_beside(&expr, &range, &self.options, &fetched, beside);
             drop(fetched);
             let Answer {
                 mut value,
@@ -181,15 +190,26 @@ impl Drop for StopOnDrop {
     }
 }
 
-async fn fetch(api: &Api, tenant: &str, selector: &Selector) -> Result<Vec<Series>, ApiError> {
+async fn fetch(api: &Api, tenant: &str, selector: &Selector) -> Result<SummedUp, ApiError> {
     let Selector {
         matchers,
         start_ms,
         end_ms,
-        ..
+        hints,
     } = selector;
-    let series = api.reader.select(tenant, matchers, *start_ms, *end_ms).await;
-    series.map_err(|error| match error.kind() {
+    let read = match &hints.windows {
+        Some(windows) => {
+            api.reader
+                .select_runs(tenant, matchers, *start_ms, *end_ms, windows)
+                .await
+        }
+        None => api
+            .reader
+            .select(tenant, matchers, *start_ms, *end_ms)
+            .await
+            .map(SummedUp::from),
+    };
+    read.map_err(|error| match error.kind() {
         // The reader refuses one thing alone: more samples than a query may hold.
         parapet_ports::Kind::Invalid => EvaluationError::TooManySamples.into(),
         _ => ApiError::from(error),

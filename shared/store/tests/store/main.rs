@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod bits;
+mod rollups;
 mod world;
 mod write_and_read;
