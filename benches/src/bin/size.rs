@@ -7,6 +7,7 @@ mod measure;
 
 use anyhow::Context as _;
 use clap::Parser;
+use futures::TryStreamExt as _;
 use measure::{Row, cpu_seconds, print};
 use parapet_adapter_local::Local;
 use parapet_benches::peer::Prometheus;
@@ -123,6 +124,8 @@ async fn main() -> anyhow::Result<()> {
         (files, bytes, ours) = (files + level.files, bytes + level.bytes, ours + level.samples);
     }
     anyhow::ensure!(ours == samples, "{ours} samples are stored instead of {samples}");
+    let rollups: Vec<_> = ports.objects.list(Some(&"metrics-rollup".into())).try_collect().await?;
+    let rollup_bytes: u64 = rollups.iter().map(|rollup| rollup.size).sum();
     let each = |bytes: u64| format!("{:.3}", bytes as f64 / samples as f64);
     let mut rows = vec![
         Row::new("series", series.to_string(), ""),
@@ -130,6 +133,7 @@ async fn main() -> anyhow::Result<()> {
         Row::new("Parapet: files of the day", files.to_string(), "files"),
         Row::new("Parapet: all of them", bytes.to_string(), "bytes"),
         Row::new("Parapet", each(bytes), "bytes per sample"),
+        Row::new("Parapet: rollups of the day", each(rollup_bytes), "bytes per sample"),
         Row::new("Parapet: stored", format!("{stored:.1}"), "CPU-seconds"),
         Row::new("Parapet: merged", format!("{merged:.1}"), "CPU-seconds"),
     ];

@@ -57,6 +57,6 @@ pub use decode::{Footer, Index, LabelCache, NoLabelCache, RollupColumn, RowRun, 
 pub use duplicates::SeriesMerger;
 pub use encode::{EncodeOptions, ListEncoding, Segment, SegmentInfo, SegmentWriter, encode};
 pub use error::Error;
-pub use merge::merge;
+pub use merge::{merge, merge_kept};
 pub use schema::{VERSION, VERSION_KEY};
 pub use source::{Source, coalesce};

@@ -98,7 +98,21 @@ pub fn merge(
     target_bytes: usize,
     cuts: &[i64],
 ) -> Result<Vec<Segment>, Error> {
-    contained(|| merge_contained(sources, options, target_bytes, cuts))
+    merge_kept(sources, options, target_bytes, cuts, &|_| true)
+}
+
+/// As [`merge`], of the series that `keep` tells to keep.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_kept(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+    keep: &dyn Fn(&Labels) -> bool,
+) -> Result<Vec<Segment>, Error> {
+    contained(|| merge_contained(sources, options, target_bytes, cuts, keep))
 }
 
 fn merge_contained(
@@ -106,6 +120,7 @@ fn merge_contained(
     options: &EncodeOptions,
     target_bytes: usize,
     cuts: &[i64],
+    keep: &dyn Fn(&Labels) -> bool,
 ) -> Result<Vec<Segment>, Error> {
     let mut cursors = Vec::with_capacity(sources.len());
     for source in sources {
@@ -119,6 +134,7 @@ fn merge_contained(
         options,
         target_bytes,
         cuts,
+        keep,
         writers: cuts.iter().map(|_| None).chain([None]).collect(),
         segments: Vec::new(),
     };
@@ -195,6 +211,7 @@ struct Output<'a> {
     options: &'a EncodeOptions,
     target_bytes: usize,
     cuts: &'a [i64],
+    keep: &'a dyn Fn(&Labels) -> bool,
     /// One for the samples before the first cut, one for those after each.
     writers: Vec<Option<SegmentWriter>>,
     segments: Vec<Segment>,
@@ -202,6 +219,7 @@ struct Output<'a> {
 
 impl Output<'_> {
     fn write(&mut self, mut series: Vec<Gathered>) -> Result<(), Error> {
+        series.retain(|series| (self.keep)(&series.labels));
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         for series in series {
             self.push(&series.into_chunks())?;

@@ -13,7 +13,10 @@
 mod garbage;
 mod plan;
 mod publish;
+mod retention;
 mod rollup;
+
+pub use retention::RetentionRule;
 
 use crate::day::{DAY_MS, Day};
 use crate::manifest::{self, FileEntry};
@@ -23,6 +26,7 @@ use crate::{blocking, keys, objects};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
 use parapet_segment::{EncodeOptions, Segment, Source};
+use rollup::RolledUp;
 use std::sync::Arc;
 
 /// How files are merged and when they go.
@@ -47,8 +51,14 @@ pub struct CompactionSettings {
     pub grace_ms: i64,
     /// An object without manifest entry is an orphan when it is older than this.
     pub orphan_grace_ms: i64,
-    /// Days that ended longer ago than this are deleted.
+    /// Samples of days that ended longer ago than this are deleted.
     pub retention_ms: i64,
+    /// Exceptions to that.
+    pub retention_rules: Vec<RetentionRule>,
+    /// So long after their day rollups of five minutes are kept, where its samples are gone.
+    pub five_minutes_retention_ms: i64,
+    /// The same for rollups of an hour and of the day.
+    pub hour_retention_ms: i64,
     /// Claim checks of days that ended longer ago than this are deleted: longer than a dead-letter queue keeps messages
     /// (14 days), so that one which is sent again still finds its body.
     pub claim_retention_ms: i64,
@@ -71,6 +81,9 @@ impl Default for CompactionSettings {
             grace_ms: 600_000,
             orphan_grace_ms: 3_600_000,
             retention_ms: 30 * DAY_MS,
+            retention_rules: Vec::new(),
+            five_minutes_retention_ms: 90 * DAY_MS,
+            hour_retention_ms: 400 * DAY_MS,
             claim_retention_ms: 15 * DAY_MS,
             encode: EncodeOptions::default(),
             url_prefix: String::new(),
@@ -155,7 +168,8 @@ impl Compaction {
                 self.merge(tenant, day, merge, &mut report).await?;
             }
             if is_settled {
-                report.rollups += u64::from(self.roll_up(tenant, day, Resolution::Day).await?);
+                let rolled_up = self.roll_up(tenant, day, Resolution::Day).await?;
+                report.rollups += u64::from(rolled_up == RolledUp::Made);
             }
             self.publish(tenant, day).await?;
         }
@@ -190,7 +204,19 @@ impl Compaction {
                 .map_err(|error| Error::new(Kind::Corrupt, "files do not merge").with_source(error))
         })
         .await?;
-        let writes = self.put_outputs(tenant, day, &inputs, &segments).await?;
+        self.swap(tenant, day, &inputs, &segments, report).await
+    }
+
+    /// Takes inputs out of the manifest and puts outputs in, at once.
+    async fn swap(
+        &self,
+        tenant: &str,
+        day: Day,
+        inputs: &[FileEntry],
+        segments: &[Segment],
+        report: &mut CompactionReport,
+    ) -> Result<(), Error> {
+        let writes = self.put_outputs(tenant, day, inputs, segments).await?;
         match self.table.transact(writes).await {
             Ok(_) => {
                 report.merges += 1;

@@ -60,7 +60,7 @@ mod rollups;
 pub mod tenant;
 mod writer;
 
-pub use compaction::{Compaction, CompactionReport, CompactionSettings};
+pub use compaction::{Compaction, CompactionReport, CompactionSettings, RetentionRule};
 pub use limits::{Limits, Refusal, Refusals};
 pub use reader::{LevelStatus, Reader, ReaderSettings, Status, SummedUp};
 pub use rollups::Resolution;

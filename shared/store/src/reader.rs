@@ -10,6 +10,7 @@ pub use runs::SummedUp;
 
 use crate::day::Day;
 use crate::manifest::{self, FileEntry};
+use crate::rollups::{self, RollupEntry};
 use crate::{blocking, tenant};
 use cache::Cache;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -304,10 +305,18 @@ impl Inner {
             false => manifest::days(table, tenant, first, last).await?,
         };
         let files = |day| async move { Ok::<_, Error>((day, manifest::files(table, tenant, day).await?)) };
-        stream::iter(days.into_iter().map(files).collect::<Vec<_>>())
+        let mut days: Vec<(Day, Vec<FileEntry>)> = stream::iter(days.into_iter().map(files).collect::<Vec<_>>())
             .buffered(self.settings.parallel_requests.max(1))
             .try_collect()
-            .await
+            .await?;
+        // Of days past their retention a rollup is left.
+        if days.iter().any(|(_, files)| files.is_empty()) {
+            let rollups = rollups::entries(table, tenant, first, last).await?;
+            for (day, files) in days.iter_mut().filter(|(_, files)| files.is_empty()) {
+                files.extend(RollupEntry::left_of(&rollups, *day).map(|entry| entry.file.clone()));
+            }
+        }
+        Ok(days)
     }
 
     fn check_samples(&self, samples: usize) -> Result<(), Error> {

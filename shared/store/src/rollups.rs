@@ -78,6 +78,15 @@ impl RollupEntry {
         }
     }
 
+    /// The rollup that is left of a day without files: the finest.
+    pub(crate) fn left_of(entries: &BTreeMap<(Day, Resolution), Self>, day: Day) -> Option<&Self> {
+        let of_day = [Resolution::FiveMinutes, Resolution::Hour, Resolution::Day];
+        of_day
+            .into_iter()
+            .filter_map(|resolution| entries.get(&(day, resolution)))
+            .find(|entry| entry.sealed)
+    }
+
     /// Whether it was made of these files, and no others.
     pub(crate) fn stands_for(&self, live: &[FileEntry]) -> bool {
         self.made_of == fingerprint(live)
@@ -90,7 +99,7 @@ impl RollupEntry {
 }
 
 /// Tells sets of files apart. No name of a file comes twice, so that the same set is the same content.
-fn fingerprint(files: &[FileEntry]) -> String {
+pub(crate) fn fingerprint(files: &[FileEntry]) -> String {
     let mut names: Vec<&str> = files.iter().map(|file| file.key.as_str()).collect();
     names.sort_unstable();
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();

@@ -15,17 +15,32 @@ use std::collections::HashSet;
 const DAY_SERIES: usize = 20_000;
 const FINER_SERIES: usize = 1_000;
 
+/// What came of making a rollup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RolledUp {
+    Made,
+    /// There is one already.
+    Stands,
+    /// There is nothing to make it of.
+    Empty,
+    /// The day changed meanwhile, or another run was quicker.
+    Overtaken,
+}
+
 impl Compaction {
     /// Makes the rollup of a day, unless there is one that stands for the day's files, or one that is sealed. Where
     /// the files change meanwhile, nothing comes of it: the next run makes it anew.
-    pub(super) async fn roll_up(&self, tenant: &str, day: Day, resolution: Resolution) -> Result<bool, Error> {
+    pub(super) async fn roll_up(&self, tenant: &str, day: Day, resolution: Resolution) -> Result<RolledUp, Error> {
         let files = manifest::files(self.table.as_ref(), tenant, day).await?;
         let old = rollups::entry(self.table.as_ref(), tenant, day, resolution).await?;
-        if files.is_empty() || old.as_ref().is_some_and(|old| old.sealed || old.stands_for(&files)) {
-            return Ok(false);
+        if old.as_ref().is_some_and(|old| old.sealed || old.stands_for(&files)) {
+            return Ok(RolledUp::Stands);
+        }
+        if files.is_empty() {
+            return Ok(RolledUp::Empty);
         }
         let Some(segment) = self.sum_up(tenant, day, resolution).await? else {
-            return Ok(false);
+            return Ok(RolledUp::Empty);
         };
         let made_of = files.iter().map(|file| file.key.as_str());
         let name = manifest::file_name(&segment.bytes, made_of, 0);
@@ -37,7 +52,7 @@ impl Compaction {
         let entry = RollupEntry::new(file, &files);
         // Names of files never come again: the same set is the same content, and nothing has come and gone between.
         if !entry.stands_for(&manifest::files(self.table.as_ref(), tenant, day).await?) {
-            return Ok(false);
+            return Ok(RolledUp::Overtaken);
         }
         let mut writes = vec![Write::Put {
             key: rollups::key(tenant, day, resolution),
@@ -51,9 +66,8 @@ impl Compaction {
             writes.push(self.deletion(&[old.file.key.as_str()], now_ms)?);
         }
         match self.table.transact(writes).await {
-            Ok(_) => Ok(true),
-            // Another run was quicker.
-            Err(error) if error.kind() == Kind::Conflict => Ok(false),
+            Ok(_) => Ok(RolledUp::Made),
+            Err(error) if error.kind() == Kind::Conflict => Ok(RolledUp::Overtaken),
             Err(error) => Err(error),
         }
     }

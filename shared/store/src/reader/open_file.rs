@@ -37,6 +37,8 @@ pub(super) struct OpenFile {
     key: String,
     index: Index,
     body: Body,
+    /// Its rows have no samples: the first and the last one, which their rollups tell, stand for them.
+    is_rollup: bool,
 }
 
 /// Where samples are.
@@ -179,7 +181,8 @@ impl OpenFile {
             true => source,
             false => fetch(store.as_ref(), &key, entry.bytes, footer.index_ranges()).await?,
         };
-        let decode = is_small && entry.samples <= decoded_file_samples;
+        let is_rollup = entry.is_rollup();
+        let decode = is_small && !is_rollup && entry.samples <= decoded_file_samples;
         let size = entry.bytes;
         Ok(blocking(move || {
             let index = footer
@@ -199,7 +202,12 @@ impl OpenFile {
             } else {
                 Body::Remote(footer, size)
             };
-            let file = Self { key, index, body };
+            let file = Self {
+                key,
+                index,
+                body,
+                is_rollup,
+            };
             let size_bytes = file.size_bytes();
             Ok((Arc::new(file), size_bytes))
         })
@@ -266,6 +274,33 @@ impl OpenFile {
         .await?)
     }
 
+    /// The first and the last sample of each row.
+    async fn ends_of_runs(
+        self: Arc<Self>,
+        store: &Objects,
+        rows: Vec<Range<usize>>,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Rows, ReadError> {
+        let mut ends = Rows::default();
+        let runs = self
+            .clone()
+            .rollups(store, &[RollupColumn::First, RollupColumn::Last], rows)
+            .await?;
+        for (row, run) in runs {
+            let ((first, last), Some(rollup)) = (self.index.times(row), run.rollup) else {
+                continue;
+            };
+            let count = if first == last { 1 } else { 2 };
+            let samples = RowSamples::Floats {
+                timestamps: &[first, last][..count],
+                values: &[rollup.first, rollup.last][..count],
+            };
+            ends.push(row, samples, start_ms, end_ms);
+        }
+        Ok(ends)
+    }
+
     /// Reads the samples of rows.
     pub(super) async fn choose(
         self: Arc<Self>,
@@ -276,6 +311,14 @@ impl OpenFile {
     ) -> Result<Option<Chosen>, ReadError> {
         if rows.is_empty() {
             return Ok(None);
+        }
+        if self.is_rollup {
+            let read = self.clone().ends_of_runs(store, rows.clone(), start_ms, end_ms).await?;
+            return Ok(Some(Chosen {
+                file: self,
+                rows,
+                read: Some(read),
+            }));
         }
         let (footer, source) = match &self.body {
             Body::Decoded(..) => {

@@ -180,6 +180,13 @@ impl Reader {
         self.inner.again(read).await
     }
 
+    /// Whether a file has series that pass any of the matcher sets.
+    pub(crate) async fn holds_any(&self, file: &FileEntry, sets: &[Vec<Matcher>]) -> Result<bool, Error> {
+        let open = self.inner.again(|| self.inner.open_ranged(file)).await?;
+        let any = |matchers: &Vec<Matcher>| open.labels(matchers, i64::MIN, i64::MAX).next().is_some();
+        Ok(sets.iter().any(any))
+    }
+
     /// As [`Reader::select`], of some series alone.
     pub(crate) async fn select_only(
         &self,
@@ -209,7 +216,10 @@ impl Inner {
         let (mut files, mut rolled) = (Vec::new(), Vec::new());
         for (day, live) in days {
             match rollups.get(&(day, Resolution::Day)) {
-                Some(rollup) if rollup.stands_for(&live) && !windows.cut(rollup.file.min_ts, rollup.file.max_ts) => {
+                Some(rollup)
+                    if (rollup.sealed || rollup.stands_for(&live))
+                        && !windows.cut(rollup.file.min_ts, rollup.file.max_ts) =>
+                {
                     rolled.push((rollup.file.clone(), live));
                 }
                 _ => files.extend(live),

@@ -8,7 +8,9 @@ use parapet_model::{
 use parapet_ports::memory::MemoryPorts;
 use parapet_promql::{Beside, Options, QueryRange, QueryValue, evaluate, evaluate_beside, parse, selectors};
 use parapet_store::day::{DAY_MS, Day};
-use parapet_store::{Compaction, CompactionSettings, Reader, ReaderSettings, SummedUp, Writer, WriterSettings};
+use parapet_store::{
+    Compaction, CompactionSettings, Reader, ReaderSettings, RetentionRule, SummedUp, Writer, WriterSettings,
+};
 use std::sync::Arc;
 
 const DAYS: i64 = 4;
@@ -297,4 +299,193 @@ async fn a_day_that_is_over_is_read_from_its_rollup_until_it_changes() {
             .rollups;
     }
     assert_eq!((made, runs().await), (1, (1, 0)), "made anew");
+}
+
+/// A day of one sample a minute for two series, past any merging.
+async fn old_day(world: &MemoryPorts, settings: &CompactionSettings) -> Compaction {
+    let writer = Writer::new(&world.ports, WriterSettings::default());
+    world.clock.set_ms(START_MS + DAY_MS);
+    for hour in 0..24i64 {
+        let series = ["kept", "debug"].map(|job| BatchSeries {
+            labels: Labels::from_pairs([("__name__", "c_total"), ("job", job)]),
+            kind: MetricType::Counter,
+            samples: (0..60)
+                .map(|minute| {
+                    let number = hour * 60 + minute;
+                    #[allow(clippy::cast_precision_loss)]
+                    Sample::float(START_MS + number * 60_000, (number * 10) as f64)
+                })
+                .collect(),
+            exemplars: Vec::new(),
+        });
+        let batch = SampleBatch {
+            id: format!("hour-{hour}"),
+            tenant: "default".to_owned(),
+            series: series.into(),
+        };
+        writer.commit(vec![batch]).await;
+    }
+    world.clock.set_ms(START_MS + DAY_MS + 3 * 3_600_000);
+    let compaction = Compaction::new(&world.ports, settings.clone());
+    for _ in 0..3 {
+        compaction.compact("default", Day::of_ms(START_MS)).await.unwrap();
+    }
+    compaction
+}
+
+async fn value_at(reader: &Reader, text: &str, at_ms: i64) -> Vec<f64> {
+    let (expr, range, options) = (parse(text).unwrap(), QueryRange::instant(at_ms), Options::default());
+    let selector = selectors(&expr, &range, &options).remove(0);
+    let (start_ms, end_ms) = (selector.start_ms, selector.end_ms);
+    let read = match &selector.hints.windows {
+        Some(windows) => reader
+            .select_runs("default", &selector.matchers, start_ms, end_ms, windows)
+            .await
+            .unwrap(),
+        None => reader
+            .select("default", &selector.matchers, start_ms, end_ms)
+            .await
+            .unwrap()
+            .into(),
+    };
+    let runs = [read.runs];
+    let beside = Beside {
+        runs: &runs,
+        ..Beside::default()
+    };
+    let answer = evaluate_beside(&expr, &range, &options, &[read.series], beside).unwrap();
+    numbers_of(answer.value)
+        .into_iter()
+        .map(|(_, _, value)| value)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollups_are_what_is_left_of_a_day_past_its_retention() {
+    let world = world();
+    let settings = CompactionSettings::default();
+    let compaction = old_day(&world, &settings).await;
+    let reader = || Reader::new(&world.ports, ReaderSettings::default());
+    let (noon, midnight) = (START_MS + DAY_MS / 2, START_MS + DAY_MS - 1);
+    let before = value_at(&reader(), "increase(c_total[24h])", midnight).await;
+
+    let days = |days: i64| START_MS + (days + 1) * DAY_MS + 1_000;
+    world.clock.set_ms(days(29));
+    compaction.retain("default").await.unwrap();
+    assert_eq!(reader().status("default").await.unwrap().days, 1, "kept");
+    world.clock.set_ms(days(31));
+    let report = compaction.retain("default").await.unwrap();
+    assert_eq!(
+        (report.rollups, report.expired > 0),
+        (2, true),
+        "of five minutes and of an hour; the day's stood"
+    );
+    world.clock.set_ms(days(32));
+    compaction.delete_due().await.unwrap();
+    compaction.collect_orphans("default").await.unwrap();
+    assert_eq!(reader().status("default").await.unwrap().days, 0);
+
+    // The whole day as exact as before, a point and part of the day from five minutes.
+    assert_eq!(value_at(&reader(), "increase(c_total[24h])", midnight).await, before);
+    let point = value_at(&reader(), "c_total", noon).await;
+    assert!(
+        point.iter().all(|value| (7_150.0..=7_200.0).contains(value)),
+        "{point:?}"
+    );
+    let half = value_at(&reader(), "increase(c_total[6h])", noon).await;
+    assert!(half.iter().all(|value| (value - 3_600.0).abs() < 60.0), "{half:?}");
+    assert_eq!(
+        reader()
+            .label_values("default", "job", &[], START_MS, midnight)
+            .await
+            .unwrap(),
+        ["debug", "kept"]
+    );
+
+    // What comes for it now goes with the next run, and changes nothing.
+    let limits = parapet_store::Limits {
+        max_age_ms: i64::MAX,
+        ..Default::default()
+    };
+    let writer = Writer::new(
+        &world.ports,
+        WriterSettings {
+            limits,
+            ..WriterSettings::default()
+        },
+    );
+    writer.commit(vec![crate::world::batch("late", noon, 1.0)]).await;
+    let report = compaction.retain("default").await.unwrap();
+    assert_eq!((report.rollups, report.expired), (0, 1));
+    assert_eq!(value_at(&reader(), "increase(c_total[24h])", midnight).await, before);
+
+    // Then the hour, then nothing.
+    world.clock.set_ms(days(91));
+    compaction.retain("default").await.unwrap();
+    let half = value_at(&reader(), "increase(c_total[6h])", noon).await;
+    assert!(half.iter().all(|value| (value - 3_600.0).abs() < 700.0), "{half:?}");
+    world.clock.set_ms(days(401));
+    compaction.retain("default").await.unwrap();
+    world.clock.set_ms(days(402));
+    compaction.delete_due().await.unwrap();
+    assert!(value_at(&reader(), "increase(c_total[24h])", midnight).await.is_empty());
+    let left = futures::TryStreamExt::try_collect::<Vec<_>>(world.ports.objects.list(None))
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(
+        parapet_store::manifest::all_days(world.table.as_ref(), "default")
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn some_series_are_kept_shorter_than_others() {
+    let world = world();
+    let settings = CompactionSettings {
+        retention_rules: vec![
+            RetentionRule {
+                tenant: None,
+                matchers: vec![Matcher::equal("job", "debug")],
+                keep_ms: 3 * DAY_MS,
+            },
+            RetentionRule {
+                tenant: Some("other".to_owned()),
+                matchers: Vec::new(),
+                keep_ms: DAY_MS,
+            },
+        ],
+        ..CompactionSettings::default()
+    };
+    let compaction = old_day(&world, &settings).await;
+    let reader = || Reader::new(&world.ports, ReaderSettings::default());
+    let jobs = async || {
+        reader()
+            .label_values("default", "job", &[], START_MS, START_MS + DAY_MS - 1)
+            .await
+            .unwrap()
+    };
+    let samples = async || {
+        reader()
+            .status("default")
+            .await
+            .unwrap()
+            .levels
+            .values()
+            .map(|level| level.samples)
+            .sum()
+    };
+    compaction.retain("default").await.unwrap();
+    assert_eq!(
+        (jobs().await, samples().await),
+        (vec!["debug".to_owned(), "kept".to_owned()], 2_880u64)
+    );
+
+    world.clock.set_ms(START_MS + 5 * DAY_MS);
+    let report = compaction.retain("default").await.unwrap();
+    assert!(report.merges > 0);
+    assert_eq!((jobs().await, samples().await), (vec!["kept".to_owned()], 1_440u64));
+    assert_eq!(compaction.retain("default").await.unwrap(), Default::default(), "once");
 }
