@@ -126,6 +126,20 @@ pub(crate) struct RunOptions {
     /// How long samples are kept (Prometheus' notation: 30d)
     #[arg(long = "storage.tsdb.retention.time", value_name = "DURATION", default_value = "30d", value_parser = duration)]
     pub(crate) retention_ms: i64,
+    /// Exceptions to that, by series, tenant, or both: '{job="debug"} 3d; team-a 90d'
+    #[arg(
+        long = "storage.retention.rules",
+        value_name = "RULES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) retention_rules: String,
+    /// How long rollups of five minutes are kept, where the samples are gone
+    #[arg(long = "storage.rollup.5m.retention", value_name = "DURATION", default_value = "90d", value_parser = duration)]
+    pub(crate) five_minutes_retention_ms: i64,
+    /// How long rollups of an hour are kept, where the samples are gone
+    #[arg(long = "storage.rollup.1h.retention", value_name = "DURATION", default_value = "400d", value_parser = duration)]
+    pub(crate) hour_retention_ms: i64,
     /// Where queries are answered
     #[arg(
         long = "web.listen-address",
@@ -161,6 +175,15 @@ impl RunOptions {
             (
                 "storage.tsdb.retention.time",
                 parapet_model::format_duration_ms(self.retention_ms),
+            ),
+            ("storage.retention.rules", self.retention_rules.clone()),
+            (
+                "storage.rollup.5m.retention",
+                parapet_model::format_duration_ms(self.five_minutes_retention_ms),
+            ),
+            (
+                "storage.rollup.1h.retention",
+                parapet_model::format_duration_ms(self.hour_retention_ms),
             ),
             ("web.listen-address", self.listen_address.to_string()),
             ("web.external-url", self.external_url.clone().unwrap_or_default()),

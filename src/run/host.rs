@@ -98,7 +98,12 @@ impl Host {
             aws: aws_credentials,
         };
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
-        compactor.compaction.retention_ms = options.retention_ms;
+        let compaction = &mut compactor.compaction;
+        compaction.retention_ms = options.retention_ms;
+        compaction.five_minutes_retention_ms = options.five_minutes_retention_ms;
+        compaction.hour_retention_ms = options.hour_retention_ms;
+        compaction.retention_rules = parapet_compactor::retention_rules(&options.retention_rules)
+            .map_err(|error| anyhow::anyhow!("--storage.retention.rules: {error}"))?;
         if options.aws_endpoint_url.is_none() {
             compactor.compaction.url_prefix = crate::storage::published_prefix(&options.storage_path)?;
         }

@@ -5,7 +5,9 @@
 //! claim checks. It may run twice, late or concurrently: see [`parapet_store::Compaction`] for the invariants.
 
 mod handler;
+mod rules;
 mod settings;
 
 pub use handler::Compactor;
+pub use rules::retention_rules;
 pub use settings::Settings;

@@ -1,5 +1,6 @@
 //! What of the compactor can be tuned.
 
+use crate::retention_rules;
 use parapet_ports::Error;
 use parapet_ports::vars::{VarReader, Vars};
 use parapet_store::CompactionSettings;
@@ -28,6 +29,8 @@ impl Settings {
     /// | variable | |
     /// |---|---|
     /// | `PARAPET_RETENTION_DAYS` | days that raw samples are kept |
+    /// | `PARAPET_RETENTION_RULES` | exceptions to that ([`retention_rules`](crate::retention_rules)) |
+    /// | `PARAPET_FIVE_MINUTE_ROLLUP_DAYS`, `PARAPET_HOUR_ROLLUP_DAYS` | days that rollups are kept, where samples are gone |
     /// | `PARAPET_GRACE_MS` | how long a replaced file is kept |
     /// | `PARAPET_BUCKET` | the bucket that the URLs of published manifests name: `s3://bucket/…` |
     ///
@@ -42,6 +45,24 @@ impl Settings {
             reader.fault(format!("PARAPET_RETENTION_DAYS={days} is not within 1 to 36500"));
         }
         compaction.retention_ms = days.saturating_mul(day_ms);
+        let rules = reader.optional("PARAPET_RETENTION_RULES").unwrap_or_default();
+        match retention_rules(&rules) {
+            Ok(rules) => compaction.retention_rules = rules,
+            Err(error) => reader.fault(format!("PARAPET_RETENTION_RULES: {error}")),
+        }
+        for (name, retention_ms) in [
+            (
+                "PARAPET_FIVE_MINUTE_ROLLUP_DAYS",
+                &mut compaction.five_minutes_retention_ms,
+            ),
+            ("PARAPET_HOUR_ROLLUP_DAYS", &mut compaction.hour_retention_ms),
+        ] {
+            let days: i64 = reader.parsed(name, *retention_ms / day_ms);
+            if !(0..=36_500).contains(&days) {
+                reader.fault(format!("{name}={days} is not within 0 to 36500"));
+            }
+            *retention_ms = days.saturating_mul(day_ms);
+        }
         compaction.grace_ms = reader.parsed("PARAPET_GRACE_MS", compaction.grace_ms);
         let bucket = reader.optional("PARAPET_BUCKET");
         compaction.url_prefix = bucket.map(|bucket| format!("s3://{bucket}/")).unwrap_or_default();

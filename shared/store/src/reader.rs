@@ -2,6 +2,7 @@
 
 mod cache;
 mod exemplars;
+mod hedge;
 mod open_file;
 mod runs;
 mod series_labels;
@@ -14,6 +15,7 @@ use crate::rollups::{self, RollupEntry};
 use crate::{blocking, tenant};
 use cache::Cache;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use hedge::Hedged;
 use open_file::{Only, OpenFile, ReadError, fetch};
 use parapet_model::{Labels, METRIC_NAME, MatchOp, Matcher, MetricType, Series};
 use parapet_ports::{Error, Kind, Objects, Ports, Table};
@@ -21,6 +23,7 @@ use parapet_segment::{Footer, SeriesMerger};
 use series_labels::SeriesLabels;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Limits and caches of a [`Reader`].
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct ReaderSettings {
     pub whole_rollup_bytes: u64,
     /// A small file of up to this many samples is held decoded.
     pub decoded_file_samples: u64,
+    /// A read that has no answer after so many milliseconds is asked for again; 0 for never.
+    pub hedge_after_ms: u64,
     /// Requests to the object store under way at once, per call.
     pub parallel_requests: usize,
     /// Files of one call whose samples are read at once: each holds its decoded rows in memory.
@@ -51,6 +56,7 @@ impl Default for ReaderSettings {
             whole_file_bytes: 4 << 20,
             whole_rollup_bytes: 48 << 10,
             decoded_file_samples: 64 * 1024,
+            hedge_after_ms: 500,
             parallel_requests: 16,
             parallel_reads: 4,
             max_samples: 50_000_000,
@@ -108,9 +114,13 @@ impl Reader {
     /// A reader over the objects and the table of `ports`.
     #[must_use]
     pub fn new(ports: &Ports, settings: ReaderSettings) -> Self {
+        let objects: Objects = match settings.hedge_after_ms {
+            0 => ports.objects.clone(),
+            after => Arc::new(Hedged::new(ports.objects.clone(), Duration::from_millis(after))),
+        };
         Self {
             inner: Arc::new(Inner {
-                objects: ports.objects.clone(),
+                objects,
                 table: ports.table.clone(),
                 files: Cache::new(settings.cache_bytes),
                 labels: SeriesLabels::new(settings.cached_label_sets),
