@@ -33,20 +33,26 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Opens the directory that `--storage.path` names.
+    /// Opens the directory that `--storage.path` names, of a command that can ask a server too.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        Self::existing(path).map_err(|error| match path.is_dir() {
+            true => error.context(format!(
+                "cannot open {}; where a process runs on it, ask that by --server",
+                path.display()
+            )),
+            false => error,
+        })
+    }
+
+    /// Opens a directory that exists.
+    pub(crate) fn existing(path: &Path) -> anyhow::Result<Self> {
         if !path.is_dir() {
             anyhow::bail!(
                 "there is no data in {}; name its directory by --storage.path",
                 path.display()
             );
         }
-        Self::attach(path).with_context(|| {
-            format!(
-                "cannot open {}; where a process runs on it, ask that by --server",
-                path.display()
-            )
-        })
+        Self::attach(path)
     }
 
     /// Opens the directory for writing, making it where it does not exist.

@@ -39,7 +39,7 @@ impl Source {
         if sets.is_empty() {
             sets.push(Vec::new());
         }
-        let storage = Storage::open(path)?.of(tenant)?;
+        let storage = Storage::existing(path)?.of(tenant)?;
         let settings = ReaderSettings {
             // The reader is asked for little at a time.
             max_samples: 0,

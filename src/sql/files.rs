@@ -2,7 +2,7 @@
 
 use super::views::{list, text};
 use crate::storage::Storage;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use parapet_function_kit::ProcessVars;
 use parapet_ports::Vars as _;
 use parapet_store::day::Day;
@@ -67,14 +67,8 @@ fn tenant_or_default(tenant: Option<&str>) -> anyhow::Result<String> {
 /// The live files of a directory: by the manifest, or where a process runs on it by what that has published.
 pub(super) fn local(path: &Path, tenant: Option<&str>, window: Window) -> anyhow::Result<Files> {
     let tenant = tenant_or_default(tenant)?;
-    if !path.is_dir() {
-        bail!(
-            "there is no data in {}; name its directory by --storage.path",
-            path.display()
-        );
-    }
     let objects = std::path::absolute(path)?.join("objects");
-    let metrics = match Storage::open(path).and_then(|storage| storage.of(Some(&tenant))) {
+    let metrics = match Storage::existing(path).and_then(|storage| storage.of(Some(&tenant))) {
         Ok(storage) => by_manifest(&storage, &objects, window)?,
         Err(_) if objects.join("metrics-manifest").is_dir() => by_publication(&objects, &tenant, window)?,
         Err(error) => return Err(error),

@@ -154,12 +154,12 @@ fn every_changed_byte_is_noticed_or_harmless() {
         // NaN is not equal to itself.
         found.is_err() || format!("{:?}", found.unwrap()) == format!("{good:?}")
     };
-    for at in (0..index.len()).step_by(97) {
+    for at in (0..index.len()).step_by(211) {
         let mut changed = index.clone();
         changed[at] ^= 0x10;
         assert!(same(read(changed, chunks.clone())), "byte {at} of the index");
     }
-    for at in (0..chunks[0].len()).step_by(997) {
+    for at in (0..chunks[0].len()).step_by(2003) {
         let mut changed = chunks.clone();
         changed[0][at] ^= 0x10;
         assert!(same(read(index.clone(), changed)), "byte {at} of the chunks");
