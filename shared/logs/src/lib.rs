@@ -3,8 +3,20 @@
 //! What it is not: it reads no files, sockets or clocks and stores nothing.
 #![warn(missing_docs)]
 
+pub mod filter;
+mod grok;
 mod level;
+mod need;
+mod number;
+mod parse;
+mod query;
 mod record;
+mod text;
+pub mod time;
 
 pub use level::Level;
+pub use need::Need;
+pub use number::{parse_bytes, parse_duration_seconds, parse_quantity};
+pub use query::{QueryError, parse_query};
 pub use record::{LogRecord, PROMOTED};
+pub use text::{Phrase, is_word_byte, sure_words, words};
