@@ -72,11 +72,11 @@ impl Extractor {
     }
 
     /// Calls `emit` with each field that the first match captures; answers whether there is a match.
-    pub(crate) fn extract<'a>(
-        &self,
-        text: &'a str,
+    pub(crate) fn extract<'p, 't>(
+        &'p self,
+        text: &'t str,
         scratch: &mut Scratch,
-        mut emit: impl FnMut(&str, &'a str),
+        mut emit: impl FnMut(&'p str, &'t str),
     ) -> bool {
         let found = self
             .program

@@ -6,9 +6,11 @@
 pub mod filter;
 mod grok;
 mod level;
+pub mod logql;
 mod need;
 mod number;
 mod parse;
+pub mod pipeline;
 mod query;
 mod record;
 mod text;
