@@ -171,7 +171,7 @@ impl Pipelines {
         scratch: &mut Scratch,
     ) -> Option<LogRecord> {
         let raw = std::mem::take(&mut record.raw);
-        let line = String::from_utf8_lossy(&raw);
+        let line = crate::record::lossy(&raw);
         let mut event = Event::new(&line, &record, origin);
         for stage in pipeline.map_or(&[][..], |pipeline| &pipeline.stages) {
             match stage.apply(&mut event, scratch) {

@@ -39,7 +39,7 @@ impl LogRecord {
     /// The line as text; what is not UTF-8 is replaced.
     #[must_use]
     pub fn line(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.raw)
+        lossy(&self.raw)
     }
 
     /// The value of a field: promoted fields first, then attributes, then the labels of the stream. `None` where it
@@ -59,6 +59,14 @@ impl LogRecord {
             return Some(promoted);
         }
         self.attributes.get(name).or_else(|| self.stream.get(name))
+    }
+}
+
+/// Bytes as text; what is not UTF-8 is replaced. Checks the whole at once first, which is faster than the library's way.
+pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 

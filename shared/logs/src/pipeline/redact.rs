@@ -139,7 +139,7 @@ impl Redactor {
             return 0;
         }
         let mut in_line = 0;
-        if let Cow::Owned(line) = self.text(&String::from_utf8_lossy(&record.raw), &mut in_line)
+        if let Cow::Owned(line) = self.text(&crate::record::lossy(&record.raw), &mut in_line)
             && in_line > 0
         {
             record.raw = line.into_bytes();
