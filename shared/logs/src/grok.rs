@@ -102,11 +102,6 @@ impl Extractor {
         }
         found
     }
-
-    /// The names of the fields.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|(name, _)| name.as_str())
-    }
 }
 
 fn explain(error: &regex::Error) -> String {

@@ -14,6 +14,7 @@ pub mod pipeline;
 mod query;
 mod record;
 mod text;
+pub mod templates;
 pub mod time;
 
 pub use level::Level;

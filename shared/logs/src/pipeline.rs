@@ -23,7 +23,7 @@ mod shipped;
 mod stage;
 mod yaml;
 
-use crate::LogRecord;
+use crate::{LogRecord, templates};
 use crate::grok::Scratch;
 use event::Event;
 use multiline::Multiline;
@@ -61,6 +61,7 @@ struct Pipeline {
     stages: Vec<Stage>,
     redactor: Redactor,
     metrics: Vec<metric::Rule>,
+    templates: Option<templates::Options>,
 }
 
 /// What came of lines.
@@ -113,6 +114,13 @@ impl Pipelines {
     /// The names of the pipelines, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pipelines.iter().map(|pipeline| pipeline.name.as_str())
+    }
+
+    /// How message templates of a record's stream are mined, from the pipeline that takes it.
+    #[must_use]
+    pub fn template_options(&self, record: &LogRecord, path: &str) -> templates::Options {
+        let pipeline = self.find(record, path);
+        pipeline.and_then(|pipeline| pipeline.templates.clone()).unwrap_or_default()
     }
 
     /// Runs records through their pipelines. Each brings its line, its stream, and what its way in knew of it; a time

@@ -65,10 +65,10 @@ impl Phrase {
         }
         let needles = needles.finish();
         let edge = |c: Option<char>, boundary: &'static str| {
-            c.filter(char::is_ascii)
-                .is_some_and(|c| is_word_byte(c as u8))
-                .then_some(boundary)
-                .unwrap_or_default()
+            match c {
+                Some(c) if c.is_ascii() && is_word_byte(c as u8) => boundary,
+                _ => "",
+            }
         };
         let start = edge(text.chars().next(), r"(?-u:\b{start-half})");
         let end = edge(text.chars().next_back(), r"(?-u:\b{end-half})");

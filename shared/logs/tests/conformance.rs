@@ -3,6 +3,7 @@
 
 use parapet_logs::LogRecord;
 use parapet_logs::pipeline::{Origin, Pipelines};
+use parapet_logs::templates::Miner;
 use std::io::Read as _;
 use std::path::PathBuf;
 
@@ -87,6 +88,31 @@ fn every_line_is_parsed_and_kept_whole() {
         assert!(back == bytes, "{file} does not come back byte for byte");
         let with_message = outcome.records.iter().filter(|record| record.message.len() < record.raw.len());
         assert!(with_message.count() > 0 || name.contains("nginx"), "{file} has no messages of its own");
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn as_many_templates_as_published() {
+    let origin = Origin {
+        path: "",
+        received_ns: 1_767_225_600_000_000_000,
+    };
+    let mut faults = Vec::new();
+    for (file, name) in SETS.iter().filter(|(file, _)| file.starts_with("loghub")) {
+        let Some(bytes) = bytes(file) else { return };
+        let published = folder().unwrap().join(format!("{file}_templates.csv"));
+        let published = std::fs::read_to_string(published).unwrap().trim_end().lines().count() - 1;
+        let pipelines = Pipelines::shipped(name).unwrap();
+        let records = pipelines.process(records(&bytes), origin).records;
+        let mut miner = Miner::new(pipelines.template_options(&records[0], "")).unwrap();
+        records.iter().for_each(|record| miner.learn(&record.message));
+        let templates = miner.templates();
+        assert_eq!(templates.iter().map(|template| template.count).sum::<u64>(), records.len() as u64);
+        println!("{file}: {} templates, {published} published", templates.len());
+        if templates.len().abs_diff(published) * 10 > published {
+            faults.push(format!("{file}: {} templates, {published} published", templates.len()));
+        }
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }

@@ -5,9 +5,10 @@ use super::multiline::Multiline;
 use super::yaml::{self, Fields, Node, PipelineError, Reader, Tree};
 use super::{Pipeline, Pipelines, Redactor, metric};
 use crate::filter::Filter;
+use crate::templates::{Miner, Options};
 use parapet_model::{is_legacy_label_name, is_legacy_metric_name, quote};
 
-const PIPELINE: [&str; 7] = ["name", "match", "path", "multiline", "stages", "redact", "metrics"];
+const PIPELINE: [&str; 8] = ["name", "match", "path", "multiline", "stages", "redact", "metrics", "templates"];
 
 pub(super) fn parse(path: &str, text: &str) -> Result<Pipelines, PipelineError> {
     let fail = |faults| PipelineError {
@@ -68,6 +69,7 @@ fn pipeline(node: &Node, earlier: &[Pipeline], reader: &mut Reader) -> Option<Pi
         }
     }
     let mut joined = fields.get("multiline").and_then(|node| multiline(node, reader));
+    let mut templates = fields.get("templates").and_then(|node| templates(node, reader));
     let mut stages = Vec::new();
     if let Some(node) = fields.get("stages") {
         let Tree::Sequence(nodes) = &node.value else {
@@ -79,6 +81,7 @@ fn pipeline(node: &Node, earlier: &[Pipeline], reader: &mut Reader) -> Option<Pi
                 Some(Some(used)) => {
                     stages.extend(used.stages.iter().cloned());
                     joined = joined.or_else(|| used.multiline.clone());
+                    templates = templates.or_else(|| used.templates.clone());
                 }
                 Some(None) => {}
                 None => stages.extend(stage(node, reader)),
@@ -87,6 +90,7 @@ fn pipeline(node: &Node, earlier: &[Pipeline], reader: &mut Reader) -> Option<Pi
     }
     Some(Pipeline {
         name: name?,
+        templates,
         matchers,
         paths,
         multiline: joined,
@@ -148,6 +152,24 @@ fn multiline(node: &Node, reader: &mut Reader) -> Option<Multiline> {
         max_lines: limit("max_lines", 500, 100_000.0),
         max_bytes: limit("max_bytes", 1 << 20, 64_000_000.0),
     })
+}
+
+fn templates(node: &Node, reader: &mut Reader) -> Option<Options> {
+    let fields = reader.fields(node, "templates", &["similarity", "prefix_words", "masks"])?;
+    let mut options = Options::default();
+    if let Some(node) = fields.get("similarity") {
+        options.similarity = reader.number(node, "similarity", 0.0, 1.0)?;
+    }
+    if let Some(node) = fields.get("prefix_words") {
+        let number = reader.number(node, "prefix_words", 0.0, 16.0)?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Within its bounds.
+        (options.prefix_words = number as usize);
+    }
+    if let Some(node) = fields.get("masks") {
+        options.masks = reader.texts(node, "masks").into_iter().map(|(mask, _)| mask).collect();
+    }
+    let miner = Miner::new(options.clone());
+    reader.check(node.defined, miner).map(|_| options)
 }
 
 fn redactor(node: &Node, reader: &mut Reader) -> Redactor {

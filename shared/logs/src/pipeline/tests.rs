@@ -60,7 +60,7 @@ fn json_to_a_record() {
         outcome.counts["p"],
         Counts {
             lines: 2,
-            bytes: 156 + 8,
+            bytes: 145 + 8,
             unparsed: 1,
             without_time: 1,
             ..Counts::default()
