@@ -4,7 +4,6 @@ use super::ast::{Expr, LabelFilter, LineFilter, LineOp, LineOperand, LogExpr, Me
 use super::evaluation::Parameters;
 use super::pattern::Pattern;
 use crate::Need;
-use crate::text::sure_words;
 use parapet_model::{MatchOp, Matcher};
 
 /// Records that a query needs. More may be given: the evaluation looks itself.
@@ -91,9 +90,9 @@ fn selection(log: &LogExpr, start_ns: i64, end_ns: i64) -> Selection {
 
 fn need(filter: &LineFilter) -> Need {
     let one = |operand: &LineOperand| match (filter.op, operand) {
-        (LineOp::Contains, LineOperand::Text(text)) => Need::words(&sure_words(text)),
+        (LineOp::Contains, LineOperand::Text(text)) => Need::substring(text),
         (LineOp::Pattern, LineOperand::Text(text)) => match Pattern::parse(text, false) {
-            Ok(pattern) => Need::all(pattern.literals().map(|literal| Need::words(&sure_words(literal)))),
+            Ok(pattern) => Need::all(pattern.literals().map(|literal| Need::substring(literal))),
             Err(_) => Need::Nothing,
         },
         _ => Need::Nothing,
