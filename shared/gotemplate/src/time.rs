@@ -61,7 +61,9 @@ impl Time {
 
     /// Nanoseconds since the Unix epoch, as many as fit.
     pub(crate) fn nanos(&self) -> i64 {
-        self.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(self.nanos))
+        self.seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(self.nanos))
     }
 
     /// Go's zero time, the year 1.

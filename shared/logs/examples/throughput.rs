@@ -40,6 +40,9 @@ fn main() {
             took += cpu_seconds() - start;
             read += bytes.len() as f64;
         }
-        println!("{name}: {:.0} MB per CPU-second ({unparsed} lines unparsed)", read / took / 1e6);
+        println!(
+            "{name}: {:.0} MB per CPU-second ({unparsed} lines unparsed)",
+            read / took / 1e6
+        );
     }
 }

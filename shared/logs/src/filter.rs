@@ -172,7 +172,10 @@ impl FieldTest {
                 fields
                     .field(name)
                     .is_some_and(|value| value.eq_ignore_ascii_case(want) || same_number(value, want))
-                    || (name == "level" && fields.level().is_some_and(|level| Level::from_word(want) == Some(level)))
+                    || (name == "level"
+                        && fields
+                            .level()
+                            .is_some_and(|level| Level::from_word(want) == Some(level)))
             }
             Self::Matches(regex) => fields.field(name).is_some_and(|value| regex.is_match(value)),
             Self::Contains(phrase) => fields.field(name).is_some_and(|value| phrase.matches(value)),

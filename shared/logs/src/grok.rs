@@ -48,7 +48,9 @@ impl Extractor {
     pub(crate) fn regex(pattern: &str) -> Result<Self, String> {
         let extractor = Self::compile(pattern, |_| None)?;
         if extractor.fields.is_empty() {
-            return Err("the regular expression has no named group; write (?P<name>…) around what is to be a field".into());
+            return Err(
+                "the regular expression has no named group; write (?P<name>…) around what is to be a field".into(),
+            );
         }
         Ok(extractor)
     }
@@ -62,7 +64,12 @@ impl Extractor {
         let fields = regex
             .capture_names()
             .enumerate()
-            .filter_map(|(group, name)| Some((name_of(name?).unwrap_or_else(|| name.unwrap_or_default().to_owned()), group)))
+            .filter_map(|(group, name)| {
+                Some((
+                    name_of(name?).unwrap_or_else(|| name.unwrap_or_default().to_owned()),
+                    group,
+                ))
+            })
             .collect();
         Ok(Self {
             fields,

@@ -122,13 +122,23 @@ impl WordIndex {
 
     fn has(&self, entry: u64) -> bool {
         let (block, mask) = self.place(entry);
-        self.blocks[block].iter().zip(mask).all(|(word, bits)| word & bits == bits)
+        self.blocks[block]
+            .iter()
+            .zip(mask)
+            .all(|(word, bits)| word & bits == bits)
     }
 
     /// The block of an entry, and its bits in it (Parquet's split block Bloom filter).
     fn place(&self, entry: u64) -> (usize, [u32; 8]) {
         const SALT: [u32; 8] = [
-            0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31,
+            0x47b6_137b,
+            0x4497_4d91,
+            0x8824_ad5b,
+            0xa2b7_289d,
+            0x7054_95c7,
+            0x2df1_424b,
+            0x9efc_4947,
+            0x5c6b_fb31,
         ];
         let block = ((entry >> 32) * self.blocks.len() as u64) >> 32;
         #[allow(clippy::cast_possible_truncation)] // The lower half is wanted.
@@ -199,12 +209,18 @@ mod tests {
 
     /// An identifier of 32 hexadecimal digits.
     fn id(number: u64) -> String {
-        format!("{:016x}{:016x}", xxh3_64(&number.to_le_bytes()), xxh3_64_with_seed(&number.to_le_bytes(), 7))
+        format!(
+            "{:016x}{:016x}",
+            xxh3_64(&number.to_le_bytes()),
+            xxh3_64_with_seed(&number.to_le_bytes(), 7)
+        )
     }
 
     #[test]
     fn what_is_there_is_found() {
-        let lines: Vec<String> = (0..1_000).map(|n| format!("Request trace_id={} took {n}ms", id(n))).collect();
+        let lines: Vec<String> = (0..1_000)
+            .map(|n| format!("Request trace_id={} took {n}ms", id(n)))
+            .collect();
         let index = index(&lines, IndexOptions::default());
         for n in 0..1_000 {
             let id = id(n);
@@ -219,17 +235,23 @@ mod tests {
     fn few_of_those_that_are_not_there_pass() {
         let lines: Vec<String> = (0..20_000).map(|n| format!("trace_id={} took {n}ms", id(n))).collect();
         for (bits_per_entry, most) in [(8, 0.04), (12, 0.008), (16, 0.002)] {
-            let index = index(&lines, IndexOptions {
-                bits_per_entry,
-                ..IndexOptions::default()
-            });
+            let index = index(
+                &lines,
+                IndexOptions {
+                    bits_per_entry,
+                    ..IndexOptions::default()
+                },
+            );
             let asked = 20_000..70_000_u64;
             let total = 50_000.0;
             let words = asked.clone().filter(|n| index.may_have_word(&id(*n))).count();
             let parts = asked.filter(|n| index.may_have_part(&id(*n)[4..28])).count();
             #[allow(clippy::cast_precision_loss)]
             let (words, parts) = (words as f64 / total, parts as f64 / total);
-            println!("{bits_per_entry} bits: {words} of words, {parts} of parts, {} bytes", index.to_bytes().len());
+            println!(
+                "{bits_per_entry} bits: {words} of words, {parts} of parts, {} bytes",
+                index.to_bytes().len()
+            );
             assert!(words < most && parts < most, "{bits_per_entry}: {words} {parts}");
         }
     }
@@ -239,7 +261,12 @@ mod tests {
         let index = index(&["a".to_owned()], IndexOptions::default());
         assert!(index.may_have_part("short") && !index.may_have_part("a_long_identifier"));
         assert!(!index.may_have_word("b"));
-        for bytes in [&b""[..], b"PWI1", b"PWI1abc", b"XXXX0123456789012345678901234567890123456789"] {
+        for bytes in [
+            &b""[..],
+            b"PWI1",
+            b"PWI1abc",
+            b"XXXX0123456789012345678901234567890123456789",
+        ] {
             assert_eq!(WordIndex::from_bytes(bytes), None);
         }
     }

@@ -41,9 +41,7 @@ mod selector;
 mod stages;
 
 pub use ast::Expr;
-pub use evaluation::{
-    Answer, Direction, Entry, Evaluation, EvaluationError, Parameters, Sample, Series, Stream,
-};
+pub use evaluation::{Answer, Direction, Entry, Evaluation, EvaluationError, Parameters, Sample, Series, Stream};
 pub use lex::ParseError;
 pub use parser::parse;
 pub use plan::{Selection, plan};

@@ -63,8 +63,14 @@ impl Need {
     pub fn substring(text: &str) -> Self {
         let word = |c: char| c.is_ascii() && is_word_byte(c as u8);
         let first = text.find(|c| !word(c)).unwrap_or(text.len());
-        let last = text.rfind(|c| !word(c)).map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
-        let ends = if first == text.len() { vec![text] } else { vec![&text[..first], &text[last..]] };
+        let last = text
+            .rfind(|c| !word(c))
+            .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
+        let ends = if first == text.len() {
+            vec![text]
+        } else {
+            vec![&text[..first], &text[last..]]
+        };
         let parts = ends.into_iter().filter(|part| part.len() >= MIN_PART_BYTES);
         let parts = parts.map(|part| Self::Part(part.to_ascii_lowercase()));
         Self::all([Self::words(&sure_words(text))].into_iter().chain(parts))

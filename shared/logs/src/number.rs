@@ -57,8 +57,8 @@ pub fn parse_duration_seconds(text: &str) -> Option<f64> {
 /// Reads a size as `dustin/go-humanize` does, which Loki uses: `10KB` is 10,000, `10KiB` is 10,240, `5 MB`, `7`. Bytes.
 #[must_use]
 pub fn parse_bytes(text: &str) -> Option<f64> {
-    let (number, unit) = leading_number(&text.replace(',', ""))
-        .map(|(number, unit)| (number, unit.trim().to_ascii_lowercase()))?;
+    let (number, unit) =
+        leading_number(&text.replace(',', "")).map(|(number, unit)| (number, unit.trim().to_ascii_lowercase()))?;
     let factor: f64 = match unit.as_str() {
         "" | "b" => 1.0,
         "k" | "kb" => 1e3,

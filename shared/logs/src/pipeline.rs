@@ -23,8 +23,8 @@ mod shipped;
 mod stage;
 mod yaml;
 
-use crate::{LogRecord, templates};
 use crate::grok::Scratch;
+use crate::{LogRecord, templates};
 use event::Event;
 use multiline::Multiline;
 use parapet_model::Matcher;
@@ -120,7 +120,9 @@ impl Pipelines {
     #[must_use]
     pub fn template_options(&self, record: &LogRecord, path: &str) -> templates::Options {
         let pipeline = self.find(record, path);
-        pipeline.and_then(|pipeline| pipeline.templates.clone()).unwrap_or_default()
+        pipeline
+            .and_then(|pipeline| pipeline.templates.clone())
+            .unwrap_or_default()
     }
 
     /// Runs records through their pipelines. Each brings its line, its stream, and what its way in knew of it; a time
@@ -164,7 +166,10 @@ impl Pipelines {
 
     fn find(&self, record: &LogRecord, path: &str) -> Option<&Pipeline> {
         self.pipelines.iter().find(|pipeline| {
-            pipeline.matchers.iter().all(|matcher| matcher.matches_labels(&record.stream))
+            pipeline
+                .matchers
+                .iter()
+                .all(|matcher| matcher.matches_labels(&record.stream))
                 && (pipeline.paths.is_empty() || pipeline.paths.iter().any(|pattern| pattern.matches(path)))
         })
     }
@@ -201,7 +206,10 @@ impl Pipelines {
         drop(line);
         finished.fill(&mut record);
         record.raw = raw;
-        for redactor in [Some(&self.redactor), pipeline.map(|pipeline| &pipeline.redactor)].into_iter().flatten() {
+        for redactor in [Some(&self.redactor), pipeline.map(|pipeline| &pipeline.redactor)]
+            .into_iter()
+            .flatten()
+        {
             counts.redacted += redactor.redact(&mut record);
         }
         for rule in pipeline.map_or(&[][..], |pipeline| &pipeline.metrics) {

@@ -104,7 +104,11 @@ impl<'a> Parser<'a> {
             parts.push(self.and(field)?);
         }
         self.depth -= 1;
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::Or(parts) })
+        Ok(if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Filter::Or(parts)
+        })
     }
 
     fn and(&mut self, field: Option<&str>) -> Result<Filter, Fault> {
@@ -116,7 +120,11 @@ impl<'a> Parser<'a> {
                 _ => parts.push(self.not(field)?),
             }
         }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::And(parts) })
+        Ok(if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Filter::And(parts)
+        })
     }
 
     fn not(&mut self, field: Option<&str>) -> Result<Filter, Fault> {
@@ -135,7 +143,10 @@ impl<'a> Parser<'a> {
     fn primary(&mut self, field: Option<&str>) -> Result<Filter, Fault> {
         let place = self.place();
         let Some(token) = self.peek() else {
-            return Err((place, "unexpected end; a word, a phrase or field:value must follow".to_owned()));
+            return Err((
+                place,
+                "unexpected end; a word, a phrase or field:value must follow".to_owned(),
+            ));
         };
         self.at += 1;
         match &token.kind {
@@ -147,13 +158,23 @@ impl<'a> Parser<'a> {
                 Ok(inner)
             }
             Kind::Field(name) => match field {
-                Some(outer) => Err((place, format!("a field within the values of {outer}; close the ) first"))),
+                Some(outer) => Err((
+                    place,
+                    format!("a field within the values of {outer}; close the ) first"),
+                )),
                 None => self.value_of(name),
             },
-            kind => value(field, kind).map_err(|message| (place, message.unwrap_or_else(|| format!(
-                "unexpected {}; a word, a phrase or field:value must stand here",
-                token.describe()
-            )))),
+            kind => value(field, kind).map_err(|message| {
+                (
+                    place,
+                    message.unwrap_or_else(|| {
+                        format!(
+                            "unexpected {}; a word, a phrase or field:value must stand here",
+                            token.describe()
+                        )
+                    }),
+                )
+            }),
         }
     }
 
@@ -207,7 +228,11 @@ fn value(field: Option<&str>, kind: &Kind) -> Result<Filter, Option<String>> {
 }
 
 fn regex(pattern: &str, whole: bool) -> Result<regex::Regex, String> {
-    let pattern = if whole { format!("^(?:{pattern})$") } else { pattern.to_owned() };
+    let pattern = if whole {
+        format!("^(?:{pattern})$")
+    } else {
+        pattern.to_owned()
+    };
     RegexBuilder::new(&pattern)
         .case_insensitive(true)
         .size_limit(1 << 20)

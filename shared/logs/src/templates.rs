@@ -43,7 +43,10 @@ impl Default for Options {
 /// Masks that are known by name.
 const MASKS: [(&str, &str); 8] = [
     ("ip", r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?::[0-9]+)?"),
-    ("hex", r"\b0[xX][0-9a-fA-F]+\b|\b[0-9a-fA-F]*[0-9][0-9a-fA-F]{6,}[0-9a-fA-F]*\b"),
+    (
+        "hex",
+        r"\b0[xX][0-9a-fA-F]+\b|\b[0-9a-fA-F]*[0-9][0-9a-fA-F]{6,}[0-9a-fA-F]*\b",
+    ),
     ("number", r"(?:\b|[-+])[0-9]+(?:\.[0-9]+)?\b"),
     ("uuid", r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"),
     ("path", r"(?:/[A-Za-z0-9_.-]+)+"),
@@ -173,7 +176,9 @@ impl Miner {
     /// Forgets the template that was not seen for longest.
     fn forget(&mut self) {
         let known = self.groups.iter().enumerate();
-        let oldest = known.filter_map(|(index, group)| Some((group.as_ref()?.seen, index))).min();
+        let oldest = known
+            .filter_map(|(index, group)| Some((group.as_ref()?.seen, index)))
+            .min();
         let Some((_, index)) = oldest else { return };
         if let Some(group) = self.groups[index].take()
             && let Some(groups) = self.leaves.get_mut(&group.leaf)
@@ -249,18 +254,31 @@ mod tests {
     fn mine(options: Options, messages: &[&str]) -> Vec<(String, u64)> {
         let mut miner = Miner::new(options).unwrap();
         messages.iter().for_each(|message| miner.learn(message));
-        miner.templates().into_iter().map(|template| (template.text, template.count)).collect()
+        miner
+            .templates()
+            .into_iter()
+            .map(|template| (template.text, template.count))
+            .collect()
     }
 
     #[test]
     fn words_that_differ_become_wildcards() {
-        let found = mine(Options::default(), &[
-            "login of alice succeeded from 10.0.0.1",
-            "login of bob succeeded from 10.0.0.2",
-            "disk 3 is full",
-            "login of carol succeeded from 10.0.0.3",
-        ]);
-        assert_eq!(found, [("login of <*> succeeded from <*>".to_owned(), 3), ("disk <*> is full".to_owned(), 1)]);
+        let found = mine(
+            Options::default(),
+            &[
+                "login of alice succeeded from 10.0.0.1",
+                "login of bob succeeded from 10.0.0.2",
+                "disk 3 is full",
+                "login of carol succeeded from 10.0.0.3",
+            ],
+        );
+        assert_eq!(
+            found,
+            [
+                ("login of <*> succeeded from <*>".to_owned(), 3),
+                ("disk <*> is full".to_owned(), 1)
+            ]
+        );
     }
 
     #[test]
@@ -282,7 +300,9 @@ mod tests {
 
     #[test]
     fn parts_add_up() {
-        let messages: Vec<String> = (0..100).map(|n| format!("request {n} of shop {} done", n % 7)).collect();
+        let messages: Vec<String> = (0..100)
+            .map(|n| format!("request {n} of shop {} done", n % 7))
+            .collect();
         let mut whole = Miner::new(Options::default()).unwrap();
         let mut parts = Miner::new(Options::default()).unwrap();
         for chunk in messages.chunks(30) {

@@ -53,7 +53,11 @@ impl Phrase {
                     needles.end();
                 }
                 c => {
-                    let c = if c == '\\' && wildcards { chars.next().unwrap_or(c) } else { c };
+                    let c = if c == '\\' && wildcards {
+                        chars.next().unwrap_or(c)
+                    } else {
+                        c
+                    };
                     let literal = regex::escape(c.encode_utf8(&mut [0; 4]));
                     // ASCII folds to ASCII alone, as in the index.
                     let flags = if c.is_ascii() { "i-u" } else { "i" };
@@ -64,11 +68,9 @@ impl Phrase {
             spaces = c.is_whitespace();
         }
         let needles = needles.finish();
-        let edge = |c: Option<char>, boundary: &'static str| {
-            match c {
-                Some(c) if c.is_ascii() && is_word_byte(c as u8) => boundary,
-                _ => "",
-            }
+        let edge = |c: Option<char>, boundary: &'static str| match c {
+            Some(c) if c.is_ascii() && is_word_byte(c as u8) => boundary,
+            _ => "",
         };
         let start = edge(text.chars().next(), r"(?-u:\b{start-half})");
         let end = edge(text.chars().next_back(), r"(?-u:\b{end-half})");

@@ -78,7 +78,10 @@ fn every_line_is_parsed_and_kept_whole() {
         let counts = outcome.counts[name];
         println!("{file}: {} lines, {} records", counts.lines, outcome.records.len());
         if counts.unparsed > 0 || counts.without_time > 0 {
-            faults.push(format!("{file}: {} unparsed, {} without time", counts.unparsed, counts.without_time));
+            faults.push(format!(
+                "{file}: {} unparsed, {} without time",
+                counts.unparsed, counts.without_time
+            ));
         }
         let raw: Vec<&[u8]> = outcome.records.iter().map(|record| record.raw.as_slice()).collect();
         let mut back = raw.join(&b'\n');
@@ -86,8 +89,14 @@ fn every_line_is_parsed_and_kept_whole() {
             back.push(b'\n');
         }
         assert!(back == bytes, "{file} does not come back byte for byte");
-        let with_message = outcome.records.iter().filter(|record| record.message.len() < record.raw.len());
-        assert!(with_message.count() > 0 || name.contains("nginx"), "{file} has no messages of its own");
+        let with_message = outcome
+            .records
+            .iter()
+            .filter(|record| record.message.len() < record.raw.len());
+        assert!(
+            with_message.count() > 0 || name.contains("nginx"),
+            "{file} has no messages of its own"
+        );
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
@@ -108,7 +117,10 @@ fn as_many_templates_as_published() {
         let mut miner = Miner::new(pipelines.template_options(&records[0], "")).unwrap();
         records.iter().for_each(|record| miner.learn(&record.message));
         let templates = miner.templates();
-        assert_eq!(templates.iter().map(|template| template.count).sum::<u64>(), records.len() as u64);
+        assert_eq!(
+            templates.iter().map(|template| template.count).sum::<u64>(),
+            records.len() as u64
+        );
         println!("{file}: {} templates, {published} published", templates.len());
         if templates.len().abs_diff(published) * 10 > published {
             faults.push(format!("{file}: {} templates, {published} published", templates.len()));

@@ -18,10 +18,26 @@ fn record(seconds: i64, stream: &[(&str, &str)], line: &str) -> LogRecord {
 fn records() -> Vec<LogRecord> {
     let (web, api) = ([("app", "web"), ("env", "prod")], [("app", "api"), ("env", "prod")]);
     let mut records = vec![
-        record(1, &web, r#"{"level":"info","status":200,"took":"250ms","size":"1KB","user":{"name":"ann"},"tags":["a","b"]}"#),
-        record(2, &web, r#"{"level":"error","status":500,"took":"1s","size":"2KB","user":{"name":"bob"}}"#),
-        record(3, &api, r#"level=warn status=404 took=30ms size=10KB msg="not found" ip=10.0.0.7"#),
-        record(4, &api, r#"level=info status=200 took=20ms size=20KB msg="ok fine" ip=192.168.1.5"#),
+        record(
+            1,
+            &web,
+            r#"{"level":"info","status":200,"took":"250ms","size":"1KB","user":{"name":"ann"},"tags":["a","b"]}"#,
+        ),
+        record(
+            2,
+            &web,
+            r#"{"level":"error","status":500,"took":"1s","size":"2KB","user":{"name":"bob"}}"#,
+        ),
+        record(
+            3,
+            &api,
+            r#"level=warn status=404 took=30ms size=10KB msg="not found" ip=10.0.0.7"#,
+        ),
+        record(
+            4,
+            &api,
+            r#"level=info status=200 took=20ms size=20KB msg="ok fine" ip=192.168.1.5"#,
+        ),
         record(5, &[("app", "nginx")], r#"10.1.2.3 - - "GET /a HTTP/1.1" 200 512"#),
         record(6, &[("app", "nginx")], r#"10.1.2.4 - - "POST /b HTTP/1.1" 500 128"#),
         record(7, &[("app", "packed")], r#"{"pod":"p1","_entry":"the line"}"#),
@@ -51,13 +67,17 @@ fn ask(query: &str) -> String {
     let mut evaluation = Evaluation::new(&expr, parameters).unwrap();
     for selection in 0..evaluation.selections().len() {
         for record in records() {
-            evaluation.push(selection, &record).unwrap_or_else(|error| panic!("{query}: {error}"));
+            evaluation
+                .push(selection, &record)
+                .unwrap_or_else(|error| panic!("{query}: {error}"));
         }
     }
     match evaluation.finish().unwrap_or_else(|error| panic!("{query}: {error}")) {
         Answer::Scalar(number) => format_float(number),
         Answer::Vector(samples) => {
-            let texts = samples.iter().map(|sample| format!("{} {}", sample.labels, format_float(sample.value)));
+            let texts = samples
+                .iter()
+                .map(|sample| format!("{} {}", sample.labels, format_float(sample.value)));
             texts.collect::<Vec<_>>().join(" ")
         }
         Answer::Streams(streams) => {
@@ -73,7 +93,15 @@ fn ask(query: &str) -> String {
 
 /// Lines are told by what is special about them.
 fn shorten(line: &str) -> String {
-    for (mark, name) in [("\"ann\"", "ANN"), ("\"bob\"", "BOB"), ("not found", "404"), ("ok fine", "OK"), ("GET /a", "GET"), ("POST /b", "POST"), ("_entry", "PACKED")] {
+    for (mark, name) in [
+        ("\"ann\"", "ANN"),
+        ("\"bob\"", "BOB"),
+        ("not found", "404"),
+        ("ok fine", "OK"),
+        ("GET /a", "GET"),
+        ("POST /b", "POST"),
+        ("_entry", "PACKED"),
+    ] {
         if line.contains(mark) && line.len() > 25 {
             return name.to_owned();
         }
@@ -109,7 +137,12 @@ fn every_row_answers() {
             faults.push(format!("{query}\n{answer}\n"));
         }
     }
-    faults.extend(expected.keys().filter(|query| !known.contains(*query)).map(|query| format!("not on the page: {query}")));
+    faults.extend(
+        expected
+            .keys()
+            .filter(|query| !known.contains(*query))
+            .map(|query| format!("not on the page: {query}")),
+    );
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
@@ -146,14 +179,24 @@ fn ranges_have_a_point_for_each_step() {
         ..Parameters::default()
     };
     let answer = evaluate(r#"sum by (app) (count_over_time({app=~"web|color"}[2s]))"#, parameters).unwrap();
-    let Answer::Matrix(series) = answer else { panic!("a matrix") };
-    let points: Vec<_> = series.iter().map(|series| (series.labels.to_string(), series.points.clone())).collect();
-    assert_eq!(points, [
-        (r#"{app="color"}"#.to_owned(), vec![(8 * SECOND, 1.0)]),
-        (r#"{app="web"}"#.to_owned(), vec![(2 * SECOND, 2.0)]),
-    ]);
+    let Answer::Matrix(series) = answer else {
+        panic!("a matrix")
+    };
+    let points: Vec<_> = series
+        .iter()
+        .map(|series| (series.labels.to_string(), series.points.clone()))
+        .collect();
+    assert_eq!(
+        points,
+        [
+            (r#"{app="color"}"#.to_owned(), vec![(8 * SECOND, 1.0)]),
+            (r#"{app="web"}"#.to_owned(), vec![(2 * SECOND, 2.0)]),
+        ]
+    );
     let answer = evaluate("vector(1) + 1", parameters).unwrap();
-    let Answer::Matrix(series) = answer else { panic!("a matrix") };
+    let Answer::Matrix(series) = answer else {
+        panic!("a matrix")
+    };
     assert_eq!(series[0].points.len(), 4);
 }
 
@@ -175,7 +218,9 @@ fn limits_keep_the_latest_or_the_earliest() {
             evaluation.push(0, &record).unwrap();
         }
         assert_eq!(evaluation.bound_ns(), Some(bound * SECOND));
-        let Answer::Streams(streams) = evaluation.finish().unwrap() else { panic!("streams") };
+        let Answer::Streams(streams) = evaluation.finish().unwrap() else {
+            panic!("streams")
+        };
         let lines: Vec<&str> = streams[0].entries.iter().map(|entry| entry.line.as_str()).collect();
         assert_eq!(lines, want);
     }
@@ -191,7 +236,9 @@ fn what_is_to_be_fetched() {
         ..Parameters::default()
     };
     let plan = parapet_logs::logql::plan(&parse(query).unwrap(), &parameters);
-    let [first, second] = plan.as_slice() else { panic!("two selections") };
+    let [first, second] = plan.as_slice() else {
+        panic!("two selections")
+    };
     assert_eq!((first.start_ns, first.end_ns), (640 * SECOND + 1, 1_940 * SECOND));
     assert_eq!(first.fields, [("trace_id".to_owned(), "t1".to_owned())]);
     // The first and the last word may be parts of longer ones.
@@ -213,14 +260,26 @@ fn errors_say_where_and_what() {
         (r#"{app="a"} | regexp "x""#, "line 1, col 1", "named capture"),
         (r#"{app="a"} | pattern "<a><b>""#, "line 1, col 1", "consecutive"),
         (r#"{app="a"} | line_format "{{.a""#, "line 1, col 1", "template"),
-        (r#"{app="a"} | line_format "{{fromJson .a}}""#, "line 1, col 1", "fromJson"),
+        (
+            r#"{app="a"} | line_format "{{fromJson .a}}""#,
+            "line 1, col 1",
+            "fromJson",
+        ),
         (r#"{app="a"} |= ip("1.2.3")"#, "line 1, col 1", "write an address"),
         (r#"{app="a"} |~ ip("1.2.3.4")"#, "line 1, col", "invalid match type"),
         (r#"rate({app="a"})"#, "line 1, col 15", "expecting RANGE"),
         (r#"rate({app="a"}[5x])"#, "line 1, col 15", "duration"),
         (r#"sum_over_time({app="a"}[5m])"#, "line 1, col 1", "without unwrap"),
-        (r#"count_over_time({app="a"} | unwrap b [5m])"#, "line 1, col 1", "with unwrap"),
-        (r#"quantile_over_time({app="a"} | unwrap b [5m])"#, "line 1, col 1", "parameter required"),
+        (
+            r#"count_over_time({app="a"} | unwrap b [5m])"#,
+            "line 1, col 1",
+            "with unwrap",
+        ),
+        (
+            r#"quantile_over_time({app="a"} | unwrap b [5m])"#,
+            "line 1, col 1",
+            "parameter required",
+        ),
         (r#"rate({app="a"}[5m]) by (b)"#, "line 1, col 1", "grouping not allowed"),
         (r#"topk(rate({app="a"}[5m]))"#, "line 1, col 6", "parameter required"),
         (r#"sum({app="a"})"#, "line 1, col 5", "log query"),
@@ -229,13 +288,21 @@ fn errors_say_where_and_what() {
         (r#"rate({app="a"}[5m]) @ 5"#, "line 1, col 21", "unexpected"),
         (r#"rate({app="a"}[5m])[1h:5m]"#, "line 1, col 20", "duration"),
         (r#"foo({app="a"})"#, "line 1, col 1", "functions are"),
-        (r#"{app="a"} | label_format a=b,a=c"#, "line 1, col", "multiple label name"),
+        (
+            r#"{app="a"} | label_format a=b,a=c"#,
+            "line 1, col",
+            "multiple label name",
+        ),
         (r#"rate({app="a"}[5m]) + bool 1"#, "line 1, col", "comparison operators"),
     ] {
         let error = parse(query).expect_err(query).to_string();
         assert!(error.contains(place) && error.contains(word), "{query}: {error}");
     }
-    for nested in ["(".repeat(100_000), format!("{{a=\"b\"}} | {}", "(".repeat(50_000)), "-".repeat(100_000)] {
+    for nested in [
+        "(".repeat(100_000),
+        format!("{{a=\"b\"}} | {}", "(".repeat(50_000)),
+        "-".repeat(100_000),
+    ] {
         assert!(parse(&nested).is_err());
     }
 }
@@ -248,9 +315,21 @@ fn what_fails_while_it_is_evaluated() {
         ..Parameters::default()
     };
     for (query, parameters, word) in [
-        (r#"count_over_time({app="api"} | json [10s])"#, at, "pipeline error: 'JSONParserErr'"),
-        (r#"sum_over_time({app="api"} | logfmt | unwrap msg [10s])"#, at, "SampleExtractionErr"),
-        (r#"count_over_time({app="api"} | logfmt | msg>5 [10s])"#, at, "LabelFilterErr"),
+        (
+            r#"count_over_time({app="api"} | json [10s])"#,
+            at,
+            "pipeline error: 'JSONParserErr'",
+        ),
+        (
+            r#"sum_over_time({app="api"} | logfmt | unwrap msg [10s])"#,
+            at,
+            "SampleExtractionErr",
+        ),
+        (
+            r#"count_over_time({app="api"} | logfmt | msg>5 [10s])"#,
+            at,
+            "LabelFilterErr",
+        ),
         (
             r#"rate({env="prod"}[10s]) / on (env) rate({env="prod"}[10s])"#,
             at,

@@ -24,11 +24,15 @@ pub(super) const FUNCTIONS: Table = &[
     ),
     (
         "__timestamp__",
-        with_environment(&[], |environment, _| Ok(Value::Time(Time::from_nanos(environment.timestamp_ns)))),
+        with_environment(&[], |environment, _| {
+            Ok(Value::Time(Time::from_nanos(environment.timestamp_ns)))
+        }),
     ),
     (
         "now",
-        with_environment(&[], |environment, _| Ok(Value::Time(Time::from_millis(environment.now_ms)))),
+        with_environment(&[], |environment, _| {
+            Ok(Value::Time(Time::from_millis(environment.now_ms)))
+        }),
     ),
     ("ToLower", pure(&[S], to_lower)),
     ("ToUpper", pure(&[S], to_upper)),
@@ -45,13 +49,24 @@ pub(super) const FUNCTIONS: Table = &[
     ("TrimSuffix", texts!(&[S, S], |a| strip_suffix(text(a, 0), text(a, 1)))),
     ("trimPrefix", texts!(&[S, S], |a| strip_prefix(text(a, 1), text(a, 0)))),
     ("trimSuffix", texts!(&[S, S], |a| strip_suffix(text(a, 1), text(a, 0)))),
-    ("Replace", pure(&[S, S, S, ANY], |a| replace(text(a, 0), text(a, 1), text(a, 2), int(&a[3])))),
-    ("replace", pure(&[S, S, S], |a| replace(text(a, 2), text(a, 0), text(a, 1), -1))),
+    (
+        "Replace",
+        pure(&[S, S, S, ANY], |a| {
+            replace(text(a, 0), text(a, 1), text(a, 2), int(&a[3]))
+        }),
+    ),
+    (
+        "replace",
+        pure(&[S, S, S], |a| replace(text(a, 2), text(a, 0), text(a, 1), -1)),
+    ),
     ("contains", texts!(&[S, S], |a| text(a, 1).contains(text(a, 0)))),
     ("hasPrefix", texts!(&[S, S], |a| text(a, 1).starts_with(text(a, 0)))),
     ("hasSuffix", texts!(&[S, S], |a| text(a, 1).ends_with(text(a, 0)))),
     ("trunc", texts!(&[ANY, S], |a| trunc(int(&a[0]), text(a, 1)))),
-    ("substr", texts!(&[ANY, ANY, S], |a| substr(int(&a[0]), int(&a[1]), text(a, 2)))),
+    (
+        "substr",
+        texts!(&[ANY, ANY, S], |a| substr(int(&a[0]), int(&a[1]), text(a, 2))),
+    ),
     ("repeat", pure(&[ANY, S], |a| repeat(text(a, 1), int(&a[0])))),
     ("indent", pure(&[ANY, S], |a| indent(a, ""))),
     ("nindent", pure(&[ANY, S], |a| indent(a, "\n"))),
@@ -61,22 +76,41 @@ pub(super) const FUNCTIONS: Table = &[
     ("regexReplaceAllLiteral", pure(&[S, S, S], |a| regex_replace(a, true))),
     ("count", pure(&[S, S], count)),
     ("urlencode", texts!(&[S], |a| super::text::query_escape(text(a, 0)))),
-    ("urldecode", pure(&[S], |a| super::text::query_unescape(text(a, 0)).map(Value::from))),
+    (
+        "urldecode",
+        pure(&[S], |a| super::text::query_unescape(text(a, 0)).map(Value::from)),
+    ),
     ("b64enc", texts!(&[S], |a| STANDARD.encode(text(a, 0)))),
     ("b64dec", pure(&[S], b64dec)),
     ("bytes", pure(&[S], bytes)),
     ("duration", pure(&[S], duration)),
     ("duration_seconds", pure(&[S], duration)),
-    ("unixEpoch", texts!(&[Type::Time], |a| (time(a, 0).nanos() / 1_000_000_000).to_string())),
-    ("unixEpochMillis", texts!(&[Type::Time], |a| (time(a, 0).nanos() / 1_000_000).to_string())),
-    ("unixEpochNanos", texts!(&[Type::Time], |a| time(a, 0).nanos().to_string())),
+    (
+        "unixEpoch",
+        texts!(&[Type::Time], |a| (time(a, 0).nanos() / 1_000_000_000).to_string()),
+    ),
+    (
+        "unixEpochMillis",
+        texts!(&[Type::Time], |a| (time(a, 0).nanos() / 1_000_000).to_string()),
+    ),
+    (
+        "unixEpochNanos",
+        texts!(&[Type::Time], |a| time(a, 0).nanos().to_string()),
+    ),
     ("unixToTime", pure(&[S], unix_to_time)),
     ("date", texts!(&[S, Type::Time], |a| time(a, 1).format(text(a, 0)))),
     (
         "toDate",
-        pure(&[S, S], |a| Ok(Value::Time(Time::parse(text(a, 0), text(a, 1)).unwrap_or_else(|_| Time::zero())))),
+        pure(&[S, S], |a| {
+            Ok(Value::Time(
+                Time::parse(text(a, 0), text(a, 1)).unwrap_or_else(|_| Time::zero()),
+            ))
+        }),
     ),
-    ("default", pure(&[ANY, ANY], |a| Ok(a[usize::from(a[1].is_true())].clone()))),
+    (
+        "default",
+        pure(&[ANY, ANY], |a| Ok(a[usize::from(a[1].is_true())].clone())),
+    ),
     ("int", texts!(&[ANY], |a| int(&a[0]))),
     ("float64", texts!(&[ANY], |a| float(&a[0]))),
     ("add", integers(|a, b| Some(a.wrapping_add(b)))),
@@ -131,7 +165,9 @@ fn integer(arguments: &[Value], operation: impl Fn(i64, i64) -> Option<i64>) -> 
     let mut rest = arguments.iter().map(int);
     let first = rest.next().unwrap_or_default();
     let folded = rest.try_fold(first, operation);
-    folded.map(Value::Int).ok_or_else(|| "integer divide by zero".to_owned())
+    folded
+        .map(Value::Int)
+        .ok_or_else(|| "integer divide by zero".to_owned())
 }
 
 /// As sprig casts: what is no number is 0.
@@ -215,7 +251,11 @@ fn trunc(length: i64, text: &str) -> String {
 
 /// A negative start is the beginning, a negative end the end.
 fn substr(start: i64, end: i64, text: &str) -> String {
-    characters(text, usize::try_from(start).unwrap_or(0), usize::try_from(end).unwrap_or(usize::MAX))
+    characters(
+        text,
+        usize::try_from(start).unwrap_or(0),
+        usize::try_from(end).unwrap_or(usize::MAX),
+    )
 }
 
 fn repeat(text: &str, times: i64) -> Result<Value, String> {
@@ -229,13 +269,18 @@ fn repeat(text: &str, times: i64) -> Result<Value, String> {
 fn indent(arguments: &[Value], before: &str) -> Result<Value, String> {
     let width = usize::try_from(int(&arguments[0])).unwrap_or(0).min(1 << 10);
     let pad = " ".repeat(width);
-    bounded(format!("{before}{pad}{}", text(arguments, 1).replace('\n', &format!("\n{pad}"))))
+    bounded(format!(
+        "{before}{pad}{}",
+        text(arguments, 1).replace('\n', &format!("\n{pad}"))
+    ))
 }
 
 /// Cuts or fills to a width.
 fn align(arguments: &[Value], left: bool) -> Result<Value, String> {
     let text = text(arguments, 1);
-    let Ok(width) = usize::try_from(int(&arguments[0])) else { return Ok(Value::from(text)) };
+    let Ok(width) = usize::try_from(int(&arguments[0])) else {
+        return Ok(Value::from(text));
+    };
     let length = text.chars().count();
     if length >= width {
         let from = if left { 0 } else { length - width };
@@ -245,7 +290,11 @@ fn align(arguments: &[Value], left: bool) -> Result<Value, String> {
         return Err("text is too long".to_owned());
     }
     let pad = " ".repeat(width - length);
-    Ok(Value::from(if left { format!("{text}{pad}") } else { format!("{pad}{text}") }))
+    Ok(Value::from(if left {
+        format!("{text}{pad}")
+    } else {
+        format!("{pad}{text}")
+    }))
 }
 
 fn regex_replace(arguments: &[Value], literal: bool) -> Result<Value, String> {
@@ -279,7 +328,9 @@ fn b64dec(arguments: &[Value]) -> Result<Value, String> {
 /// `10KB` and `1.5 MiB` in bytes.
 fn bytes(arguments: &[Value]) -> Result<Value, String> {
     let text = text(arguments, 0).trim();
-    let length = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let length = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let number: f64 = text[..length].parse().map_err(|_| format!("invalid size {text:?}"))?;
     let factor = match text[length..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
@@ -306,10 +357,14 @@ fn duration(arguments: &[Value]) -> Result<Value, String> {
     };
     let mut seconds = 0.0;
     while !rest.is_empty() && rest != "0" {
-        let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+        let length = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(invalid)?;
         let number: f64 = rest[..length].parse().map_err(|_| invalid())?;
         let after = &rest[length..];
-        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
         let unit = match &after[..end] {
             "ns" => 1e-9,
             "us" | "µs" | "μs" => 1e-6,
@@ -322,7 +377,11 @@ fn duration(arguments: &[Value]) -> Result<Value, String> {
         seconds += number * unit;
         rest = &after[end..];
     }
-    if text.is_empty() { Err(invalid()) } else { Ok(Value::Float(sign * seconds)) }
+    if text.is_empty() {
+        Err(invalid())
+    } else {
+        Ok(Value::Float(sign * seconds))
+    }
 }
 
 /// Days, seconds, milliseconds, microseconds or nanoseconds, by how many digits there are.

@@ -77,7 +77,10 @@ impl Expansion<'_> {
         while let Some(start) = rest.find("%{") {
             self.plain(&rest[..start]);
             let Some(length) = rest[start..].find('}') else {
-                return Err(format!("{} is not closed; write %{{SYNTAX:name}}", quote(&rest[start..])));
+                return Err(format!(
+                    "{} is not closed; write %{{SYNTAX:name}}",
+                    quote(&rest[start..])
+                ));
             };
             self.reference(&rest[start + 2..start + length])?;
             rest = &rest[start + length + 1..];
@@ -105,7 +108,11 @@ impl Expansion<'_> {
             if c == '\\' {
                 length += rest[1..].chars().next().map_or(0, char::len_utf8);
                 let braced = rest[length..].starts_with('{') && matches!(&rest[1..length], "x" | "p" | "P");
-                length += if braced { rest[length..].find('}').map_or(0, |end| end + 1) } else { 0 };
+                length += if braced {
+                    rest[length..].find('}').map_or(0, |end| end + 1)
+                } else {
+                    0
+                };
             } else if c == '{' && !rest[1..].starts_with(|next: char| next.is_ascii_digit()) {
                 // A brace that opens no repetition stands for itself.
                 self.out.push('\\');
@@ -124,7 +131,11 @@ impl Expansion<'_> {
         let mut parts = inside.splitn(3, ':');
         let syntax = parts.next().unwrap_or_default();
         let own = self.own;
-        let Some(definition) = own.get(syntax).map(String::as_str).or_else(|| LIBRARY.get(syntax).copied()) else {
+        let Some(definition) = own
+            .get(syntax)
+            .map(String::as_str)
+            .or_else(|| LIBRARY.get(syntax).copied())
+        else {
             return Err(format!(
                 "there is no pattern {}; define it under patterns, or take one of Logstash's",
                 quote(syntax)
@@ -135,7 +146,10 @@ impl Expansion<'_> {
                 if let Some(kind) = parts.next()
                     && !matches!(kind, "int" | "float" | "string" | "long" | "double" | "boolean")
                 {
-                    return Err(format!("{} is no type; write int or float, or leave it out", quote(kind)));
+                    return Err(format!(
+                        "{} is no type; write int or float, or leave it out",
+                        quote(kind)
+                    ));
                 }
                 // `[http][status]` is Logstash's way to write `http.status`.
                 let name = name.trim_matches(['[', ']']).replace("][", ".");

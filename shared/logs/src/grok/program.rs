@@ -47,7 +47,9 @@ impl Set {
 
 impl std::fmt::Debug for Set {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries((0..257).filter(|symbol| self.has(*symbol))).finish()
+        f.debug_list()
+            .entries((0..257).filter(|symbol| self.has(*symbol)))
+            .finish()
     }
 }
 
@@ -210,7 +212,11 @@ impl Compiler {
     /// A few characters of more than one byte, such as the library's month names have.
     fn characters(&mut self, class: &Class) -> Option<()> {
         let Class::Unicode(chars) = class else { return None };
-        let all: Vec<char> = chars.iter().flat_map(|range| range.start()..=range.end()).take(64).collect();
+        let all: Vec<char> = chars
+            .iter()
+            .flat_map(|range| range.start()..=range.end())
+            .take(64)
+            .collect();
         if all.len() == 64 {
             return None;
         }
@@ -278,17 +284,16 @@ impl Compiler {
     }
 
     /// A loop's body, before or after the way out of it as it is greedy or not.
-    fn body(
-        &mut self,
-        ways: usize,
-        repetition: &Repetition,
-        emit: impl FnOnce(&mut Self) -> Option<()>,
-    ) -> Option<()> {
+    fn body(&mut self, ways: usize, repetition: &Repetition, emit: impl FnOnce(&mut Self) -> Option<()>) -> Option<()> {
         let start = self.out.len();
         emit(self)?;
         let after = self.out.len();
         if let Instruction::Ways { targets, .. } = &mut self.out[ways] {
-            *targets = if repetition.greedy { vec![start, after] } else { vec![after, start] };
+            *targets = if repetition.greedy {
+                vec![start, after]
+            } else {
+                vec![after, start]
+            };
         }
         Some(())
     }

@@ -46,7 +46,11 @@ enum Frame {
     /// A run that may give back down to `low`.
     Shorter { instruction: usize, low: usize, at: usize },
     /// A run that may take more.
-    Longer { instruction: usize, count: usize, at: usize },
+    Longer {
+        instruction: usize,
+        count: usize,
+        at: usize,
+    },
     /// What a slot held.
     Slot { slot: usize, held: usize },
 }
@@ -107,7 +111,10 @@ fn run_at(program: &Program, text: &[u8], start: usize, scratch: &mut Scratch, s
             } => {
                 let window = &text[at..at + (text.len() - at).min(*most)];
                 if *greedy || *whole {
-                    let taken = window.iter().position(|byte| !set.has_byte(*byte)).unwrap_or(window.len());
+                    let taken = window
+                        .iter()
+                        .position(|byte| !set.has_byte(*byte))
+                        .unwrap_or(window.len());
                     if taken < *least {
                         false
                     } else if *whole && taken < *most {
@@ -188,7 +195,9 @@ fn back(program: &Program, text: &[u8], scratch: &mut Scratch) -> Option<(usize,
                 taken,
                 at,
             } => {
-                let Instruction::Ways { lists, .. } = &program.instructions[instruction] else { continue };
+                let Instruction::Ways { lists, .. } = &program.instructions[instruction] else {
+                    continue;
+                };
                 let ways = &lists[list];
                 if taken + 1 < ways.len() {
                     scratch.frames.push(Frame::Ways {
@@ -201,7 +210,9 @@ fn back(program: &Program, text: &[u8], scratch: &mut Scratch) -> Option<(usize,
                 return Some((ways[taken], at));
             }
             Frame::Shorter { instruction, low, at } => {
-                let Instruction::Run { next, .. } = &program.instructions[instruction] else { continue };
+                let Instruction::Run { next, .. } = &program.instructions[instruction] else {
+                    continue;
+                };
                 if let Some(place) = shorter(text, next, scratch, instruction, low, at) {
                     return Some((instruction + 1, place));
                 }

@@ -51,7 +51,14 @@ fn every_pattern_of_the_library_compiles() {
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         quick += usize::from(extractor.program.is_some());
         total += 1;
-        for text in [ACCESS, "", "x", "Jun 14 15:16:01 combo sshd[19939]: failure; user=root", "1.5", "::1"] {
+        for text in [
+            ACCESS,
+            "",
+            "x",
+            "Jun 14 15:16:01 combo sshd[19939]: failure; user=root",
+            "1.5",
+            "::1",
+        ] {
             assert_eq!(extract(&extractor, text), slowly(&extractor, text), "{name} {text}");
         }
     }
@@ -95,7 +102,14 @@ fn errors_say_what_to_write() {
 fn too_many_steps_are_left_to_the_library() {
     let extractor = Extractor::regex("(?P<x>(?:a|ab|b)*(?:a|ab|b)*(?:a|ab|b)*c)").unwrap();
     let text = "ab".repeat(200);
-    assert_eq!(run::run(extractor.program.as_ref().unwrap(), text.as_bytes(), &mut Scratch::default()), None);
+    assert_eq!(
+        run::run(
+            extractor.program.as_ref().unwrap(),
+            text.as_bytes(),
+            &mut Scratch::default()
+        ),
+        None
+    );
     assert_eq!(extract(&extractor, &text), None);
 }
 
@@ -117,4 +131,3 @@ proptest! {
         prop_assert_eq!(extract(&extractor, &text), slowly(&extractor, &text), "{}", pattern);
     }
 }
-

@@ -47,7 +47,11 @@ pub fn parse(body: &[u8], index: &str) -> Result<Vec<BulkItem>, BodyError> {
         let record = match &*action {
             "index" | "create" => match lines.next() {
                 Some((_, source)) => document(source, &index),
-                None => return Err(fault("the document is missing; end the body with a line break after it")),
+                None => {
+                    return Err(fault(
+                        "the document is missing; end the body with a line break after it",
+                    ));
+                }
             },
             // Logs are never changed.
             "update" => {
@@ -55,7 +59,11 @@ pub fn parse(body: &[u8], index: &str) -> Result<Vec<BulkItem>, BodyError> {
                 Err("update is not supported: logs are only added; use create".to_owned())
             }
             "delete" => Err("delete is not supported: logs are only added".to_owned()),
-            other => return Err(fault(&format!("expected field [create], [delete], [index] or [update] but found [{other}]"))),
+            other => {
+                return Err(fault(&format!(
+                    "expected field [create], [delete], [index] or [update] but found [{other}]"
+                )));
+            }
         };
         items.push(BulkItem {
             action: action.into_owned(),

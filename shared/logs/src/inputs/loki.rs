@@ -55,7 +55,9 @@ mod proto {
 pub fn parse_protobuf(body: &[u8], max_bytes: usize) -> Result<Vec<LogRecord>, BodyError> {
     let length = snap::raw::decompress_len(body).map_err(|error| BodyError::new("snappy", error))?;
     if length > max_bytes {
-        return Err(BodyError(format!("the body has {length} bytes decompressed, more than {max_bytes}")));
+        return Err(BodyError(format!(
+            "the body has {length} bytes decompressed, more than {max_bytes}"
+        )));
     }
     let bytes = snap::raw::Decoder::new()
         .decompress_vec(body)
@@ -67,9 +69,14 @@ pub fn parse_protobuf(body: &[u8], max_bytes: usize) -> Result<Vec<LogRecord>, B
         for entry in stream.entries {
             let time = entry.timestamp.unwrap_or_default();
             let nanos = time.seconds.checked_mul(1_000_000_000);
-            let metadata = entry.structured_metadata.into_iter().map(|pair| (pair.name, pair.value));
+            let metadata = entry
+                .structured_metadata
+                .into_iter()
+                .map(|pair| (pair.name, pair.value));
             records.push(LogRecord {
-                timestamp_ns: nanos.and_then(|nanos| nanos.checked_add(time.nanos.into())).unwrap_or_default(),
+                timestamp_ns: nanos
+                    .and_then(|nanos| nanos.checked_add(time.nanos.into()))
+                    .unwrap_or_default(),
                 raw: entry.line.into_bytes(),
                 stream: labels.clone(),
                 attributes: Labels::from_pairs(metadata),
@@ -87,7 +94,9 @@ fn parse_labels(text: &str) -> Result<Labels, BodyError> {
     if let Some(other) = matchers.iter().find(|matcher| matcher.op != MatchOp::Equal) {
         return Err(fault(format!("{other} is no label; write name=\"value\"")));
     }
-    Ok(Labels::from_pairs(matchers.into_iter().map(|matcher| (matcher.name, matcher.value))))
+    Ok(Labels::from_pairs(
+        matchers.into_iter().map(|matcher| (matcher.name, matcher.value)),
+    ))
 }
 
 #[derive(serde::Deserialize)]
@@ -128,7 +137,9 @@ pub fn parse_json(body: &[u8]) -> Result<Vec<LogRecord>, BodyError> {
                 let time = parapet_model::quote(&time);
                 BodyError(format!("{time} is no time; write nanoseconds since 1970 as a text"))
             })?;
-            let metadata = metadata.into_iter().map(|(name, value)| (name, super::json_text(&value)));
+            let metadata = metadata
+                .into_iter()
+                .map(|(name, value)| (name, super::json_text(&value)));
             records.push(LogRecord {
                 timestamp_ns,
                 raw: line.into_bytes(),

@@ -64,7 +64,10 @@ fn records(request: proto::Request) -> Vec<LogRecord> {
         for scope_logs in resource_logs.scope_logs {
             let mut attributes = shared.clone();
             let scope = scope_logs.scope.unwrap_or_default();
-            attributes.extend([("scope.name".to_owned(), scope.name), ("scope.version".to_owned(), scope.version)]);
+            attributes.extend([
+                ("scope.name".to_owned(), scope.name),
+                ("scope.version".to_owned(), scope.version),
+            ]);
             for record in scope_logs.log_records {
                 records.push(LogRecord {
                     stream: stream.clone(),
@@ -88,7 +91,11 @@ fn log_record(record: proto::LogRecord, shared: &[(String, String)]) -> LogRecor
     let level = Level::from_otlp(record.severity_number).or_else(|| Level::from_word(&record.severity_text));
     attributes.push(("severity_text".to_owned(), record.severity_text));
     attributes.push(("event_name".to_owned(), record.event_name));
-    let time = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
+    let time = if record.time_unix_nano == 0 {
+        record.observed_time_unix_nano
+    } else {
+        record.time_unix_nano
+    };
     LogRecord {
         timestamp_ns: i64::try_from(time).unwrap_or_default(),
         level,
@@ -114,7 +121,11 @@ fn flatten(attributes: Vec<proto::KeyValue>) -> Vec<(String, String)> {
         match attribute.value.and_then(|value| value.value) {
             Some(proto::Value::Map(map)) => {
                 let inner = flatten(map.values);
-                out.extend(inner.into_iter().map(|(name, value)| (format!("{}.{name}", attribute.key), value)));
+                out.extend(
+                    inner
+                        .into_iter()
+                        .map(|(name, value)| (format!("{}.{name}", attribute.key), value)),
+                );
             }
             value => out.push((attribute.key, text(proto::AnyValue { value }))),
         }

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 /// The facilities, by their numbers.
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
-    "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
+    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
 static BSD_TIME: LazyLock<Option<TimeFormat>> = LazyLock::new(|| TimeFormat::new("Syslog").ok());
@@ -24,16 +24,23 @@ pub fn frames(buffer: &[u8], max_bytes: usize) -> (Vec<&[u8]>, usize) {
         let rest = &buffer[at..];
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         // Messages begin with <: a number before it is a length.
-        let counted = (1..=7).contains(&digits) && rest.get(digits) == Some(&b' ') && rest.get(digits + 1) == Some(&b'<');
+        let counted =
+            (1..=7).contains(&digits) && rest.get(digits) == Some(&b' ') && rest.get(digits + 1) == Some(&b'<');
         if counted {
-            let length = rest[..digits].iter().fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
-            let Some(message) = rest[digits + 1..].get(..length) else { break };
+            let length = rest[..digits]
+                .iter()
+                .fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+            let Some(message) = rest[digits + 1..].get(..length) else {
+                break;
+            };
             messages.push(&message[..length.min(max_bytes)]);
             at += digits + 1 + length;
             continue;
         }
         let end = memchr::memchr(b'\n', rest);
-        let Some(length) = end.or((rest.len() > max_bytes).then_some(max_bytes)) else { break };
+        let Some(length) = end.or((rest.len() > max_bytes).then_some(max_bytes)) else {
+            break;
+        };
         let message = rest[..length].strip_suffix(b"\r").unwrap_or(&rest[..length]);
         let message = &message[..message.len().min(max_bytes)];
         if !message.is_empty() {
@@ -62,7 +69,10 @@ pub fn parse(message: &[u8], received_ns: i64, zone: Tz) -> LogRecord {
         }
         rest = after;
     }
-    let said = match rest.strip_prefix("1 ").and_then(|header| rfc5424(header, &mut record, &mut fields)) {
+    let said = match rest
+        .strip_prefix("1 ")
+        .and_then(|header| rfc5424(header, &mut record, &mut fields))
+    {
         Some(said) => said,
         None => rfc3164(rest, &mut record, &mut fields, zone),
     };
@@ -74,7 +84,10 @@ pub fn parse(message: &[u8], received_ns: i64, zone: Tz) -> LogRecord {
 /// `<34>`
 fn priority(text: &str) -> Option<(u8, &str)> {
     let (digits, after) = text.strip_prefix('<')?.split_once('>')?;
-    let priority = digits.parse().ok().filter(|priority| *priority < 192 && digits.len() <= 3)?;
+    let priority = digits
+        .parse()
+        .ok()
+        .filter(|priority| *priority < 192 && digits.len() <= 3)?;
     Some((priority, after))
 }
 
@@ -84,7 +97,11 @@ fn rfc5424<'a>(header: &'a str, record: &mut LogRecord, fields: &mut Vec<(String
     let mut part = || parts.next();
     let (time, host, app, process, id, rest) = (part()?, part()?, part()?, part()?, part()?, part()?);
     let given = |text: &str| if text == "-" { String::new() } else { text.to_owned() };
-    let timestamp_ns = if time == "-" { record.timestamp_ns } else { parse_rfc3339_ns(time)? };
+    let timestamp_ns = if time == "-" {
+        record.timestamp_ns
+    } else {
+        parse_rfc3339_ns(time)?
+    };
     let mut data = Vec::new();
     let said = match rest.strip_prefix('-') {
         Some(after) => after,
@@ -130,12 +147,16 @@ fn structured_data<'a>(mut rest: &'a str, data: &mut Vec<(String, String)>) -> O
 /// `Oct 11 22:14:15 host program[pid]: text`, any of which may be missing.
 fn rfc3164<'a>(text: &'a str, record: &mut LogRecord, fields: &mut Vec<(String, String)>, zone: Tz) -> &'a str {
     let mut rest = text;
-    let bsd = text.get(..15).and_then(|time| BSD_TIME.as_ref()?.parse(time, zone, record.timestamp_ns));
+    let bsd = text
+        .get(..15)
+        .and_then(|time| BSD_TIME.as_ref()?.parse(time, zone, record.timestamp_ns));
     let iso = || {
         let (time, _) = text.split_once(' ')?;
         Some((parse_rfc3339_ns(time).filter(|_| time.len() >= 19)?, time.len()))
     };
-    let Some((time, length)) = bsd.map(|time| (time, 15)).or_else(iso) else { return text };
+    let Some((time, length)) = bsd.map(|time| (time, 15)).or_else(iso) else {
+        return text;
+    };
     record.timestamp_ns = time;
     rest = rest[length..].trim_start();
     // A tag has a colon; a host has none, unless it is an address.
@@ -157,7 +178,9 @@ fn rfc3164<'a>(text: &'a str, record: &mut LogRecord, fields: &mut Vec<(String, 
         Some((process, after)) => (process, after),
         None => ("", after),
     };
-    let Some(said) = after.strip_prefix(':') else { return rest };
+    let Some(said) = after.strip_prefix(':') else {
+        return rest;
+    };
     tag.clone_into(&mut record.service);
     fields.push(("process.pid".to_owned(), process.to_owned()));
     said.strip_prefix(' ').unwrap_or(said)

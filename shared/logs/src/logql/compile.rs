@@ -14,9 +14,16 @@ use regex::Regex;
 /// A compiled stage.
 #[derive(Clone, Debug)]
 pub(super) enum Compiled {
-    Line { negated: bool, tests: Vec<LineTest> },
+    Line {
+        negated: bool,
+        tests: Vec<LineTest>,
+    },
     Json(Vec<(String, Vec<Step>)>),
-    Logfmt { strict: bool, keep_empty: bool, labels: Vec<(String, String)> },
+    Logfmt {
+        strict: bool,
+        keep_empty: bool,
+        labels: Vec<(String, String)>,
+    },
     Regexp(Regex),
     Pattern(Pattern),
     Unpack,
@@ -45,8 +52,16 @@ pub(super) enum CompiledSource {
 #[derive(Clone, Debug)]
 pub(super) enum CompiledFilter {
     Match(Matcher),
-    Ip { name: String, negated: bool, range: IpRange },
-    Number { name: String, op: Comparison, value: Quantity },
+    Ip {
+        name: String,
+        negated: bool,
+        range: IpRange,
+    },
+    Number {
+        name: String,
+        op: Comparison,
+        value: Quantity,
+    },
     And(Box<CompiledFilter>, Box<CompiledFilter>),
     Or(Box<CompiledFilter>, Box<CompiledFilter>),
 }
@@ -128,7 +143,8 @@ fn stage(stage: &Stage) -> Result<Compiled, String> {
 
 fn template(name: &str, text: &str) -> Result<TemplateSet, String> {
     let mut set = TemplateSet::new(Dialect::Loki);
-    set.parse(name, text).map_err(|error| format!("invalid {name} template: {error}"))?;
+    set.parse(name, text)
+        .map_err(|error| format!("invalid {name} template: {error}"))?;
     Ok(set)
 }
 

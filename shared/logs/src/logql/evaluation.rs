@@ -157,7 +157,9 @@ impl Evaluation {
     /// A query with too many points, or one that cannot be evaluated.
     pub fn new(expr: &Expr, parameters: Parameters) -> Result<Self, EvaluationError> {
         if parameters.end_ns < parameters.start_ns {
-            return Err(EvaluationError::Invalid("end timestamp must not be before start time".to_owned()));
+            return Err(EvaluationError::Invalid(
+                "end timestamp must not be before start time".to_owned(),
+            ));
         }
         if parameters.step_ns > 0 {
             let points = (parameters.end_ns - parameters.start_ns) / parameters.step_ns;
@@ -333,7 +335,9 @@ fn evaluate(
             grouping,
         } => {
             let Value::Vector(samples) = evaluate(inner, ranges, next, time_ns)? else {
-                return Err(EvaluationError::Invalid(format!("{function} needs series, not a number")));
+                return Err(EvaluationError::Invalid(format!(
+                    "{function} needs series, not a number"
+                )));
             };
             Value::Vector(aggregate::aggregate(function, *parameter, grouping.as_ref(), samples))
         }
@@ -362,7 +366,9 @@ fn label_replace(samples: Vec<Sample>, arguments: &[String; 4]) -> Result<Vec<Sa
         let value = sample.labels.get(source).unwrap_or_default().to_owned();
         match regex.captures(&value) {
             Some(captures) => Sample {
-                labels: sample.labels.with(destination, &expand_go(replacement, &regex, &captures)),
+                labels: sample
+                    .labels
+                    .with(destination, &expand_go(replacement, &regex, &captures)),
                 value: sample.value,
             },
             None => sample,

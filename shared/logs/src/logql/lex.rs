@@ -20,7 +20,11 @@ impl std::error::Error for ParseError {}
 /// In Loki's form.
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "parse error at line {}, col {}: {}", self.line, self.column, self.message)
+        write!(
+            f,
+            "parse error at line {}, col {}: {}",
+            self.line, self.column, self.message
+        )
     }
 }
 
@@ -80,8 +84,8 @@ pub(super) struct Token {
 
 /// Longer signs before those that are their beginning.
 const SIGNS: [&str; 27] = [
-    "|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<=", "|", "=", ">", "<", "{", "}", "(", ")", ",", "+", "-", "*",
-    "/", "%", "^", ".", "]",
+    "|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<=", "|", "=", ">", "<", "{", "}", "(", ")", ",", "+", "-",
+    "*", "/", "%", "^", ".", "]",
 ];
 
 /// Cuts a text; the last token is the end.
@@ -123,7 +127,9 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, ParseError> {
                 _ => (Kind::Sign("-"), 1),
             },
             c if c.is_alphabetic() || c == '_' => {
-                let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let length = rest
+                    .find(|c: char| !c.is_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len());
                 (Kind::Word(rest[..length].to_owned()), length)
             }
             c => match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
@@ -243,7 +249,13 @@ mod tests {
                 Kind::End,
             ]
         );
-        for (text, line, column) in [("{a=\"b", 1, 4), ("x\n  [5q]", 2, 3), ("é ~", 1, 3), ("[5m", 1, 1), ("\"\\q\"", 1, 1)] {
+        for (text, line, column) in [
+            ("{a=\"b", 1, 4),
+            ("x\n  [5q]", 2, 3),
+            ("é ~", 1, 3),
+            ("[5m", 1, 1),
+            ("\"\\q\"", 1, 1),
+        ] {
             let error = lex(text).unwrap_err();
             assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
         }

@@ -18,7 +18,11 @@ const MAX_BYTES: usize = 128 << 10;
 /// [`ParseError`] with the place.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
     if text.len() > MAX_BYTES {
-        return Err(ParseError::at(text, 0, format!("the query is longer than {MAX_BYTES} bytes")));
+        return Err(ParseError::at(
+            text,
+            0,
+            format!("the query is longer than {MAX_BYTES} bytes"),
+        ));
     }
     let mut parser = Parser {
         text,
@@ -79,7 +83,11 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, sign: &'static str) -> Result<()> {
-        if self.take(sign) { Ok(()) } else { Err(self.unexpected(sign)) }
+        if self.take(sign) {
+            Ok(())
+        } else {
+            Err(self.unexpected(sign))
+        }
     }
 
     /// Whether a keyword stands here, in any case.

@@ -31,7 +31,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>, String> {
                 rest = after;
             }
         } else {
-            let start = if steps.is_empty() { Some(rest) } else { rest.strip_prefix('.') };
+            let start = if steps.is_empty() {
+                Some(rest)
+            } else {
+                rest.strip_prefix('.')
+            };
             let name = start.ok_or_else(fault)?;
             let length = name.find(['.', '[']).unwrap_or(name.len());
             if length == 0 || name[..length].contains(char::is_whitespace) {

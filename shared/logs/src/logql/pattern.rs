@@ -28,7 +28,11 @@ impl Pattern {
                 if matches!(parts.last(), Some(Part::Capture(_))) {
                     return Err("found consecutive capture, which cannot be told apart; put a text between".to_owned());
                 }
-                if name != "_" && parts.iter().any(|part| matches!(part, Part::Capture(Some(other)) if other == name)) {
+                if name != "_"
+                    && parts
+                        .iter()
+                        .any(|part| matches!(part, Part::Capture(Some(other)) if other == name))
+                {
                     return Err(format!("duplicate capture name ({name})"));
                 }
                 parts.push(Part::Capture((name != "_").then(|| name.to_owned())));
@@ -57,7 +61,9 @@ impl Pattern {
         let mut rest = line;
         let mut parts = self.parts.as_slice();
         if let [Part::Literal(first), after @ ..] = parts {
-            let Some(after_first) = rest.strip_prefix(first.as_str()) else { return found };
+            let Some(after_first) = rest.strip_prefix(first.as_str()) else {
+                return found;
+            };
             (rest, parts) = (after_first, after);
         }
         while let [Part::Capture(name), after @ ..] = parts {
@@ -87,7 +93,9 @@ impl Pattern {
         let mut rest = line;
         for (index, part) in self.parts.iter().enumerate() {
             let Part::Literal(literal) = part else { continue };
-            let Some(at) = rest.find(literal.as_str()) else { return false };
+            let Some(at) = rest.find(literal.as_str()) else {
+                return false;
+            };
             if (index == 0) != (at == 0) {
                 return false;
             }
@@ -119,7 +127,10 @@ mod tests {
     fn captures_and_matches() {
         let line = r#"1.2.3.4 - - [x] "GET /a HTTP/1.1" 200"#;
         for (pattern, want) in [
-            (r#"<ip> - - <_> "<method> <uri> <_>" <status>"#, vec![("ip", "1.2.3.4"), ("method", "GET"), ("uri", "/a"), ("status", "200")]),
+            (
+                r#"<ip> - - <_> "<method> <uri> <_>" <status>"#,
+                vec![("ip", "1.2.3.4"), ("method", "GET"), ("uri", "/a"), ("status", "200")],
+            ),
             ("<ip> -", vec![("ip", "1.2.3.4")]),
             ("<ip> nope <x>", vec![("ip", line)]),
             ("nope <x>", vec![]),
@@ -136,7 +147,11 @@ mod tests {
             ("", "", true),
             ("", "x", false),
         ] {
-            assert_eq!(Pattern::parse(pattern, false).unwrap().matches(line), want, "{pattern} {line}");
+            assert_eq!(
+                Pattern::parse(pattern, false).unwrap().matches(line),
+                want,
+                "{pattern} {line}"
+            );
         }
         for (pattern, parser) in [("<a><b>", true), ("<a> <a>", true), ("x", true), ("<a> x", false)] {
             assert!(Pattern::parse(pattern, parser).is_err(), "{pattern}");

@@ -92,7 +92,7 @@ fn need(filter: &LineFilter) -> Need {
     let one = |operand: &LineOperand| match (filter.op, operand) {
         (LineOp::Contains, LineOperand::Text(text)) => Need::substring(text),
         (LineOp::Pattern, LineOperand::Text(text)) => match Pattern::parse(text, false) {
-            Ok(pattern) => Need::all(pattern.literals().map(|literal| Need::substring(literal))),
+            Ok(pattern) => Need::all(pattern.literals().map(Need::substring)),
             Err(_) => Need::Nothing,
         },
         _ => Need::Nothing,

@@ -1,8 +1,8 @@
 //! Writes queries, in Loki's form: what is written reads as the same query.
 
 use super::ast::{
-    Conversion, Expr, Grouping, LabelFilter, LabelSource, LineOperand, LogExpr, Matching, MetricExpr, NamedMatcher, Quantity,
-    RangeAggregation, Stage, Unwrap,
+    Conversion, Expr, Grouping, LabelFilter, LabelSource, LineOperand, LogExpr, Matching, MetricExpr, NamedMatcher,
+    Quantity, RangeAggregation, Stage, Unwrap,
 };
 use parapet_model::{format_duration_ms, format_float, quote};
 use std::fmt::{self, Display, Formatter};
@@ -50,7 +50,9 @@ impl Display for LogExpr {
 impl Display for Stage {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let pairs = |f: &mut Formatter<'_>, labels: &[(String, String)]| {
-            let written = labels.iter().map(|(label, source)| format!("{label}={}", quote(source)));
+            let written = labels
+                .iter()
+                .map(|(label, source)| format!("{label}={}", quote(source)));
             let separator = if labels.is_empty() { "" } else { " " };
             f.write_str(separator)?;
             list(f, written, ",")
@@ -172,7 +174,9 @@ impl Display for RangeAggregation {
             write!(f, " offset {}", duration(self.offset_ns))?;
         }
         f.write_str(")")?;
-        self.grouping.as_ref().map_or(Ok(()), |grouping| write!(f, " {grouping}"))
+        self.grouping
+            .as_ref()
+            .map_or(Ok(()), |grouping| write!(f, " {grouping}"))
     }
 }
 

@@ -102,7 +102,8 @@ impl<'a> Row<'a> {
     /// All names, in no order, some perhaps twice.
     pub(super) fn names(&self) -> Vec<String> {
         let over = self.over.iter().map(|(name, _)| name.to_string());
-        over.chain(self.stream.iter().map(|(name, _)| name.to_owned())).collect()
+        over.chain(self.stream.iter().map(|(name, _)| name.to_owned()))
+            .collect()
     }
 
     /// The labels as they are now, errors included.

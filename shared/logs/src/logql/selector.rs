@@ -12,7 +12,11 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     let (matchers, end) = selector(text, &tokens, 0)?;
     match &tokens[end].kind {
         Kind::End => Ok(matchers),
-        other => Err(unexpected(text, &tokens[end], &format!("syntax error: unexpected {}", other.describe()))),
+        other => Err(unexpected(
+            text,
+            &tokens[end],
+            &format!("syntax error: unexpected {}", other.describe()),
+        )),
     }
 }
 
@@ -50,10 +54,15 @@ pub(super) fn matcher(text: &str, tokens: &[Token], at: usize) -> Result<Matcher
     let get = |at: usize| &tokens[at.min(tokens.len() - 1)];
     let (name, op, value) = (get(at), get(at + 1), get(at + 2));
     let fail = |token: &Token, expected: &str| {
-        let message = format!("syntax error: unexpected {}, expecting {expected}", token.kind.describe());
+        let message = format!(
+            "syntax error: unexpected {}, expecting {expected}",
+            token.kind.describe()
+        );
         Err(unexpected(text, token, &message))
     };
-    let Kind::Word(label) = &name.kind else { return fail(name, "IDENTIFIER or }") };
+    let Kind::Word(label) = &name.kind else {
+        return fail(name, "IDENTIFIER or }");
+    };
     let op_kind = match op.kind {
         Kind::Sign("=") => MatchOp::Equal,
         Kind::Sign("!=") => MatchOp::NotEqual,
@@ -61,6 +70,8 @@ pub(super) fn matcher(text: &str, tokens: &[Token], at: usize) -> Result<Matcher
         Kind::Sign("!~") => MatchOp::NotRegex,
         _ => return fail(op, "=, !=, =~ or !~"),
     };
-    let Kind::Text(wanted) = &value.kind else { return fail(value, "STRING") };
+    let Kind::Text(wanted) = &value.kind else {
+        return fail(value, "STRING");
+    };
     Matcher::new(label, op_kind, wanted).map_err(|error| unexpected(text, value, &error.to_string()))
 }

@@ -33,7 +33,9 @@ pub(super) fn run<'a>(record: &'a LogRecord, stages: &[Compiled], now_ns: i64) -
 }
 
 fn line_passes(stage: &Compiled, line: &str) -> bool {
-    let Compiled::Line { negated, tests } = stage else { return true };
+    let Compiled::Line { negated, tests } = stage else {
+        return true;
+    };
     let found = tests.iter().any(|test| match test {
         LineTest::Contains(finder) => finder.find(line.as_bytes()).is_some(),
         LineTest::Matches(regex) => regex.is_match(line),

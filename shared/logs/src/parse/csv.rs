@@ -28,7 +28,11 @@ fn quoted_cell(quoted: &str) -> Option<(Cow<'_, str>, &str)> {
         let end = from + quoted[from..].find('"')?;
         if !quoted[end + 1..].starts_with('"') {
             let inside = &quoted[..end];
-            let cell = if inside.contains('"') { Cow::Owned(inside.replace("\"\"", "\"")) } else { Cow::Borrowed(inside) };
+            let cell = if inside.contains('"') {
+                Cow::Owned(inside.replace("\"\"", "\""))
+            } else {
+                Cow::Borrowed(inside)
+            };
             return Some((cell, &quoted[end + 1..]));
         }
         from = end + 2;
@@ -49,8 +53,11 @@ mod tests {
             (r#""open"#, None),
             (r#""a"b,c"#, None),
         ] {
-            assert_eq!(cells(line, ',').map(|cells| cells.into_iter().map(Cow::into_owned).collect()), want.map(
-                |cells| cells.into_iter().map(str::to_owned).collect::<Vec<_>>()), "{line}");
+            assert_eq!(
+                cells(line, ',').map(|cells| cells.into_iter().map(Cow::into_owned).collect()),
+                want.map(|cells| cells.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+                "{line}"
+            );
         }
         assert_eq!(cells("a\tb", '\t').unwrap().len(), 2);
     }

@@ -183,7 +183,11 @@ impl<'a> Reader<'a> {
             return self.fail();
         }
         self.each_member(&mut |reader, name| {
-            let name = if prefix.is_empty() { name } else { Cow::Owned(format!("{prefix}{separator}{name}")) };
+            let name = if prefix.is_empty() {
+                name
+            } else {
+                Cow::Owned(format!("{prefix}{separator}{name}"))
+            };
             if reader.peek() == Some(b'{') {
                 reader.at += 1;
                 return reader.members(&name, separator, emit, depth + 1);
@@ -205,7 +209,11 @@ impl<'a> Reader<'a> {
                 let start = self.at;
                 self.skip(depth)?;
                 let raw = &self.text[start..self.at];
-                Ok(if open == b'[' { Value::Array(raw) } else { Value::Object(raw) })
+                Ok(if open == b'[' {
+                    Value::Array(raw)
+                } else {
+                    Value::Object(raw)
+                })
             }
             _ => self.fail(),
         }
@@ -365,8 +373,15 @@ mod tests {
 
     #[test]
     fn flattens() {
-        let fields = flat(r#" {"a":1.50, "b":{"c":"x\ty\u00e9\ud83d\ude00","d":{}}, "e":[1, {"f":2}], "g":null,"h":true} "#);
-        let want = [("a", "1.50"), ("b.c", "x\tyé😀"), ("e", r#"[1, {"f":2}]"#), ("g", ""), ("h", "true")];
+        let fields =
+            flat(r#" {"a":1.50, "b":{"c":"x\ty\u00e9\ud83d\ude00","d":{}}, "e":[1, {"f":2}], "g":null,"h":true} "#);
+        let want = [
+            ("a", "1.50"),
+            ("b.c", "x\tyé😀"),
+            ("e", r#"[1, {"f":2}]"#),
+            ("g", ""),
+            ("h", "true"),
+        ];
         let want: Vec<_> = want.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         assert_eq!(fields.unwrap(), want);
     }

@@ -29,7 +29,10 @@ impl<'a> Iterator for Pairs<'a> {
             self.at += 1;
         }
         let start = self.at;
-        while bytes.get(self.at).is_some_and(|byte| *byte > b' ' && !matches!(byte, b'=' | b'"')) {
+        while bytes
+            .get(self.at)
+            .is_some_and(|byte| *byte > b' ' && !matches!(byte, b'=' | b'"'))
+        {
             self.at += 1;
         }
         let key = &self.text[start..self.at];
@@ -62,7 +65,11 @@ impl<'a> Pairs<'a> {
             let value = &text[self.at..self.at + length];
             if let Some(at) = value.find(['=', '"']) {
                 self.at += at;
-                return self.fault(if value[at..].starts_with('=') { "unexpected '='" } else { "unexpected '\"'" });
+                return self.fault(if value[at..].starts_with('=') {
+                    "unexpected '='"
+                } else {
+                    "unexpected '\"'"
+                });
             }
             self.at += length;
             return Ok(Cow::Borrowed(value));
@@ -77,7 +84,11 @@ impl<'a> Pairs<'a> {
                 b'"' => {
                     self.at = index + 1;
                     let inside = &text[start..index];
-                    return Ok(if any { Cow::Owned(unescape(inside)) } else { Cow::Borrowed(inside) });
+                    return Ok(if any {
+                        Cow::Owned(unescape(inside))
+                    } else {
+                        Cow::Borrowed(inside)
+                    });
                 }
                 _ => {}
             }
@@ -105,7 +116,10 @@ mod tests {
     #[test]
     fn reads() {
         let line = r#"level=info msg="a \"b\"\n" dur=1.5s ok empty= url=/x?a é="ü""#;
-        let found: Vec<_> = pairs(line).filter_map(Result::ok).map(|(k, v)| (k, v.map(Cow::into_owned))).collect();
+        let found: Vec<_> = pairs(line)
+            .filter_map(Result::ok)
+            .map(|(k, v)| (k, v.map(Cow::into_owned)))
+            .collect();
         let want = [
             ("level", Some("info")),
             ("msg", Some("a \"b\"\n")),
@@ -120,9 +134,18 @@ mod tests {
 
     #[test]
     fn goes_on_after_a_fault() {
-        for (line, at, left) in [("a=b=c d=1", 3, 1), ("=x d=1", 0, 1), ("a=\"open d=1", 11, 0), ("\"x\" d=1", 0, 1)] {
+        for (line, at, left) in [
+            ("a=b=c d=1", 3, 1),
+            ("=x d=1", 0, 1),
+            ("a=\"open d=1", 11, 0),
+            ("\"x\" d=1", 0, 1),
+        ] {
             let found: Vec<_> = pairs(line).collect();
-            assert_eq!(found.iter().find_map(|pair| pair.clone().err()).map(|fault| fault.at), Some(at), "{line}");
+            assert_eq!(
+                found.iter().find_map(|pair| pair.clone().err()).map(|fault| fault.at),
+                Some(at),
+                "{line}"
+            );
             assert_eq!(found.iter().filter(|pair| pair.is_ok()).count(), left, "{line}");
         }
     }

@@ -102,7 +102,10 @@ impl<'a> Event<'a> {
         self.fields.reverse();
         self.fields.sort_by(|a, b| a.0.cmp(&b.0));
         self.fields.dedup_by(|later, earlier| later.0 == earlier.0);
-        let known = self.fields.iter().filter(|(name, value)| !value.is_empty() && !name.is_empty());
+        let known = self
+            .fields
+            .iter()
+            .filter(|(name, value)| !value.is_empty() && !name.is_empty());
         let attributes = Labels::from_sorted(known.map(|(name, value)| (&**name, &**value)));
         Finished {
             timestamp_ns: self.timestamp_ns,

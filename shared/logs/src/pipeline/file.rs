@@ -8,7 +8,16 @@ use crate::filter::Filter;
 use crate::templates::{Miner, Options};
 use parapet_model::{is_legacy_label_name, is_legacy_metric_name, quote};
 
-const PIPELINE: [&str; 8] = ["name", "match", "path", "multiline", "stages", "redact", "metrics", "templates"];
+const PIPELINE: [&str; 8] = [
+    "name",
+    "match",
+    "path",
+    "multiline",
+    "stages",
+    "redact",
+    "metrics",
+    "templates",
+];
 
 pub(super) fn parse(path: &str, text: &str) -> Result<Pipelines, PipelineError> {
     let fail = |faults| PipelineError {
@@ -27,7 +36,9 @@ pub(super) fn parse(path: &str, text: &str) -> Result<Pipelines, PipelineError> 
 
 fn file(node: &Node, reader: &mut Reader) -> Pipelines {
     let mut file = Pipelines::default();
-    let Some(fields) = reader.fields(node, "a pipeline file", &["redact", "pipelines"]) else { return file };
+    let Some(fields) = reader.fields(node, "a pipeline file", &["redact", "pipelines"]) else {
+        return file;
+    };
     if let Some(node) = fields.get("redact") {
         file.redactor = redactor(node, reader);
     }
@@ -43,7 +54,10 @@ fn file(node: &Node, reader: &mut Reader) -> Pipelines {
     }
     for (index, pipeline) in file.pipelines.iter().enumerate() {
         if file.pipelines[..index].iter().any(|other| other.name == pipeline.name) {
-            reader.fault(fields.at, format!("two pipelines have the name {}; rename one", quote(&pipeline.name)));
+            reader.fault(
+                fields.at,
+                format!("two pipelines have the name {}; rename one", quote(&pipeline.name)),
+            );
         }
     }
     file
@@ -51,7 +65,9 @@ fn file(node: &Node, reader: &mut Reader) -> Pipelines {
 
 fn pipeline(node: &Node, earlier: &[Pipeline], reader: &mut Reader) -> Option<Pipeline> {
     let fields = reader.fields(node, "a pipeline", &PIPELINE)?;
-    let name = fields.needed(reader, "name", "nginx").and_then(|node| reader.text(node, "name"));
+    let name = fields
+        .needed(reader, "name", "nginx")
+        .and_then(|node| reader.text(node, "name"));
     let mut matchers = Vec::new();
     if let Some(node) = fields.get("match")
         && let Some(text) = reader.text(node, "match")
@@ -63,8 +79,12 @@ fn pipeline(node: &Node, earlier: &[Pipeline], reader: &mut Reader) -> Option<Pi
     let mut paths = Vec::new();
     if let Some(node) = fields.get("path") {
         for (text, at) in reader.texts(node, "path") {
-            let pattern = glob::Pattern::new(&text)
-                .map_err(|error| format!("invalid path pattern: {}; write for example /var/log/nginx/*.log", error.msg));
+            let pattern = glob::Pattern::new(&text).map_err(|error| {
+                format!(
+                    "invalid path pattern: {}; write for example /var/log/nginx/*.log",
+                    error.msg
+                )
+            });
             paths.extend(reader.check(at, pattern));
         }
     }
@@ -95,7 +115,9 @@ fn pipeline(node: &Node, earlier: &[Pipeline], reader: &mut Reader) -> Option<Pi
         paths,
         multiline: joined,
         stages,
-        redactor: fields.get("redact").map_or_else(Redactor::default, |node| redactor(node, reader)),
+        redactor: fields
+            .get("redact")
+            .map_or_else(Redactor::default, |node| redactor(node, reader)),
         metrics: match fields.get("metrics").map(|node| (&node.value, node)) {
             None => Vec::new(),
             Some((Tree::Sequence(nodes), _)) => nodes.iter().filter_map(|node| metric_rule(node, reader)).collect(),
@@ -115,13 +137,19 @@ fn used<'a>(node: &Node, earlier: &'a [Pipeline], reader: &mut Reader) -> Option
     if key.value != "use" {
         return None;
     }
-    let Some(name) = reader.text(value, "use") else { return Some(None) };
+    let Some(name) = reader.text(value, "use") else {
+        return Some(None);
+    };
     let own = earlier.iter().find(|pipeline| pipeline.name == name);
     // The shipped file itself has only what stands before.
     let found = own.or_else(|| super::shipped::find(&name));
     if found.is_none() {
         let names: Vec<&str> = Pipelines::shipped_names().collect();
-        let message = format!("there is no pipeline {}; shipped ones are {}", quote(&name), names.join(", "));
+        let message = format!(
+            "there is no pipeline {}; shipped ones are {}",
+            quote(&name),
+            names.join(", ")
+        );
         reader.fault(value.defined, message);
     }
     Some(found)
@@ -178,7 +206,10 @@ fn redactor(node: &Node, reader: &mut Reader) -> Redactor {
         Tree::Sequence(nodes) => nodes.as_slice(),
         _ => {
             let kinds: Vec<&str> = Redactor::kinds().collect();
-            reader.fault(node.defined, format!("redact must be a sequence of kinds ({}) and rules", kinds.join(", ")));
+            reader.fault(
+                node.defined,
+                format!("redact must be a sequence of kinds ({}) and rules", kinds.join(", ")),
+            );
             return redactor;
         }
     };
@@ -188,8 +219,12 @@ fn redactor(node: &Node, reader: &mut Reader) -> Redactor {
             reader.check(node.defined, added);
             continue;
         }
-        let Some(fields) = reader.fields(node, "a redaction rule", &["name", "pattern", "replace"]) else { continue };
-        let name = fields.needed(reader, "name", "employee").and_then(|node| reader.text(node, "name"));
+        let Some(fields) = reader.fields(node, "a redaction rule", &["name", "pattern", "replace"]) else {
+            continue;
+        };
+        let name = fields
+            .needed(reader, "name", "employee")
+            .and_then(|node| reader.text(node, "name"));
         let pattern = fields.needed(reader, "pattern", "'EMP-\\d+'");
         let replace = fields.text(reader, "replace");
         if let (Some(name), Some(node)) = (name, pattern)
@@ -208,7 +243,13 @@ fn metric_rule(node: &Node, reader: &mut Reader) -> Option<metric::Rule> {
     let name_node = fields.needed(reader, "name", "http_requests_total")?;
     let name = reader.text(name_node, "name")?;
     if !is_legacy_metric_name(&name) {
-        reader.fault(name_node.defined, format!("{} is no metric name; write for example http_requests_total", quote(&name)));
+        reader.fault(
+            name_node.defined,
+            format!(
+                "{} is no metric name; write for example http_requests_total",
+                quote(&name)
+            ),
+        );
     }
     let kind = fields.needed(reader, "type", "counter")?;
     let kind_name = reader.text(kind, "type")?;
@@ -222,7 +263,10 @@ fn metric_rule(node: &Node, reader: &mut Reader) -> Option<metric::Rule> {
             Some(buckets(&fields, reader))
         }
         _ => {
-            reader.fault(kind.defined, format!("{} is no type; write counter or histogram", quote(&kind_name)));
+            reader.fault(
+                kind.defined,
+                format!("{} is no type; write counter or histogram", quote(&kind_name)),
+            );
             None
         }
     };
@@ -238,14 +282,19 @@ fn metric_rule(node: &Node, reader: &mut Reader) -> Option<metric::Rule> {
         };
         for (label, field, at) in pairs {
             if !is_legacy_label_name(&label) || label == "le" {
-                reader.fault(at, format!("{} cannot be a label; write letters, digits and _", quote(&label)));
+                reader.fault(
+                    at,
+                    format!("{} cannot be a label; write letters, digits and _", quote(&label)),
+                );
             }
             labels.push((label, field));
         }
     }
     Some(metric::Rule {
         name,
-        filter: fields.get("where").map_or(Some(Filter::All), |node| query(node, "where", reader))?,
+        filter: fields
+            .get("where")
+            .map_or(Some(Filter::All), |node| query(node, "where", reader))?,
         value,
         buckets,
         labels,
@@ -254,7 +303,9 @@ fn metric_rule(node: &Node, reader: &mut Reader) -> Option<metric::Rule> {
 
 fn buckets(fields: &Fields<'_>, reader: &mut Reader) -> Vec<f64> {
     const DEFAULT: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-    let Some(node) = fields.get("buckets") else { return DEFAULT.to_vec() };
+    let Some(node) = fields.get("buckets") else {
+        return DEFAULT.to_vec();
+    };
     let bounds: Vec<Option<f64>> = reader
         .texts(node, "buckets")
         .into_iter()
@@ -262,7 +313,10 @@ fn buckets(fields: &Fields<'_>, reader: &mut Reader) -> Vec<f64> {
         .collect();
     let known: Vec<f64> = bounds.iter().copied().flatten().collect();
     if known.len() != bounds.len() || known.is_empty() || !known.is_sorted_by(|a, b| a < b) {
-        reader.fault(node.defined, "buckets must be numbers that rise; write for example [0.1, 0.5, 1, 5]");
+        reader.fault(
+            node.defined,
+            "buckets must be numbers that rise; write for example [0.1, 0.5, 1, 5]",
+        );
     }
     known
 }

@@ -11,14 +11,34 @@ use parapet_model::{is_legacy_label_name, quote};
 use std::collections::BTreeMap;
 
 const STAGES: [&str; 19] = [
-    "json", "logfmt", "regex", "grok", "csv", "cri", "timestamp", "level", "promote", "set", "rename", "remove", "labels",
-    "kubernetes", "drop", "sample", "route", "message", "use",
+    "json",
+    "logfmt",
+    "regex",
+    "grok",
+    "csv",
+    "cri",
+    "timestamp",
+    "level",
+    "promote",
+    "set",
+    "rename",
+    "remove",
+    "labels",
+    "kubernetes",
+    "drop",
+    "sample",
+    "route",
+    "message",
+    "use",
 ];
 
 /// A condition.
 pub(super) fn query(node: &Node, what: &str, reader: &mut Reader) -> Option<Filter> {
     let text = reader.text(node, what)?;
-    reader.check(node.defined, crate::parse_query(&text).map_err(|error| error.to_string()))
+    reader.check(
+        node.defined,
+        crate::parse_query(&text).map_err(|error| error.to_string()),
+    )
 }
 
 /// One stage: a mapping of one key.
@@ -28,12 +48,18 @@ pub(super) fn stage(node: &Node, reader: &mut Reader) -> Option<Stage> {
         Tree::Scalar(name) => (name.as_str(), None),
         Tree::Mapping(pairs) if pairs.len() == 1 => (pairs[0].0.value.as_str(), Some(&pairs[0].1)),
         _ => {
-            reader.fault(node.defined, format!("a stage is a mapping of one key; keys are {}", STAGES.join(", ")));
+            reader.fault(
+                node.defined,
+                format!("a stage is a mapping of one key; keys are {}", STAGES.join(", ")),
+            );
             return None;
         }
     };
     if !STAGES.contains(&name) {
-        reader.fault(node.defined, format!("there is no stage {}; stages are {}", quote(name), STAGES.join(", ")));
+        reader.fault(
+            node.defined,
+            format!("there is no stage {}; stages are {}", quote(name), STAGES.join(", ")),
+        );
         return None;
     }
     let null = Node::new(Tree::Null, node.referenced, node.defined);
@@ -68,7 +94,11 @@ fn read(name: &str, options: &Node, reader: &mut Reader) -> Option<Stage> {
                 .into_iter()
                 .map(|(name, value, _)| (name, value))
                 .collect();
-            Some(always(if name == "set" { Action::Set(pairs) } else { Action::Rename(pairs) }))
+            Some(always(if name == "set" {
+                Action::Set(pairs)
+            } else {
+                Action::Rename(pairs)
+            }))
         }
         "remove" => {
             let names = reader.texts(options, name).into_iter().map(|(name, _)| name).collect();
@@ -116,7 +146,9 @@ fn always(action: Action) -> Stage {
 }
 
 fn condition(fields: &Fields<'_>, name: &str, reader: &mut Reader) -> Option<Filter> {
-    fields.get(name).map_or(Some(Filter::All), |node| query(node, name, reader))
+    fields
+        .get(name)
+        .map_or(Some(Filter::All), |node| query(node, name, reader))
 }
 
 fn finish(fields: &Fields<'_>, reader: &mut Reader, action: Action) -> Option<Stage> {
@@ -148,9 +180,17 @@ fn extract(name: &str, options: &Node, reader: &mut Reader) -> Option<Stage> {
     let fields = reader.fields(options, name, known)?;
     let mut own = BTreeMap::new();
     if let Some(node) = fields.get("patterns") {
-        own = reader.pairs(node, "patterns").into_iter().map(|(name, text, _)| (name, text)).collect();
+        own = reader
+            .pairs(node, "patterns")
+            .into_iter()
+            .map(|(name, text, _)| (name, text))
+            .collect();
     }
-    let example = if name == "grok" { "'%{COMBINEDAPACHELOG}'" } else { "'^(?P<level>\\w+) (?P<message>.*)'" };
+    let example = if name == "grok" {
+        "'%{COMBINEDAPACHELOG}'"
+    } else {
+        "'^(?P<level>\\w+) (?P<message>.*)'"
+    };
     let node = fields.needed(reader, "pattern", example)?;
     let patterns = reader
         .texts(node, "pattern")
@@ -164,7 +204,11 @@ fn extract(name: &str, options: &Node, reader: &mut Reader) -> Option<Stage> {
 fn csv(options: &Node, reader: &mut Reader) -> Option<Stage> {
     let fields = reader.fields(options, "csv", &["columns", "delimiter", "field", "when"])?;
     let columns = fields.needed(reader, "columns", "[time, level, message]")?;
-    let columns = reader.texts(columns, "columns").into_iter().map(|(name, _)| name).collect();
+    let columns = reader
+        .texts(columns, "columns")
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     let delimiter = match fields.get("delimiter") {
         None => ',',
         Some(node) => {
@@ -173,18 +217,25 @@ fn csv(options: &Node, reader: &mut Reader) -> Option<Stage> {
             match (chars.next(), chars.next()) {
                 (Some(c), None) if c != '"' => c,
                 _ => {
-                    reader.fault(node.defined, "delimiter must be one character; write for example \"\\t\"");
+                    reader.fault(
+                        node.defined,
+                        "delimiter must be one character; write for example \"\\t\"",
+                    );
                     return None;
                 }
             }
         }
     };
     let field = fields.text(reader, "field");
-    finish(&fields, reader, Action::Csv {
-        field,
-        columns,
-        delimiter,
-    })
+    finish(
+        &fields,
+        reader,
+        Action::Csv {
+            field,
+            columns,
+            delimiter,
+        },
+    )
 }
 
 fn timestamp(options: &Node, reader: &mut Reader) -> Option<Stage> {
@@ -203,11 +254,15 @@ fn timestamp(options: &Node, reader: &mut Reader) -> Option<Stage> {
             reader.check(node.defined, parse_zone(&name))?
         }
     };
-    finish(&fields, reader, Action::Timestamp {
-        fields: names,
-        formats,
-        zone,
-    })
+    finish(
+        &fields,
+        reader,
+        Action::Timestamp {
+            fields: names,
+            formats,
+            zone,
+        },
+    )
 }
 
 /// `- level: FIELD`, or with `field`, `map`, `default`.
@@ -222,7 +277,10 @@ fn level(options: &Node, reader: &mut Reader) -> Option<Stage> {
     let fields = reader.fields(options, "level", &["field", "map", "default", "when"])?;
     let read_level = |text: &str, at, reader: &mut Reader| {
         let level = Level::from_word(text).ok_or_else(|| {
-            format!("{} is no level; write DEBUG, INFO, WARNING, ERROR or CRITICAL", quote(text))
+            format!(
+                "{} is no level; write DEBUG, INFO, WARNING, ERROR or CRITICAL",
+                quote(text)
+            )
         });
         reader.check(at, level)
     };
@@ -269,7 +327,10 @@ fn labels(options: &Node, reader: &mut Reader) -> Option<Stage> {
     };
     for (label, _, at) in &pairs {
         if !is_legacy_label_name(label) {
-            reader.fault(*at, format!("{} cannot be a label; write letters, digits and _", quote(label)));
+            reader.fault(
+                *at,
+                format!("{} cannot be a label; write letters, digits and _", quote(label)),
+            );
         }
     }
     let pairs = pairs.into_iter().map(|(label, field, _)| (label, field)).collect();

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 /// `/var/log/pods/NAMESPACE_POD_UID/CONTAINER/N.log` or `/var/log/containers/POD_NAMESPACE_CONTAINER-ID.log`.
 pub(super) fn fields_of_path(event: &mut Event<'_>) {
     let path = event.origin.path;
-    let Some(found) = pods(path).or_else(|| containers(path)) else { return };
+    let Some(found) = pods(path).or_else(|| containers(path)) else {
+        return;
+    };
     let [namespace, pod, container, uid] = found;
     for (name, value) in [
         ("k8s.namespace.name", namespace),
@@ -47,8 +49,12 @@ pub(super) fn container_line(event: &mut Event<'_>) -> bool {
         return docker_line(event);
     }
     let mut parts = event.line.splitn(4, ' ');
-    let (Some(time), Some(stream), Some(flags)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let Some(time) = parse_rfc3339_ns(time) else { return false };
+    let (Some(time), Some(stream), Some(flags)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let Some(time) = parse_rfc3339_ns(time) else {
+        return false;
+    };
     if !matches!(stream, "stdout" | "stderr") {
         return false;
     }
@@ -69,7 +75,9 @@ fn docker_line(event: &mut Event<'_>) -> bool {
         "time" => time = parse_rfc3339_ns(&value.into_text()),
         _ => {}
     });
-    let (Ok(()), Some(log), Some(time)) = (read, log, time) else { return false };
+    let (Ok(()), Some(log), Some(time)) = (read, log, time) else {
+        return false;
+    };
     event.timestamp_ns = time;
     if let Some(stream) = stream {
         event.set(Cow::Borrowed("stream"), stream);

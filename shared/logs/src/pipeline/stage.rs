@@ -22,10 +22,19 @@ pub(super) struct Stage {
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     /// A JSON object; nested names are joined with points.
-    Json { field: Option<String>, prefix: String },
-    Logfmt { field: Option<String>, prefix: String },
+    Json {
+        field: Option<String>,
+        prefix: String,
+    },
+    Logfmt {
+        field: Option<String>,
+        prefix: String,
+    },
     /// The first of several patterns that matches.
-    Extract { field: Option<String>, patterns: Vec<Extractor> },
+    Extract {
+        field: Option<String>,
+        patterns: Vec<Extractor>,
+    },
     Csv {
         field: Option<String>,
         columns: Vec<String>,
@@ -55,7 +64,10 @@ pub(super) enum Action {
     Kubernetes,
     Drop,
     /// Keeps this share, by a hash of the line or of a field.
-    Sample { keep: f64, by: Option<String> },
+    Sample {
+        keep: f64,
+        by: Option<String>,
+    },
     Route(String),
 }
 
@@ -167,7 +179,11 @@ fn source<'a>(event: &Event<'a>, field: Option<&str>) -> Option<Cow<'a, str>> {
 }
 
 fn named<'a>(prefix: &str, name: Cow<'a, str>) -> Cow<'a, str> {
-    if prefix.is_empty() { name } else { Cow::Owned(format!("{prefix}{name}")) }
+    if prefix.is_empty() {
+        name
+    } else {
+        Cow::Owned(format!("{prefix}{name}"))
+    }
 }
 
 fn parse_json(event: &mut Event<'_>, field: Option<&str>, prefix: &str) -> bool {
@@ -213,9 +229,9 @@ fn extract<'a>(event: &mut Event<'a>, field: Option<&str>, patterns: &'a [Extrac
     // The text is the line, or was taken from it, unless something was decoded: then its fields are copies.
     match source(event, field) {
         None => false,
-        Some(Cow::Borrowed(text)) => patterns.iter().any(|pattern| {
-            pattern.extract(text, scratch, |name, value| event.capture(name, Cow::Borrowed(value)))
-        }),
+        Some(Cow::Borrowed(text)) => patterns
+            .iter()
+            .any(|pattern| pattern.extract(text, scratch, |name, value| event.capture(name, Cow::Borrowed(value)))),
         Some(Cow::Owned(text)) => patterns.iter().any(|pattern| {
             pattern.extract(&text, scratch, |name, value| {
                 event.capture(name, Cow::Owned(value.to_owned()));
@@ -237,7 +253,9 @@ impl<'a> Event<'a> {
 
 fn parse_csv<'a>(event: &mut Event<'a>, field: Option<&str>, columns: &'a [String], delimiter: char) -> bool {
     let Some(text) = source(event, field) else { return false };
-    let Some(cells) = csv::cells(&text, delimiter) else { return false };
+    let Some(cells) = csv::cells(&text, delimiter) else {
+        return false;
+    };
     // A line of more or fewer cells has another form.
     if cells.len() != columns.len() {
         return false;
@@ -266,7 +284,9 @@ fn timestamp(event: &mut Event<'_>, fields: &[String], formats: &[TimeFormat], z
     match formats.iter().find_map(|format| format.parse(&text, zone, now)) {
         Some(time) => {
             event.timestamp_ns = time;
-            event.fields.retain(|(name, _)| !fields.iter().any(|field| field == name));
+            event
+                .fields
+                .retain(|(name, _)| !fields.iter().any(|field| field == name));
             Fate::On
         }
         None => Fate::WithoutTime,

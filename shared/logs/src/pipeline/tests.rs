@@ -73,15 +73,45 @@ fn parsers_of_lines() {
     for (stages, line, name, want) in [
         ("  - logfmt", "level=info dur=1.5s msg=\"a b\"", "msg", "a b"),
         ("  - regex: '(?P<user>\\w+)@'", "from bob@x", "user", "bob"),
-        ("  - grok: ['%{IPV4:ip}x', 'at %{WORD:place}']", "at home", "place", "home"),
-        ("  - grok: {pattern: '%{ID:id}', patterns: {ID: 'id-\\d+'}}", "x id-77", "id", "id-77"),
+        (
+            "  - grok: ['%{IPV4:ip}x', 'at %{WORD:place}']",
+            "at home",
+            "place",
+            "home",
+        ),
+        (
+            "  - grok: {pattern: '%{ID:id}', patterns: {ID: 'id-\\d+'}}",
+            "x id-77",
+            "id",
+            "id-77",
+        ),
         ("  - csv: {columns: [a, b], delimiter: ';'}", "1;\"x;y\"", "b", "x;y"),
         ("  - json: {prefix: j_}", "{\"a\":{\"b\":1}}", "j_a.b", "1"),
-        ("  - json\n  - json: {field: inner}", r#"{"inner":"{\"x\":\"\\u00e9\"}"}"#, "x", "é"),
-        ("  - grok: 'x=%{GREEDYDATA:rest}'\n  - logfmt: {field: rest}", "x=a=1 b=2", "b", "2"),
+        (
+            "  - json\n  - json: {field: inner}",
+            r#"{"inner":"{\"x\":\"\\u00e9\"}"}"#,
+            "x",
+            "é",
+        ),
+        (
+            "  - grok: 'x=%{GREEDYDATA:rest}'\n  - logfmt: {field: rest}",
+            "x=a=1 b=2",
+            "b",
+            "2",
+        ),
         ("  - cri\n  - logfmt", "2024-03-10T11:00:00.5Z stderr F k=v", "k", "v"),
-        ("  - cri", r#"{"log":"hello\n","stream":"stdout","time":"2024-03-10T11:00:00Z"}"#, "stream", "stdout"),
-        ("  - json: {when: 'app:api'}\n  - logfmt: {when: 'app:web'}", "a=1", "a", "1"),
+        (
+            "  - cri",
+            r#"{"log":"hello\n","stream":"stdout","time":"2024-03-10T11:00:00Z"}"#,
+            "stream",
+            "stdout",
+        ),
+        (
+            "  - json: {when: 'app:api'}\n  - logfmt: {when: 'app:web'}",
+            "a=1",
+            "a",
+            "1",
+        ),
     ] {
         let outcome = run(&pipeline(stages), &[line]);
         assert_eq!(outcome.records[0].field(name), Some(want), "{stages} {line}");
@@ -102,8 +132,13 @@ fn levels_times_and_kubernetes() {
     );
     let path = "/var/log/pods/shop_cart-5d_1-2/server/0.log";
     let outcome = run_at(&yaml, &["10/03/2024|12:00:00|9|down", "2024-03-10|12:00:00|?|up"], path);
-    let [first, second] = outcome.records.as_slice() else { panic!("two records") };
-    assert_eq!((first.timestamp_ns, second.timestamp_ns), (NOW - 3_600_000_000_000, NOW - 3_600_000_000_000));
+    let [first, second] = outcome.records.as_slice() else {
+        panic!("two records")
+    };
+    assert_eq!(
+        (first.timestamp_ns, second.timestamp_ns),
+        (NOW - 3_600_000_000_000, NOW - 3_600_000_000_000)
+    );
     assert_eq!((first.level, second.level), (Some(Level::Critical), Some(Level::Info)));
     assert_eq!((first.message.as_str(), first.service.as_str()), ("down", "server"));
     assert_eq!(first.field("k8s.namespace.name"), Some("shop"));
@@ -126,21 +161,32 @@ fn dropping_sampling_and_routing() {
     );
     let lines: Vec<String> = (0..1000).map(|n| format!("level=info n={n}")).collect();
     let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    lines.extend(["level=debug path=/healthz", "level=debug path=/x", "level=error path=/y"]);
+    lines.extend([
+        "level=debug path=/healthz",
+        "level=debug path=/x",
+        "level=error path=/y",
+    ]);
     let outcome = run(&yaml, &lines);
     let counts = outcome.counts["p"];
     assert_eq!(counts.dropped, 1);
     assert!((700..800).contains(&counts.sampled_out), "{}", counts.sampled_out);
     assert_eq!(outcome, run(&yaml, &lines));
     assert_eq!(outcome.records.last().unwrap().route, "errors");
-    assert_eq!(outcome.records.iter().filter(|record| !record.route.is_empty()).count(), 1);
+    assert_eq!(
+        outcome.records.iter().filter(|record| !record.route.is_empty()).count(),
+        1
+    );
 }
 
 #[test]
 fn lines_are_joined() {
     let yaml = "pipelines:\n- name: p\n  multiline: {starts: '^\\d', max_lines: 3}\n";
     let outcome = run(yaml, &["  tail", "1 a", "  at x", "  at y", "  at z", "2 b"]);
-    let lines: Vec<_> = outcome.records.iter().map(|record| record.line().into_owned()).collect();
+    let lines: Vec<_> = outcome
+        .records
+        .iter()
+        .map(|record| record.line().into_owned())
+        .collect();
     assert_eq!(lines, ["  tail", "1 a\n  at x\n  at y", "  at z", "2 b"]);
     let yaml = "pipelines:\n- name: p\n  multiline: {continues: '^\\s'}\n";
     assert_eq!(run(yaml, &["a", " b", "c"]).records.len(), 2);
@@ -165,16 +211,30 @@ pipelines:
         ("bob@example.org", r#"{"user":"bob\u0040example.org"}"#),
         ("abcdef123456", r#"{"m":"Authorization: Bearer abcdef123456"}"#),
         ("AKIAIOSFODNN7EXAMPLE", r#"{"m":"key AKIAIOSFODNN7EXAMPLE"}"#),
-        ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        (
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        ),
         ("hunter2", r#"{"password":"hunter2"}"#),
         ("hunter2", "login password=hunter2 ok"),
-        ("ghp_0123456789abcdefghijklmnopqrstuvwxyz", "t ghp_0123456789abcdefghijklmnopqrstuvwxyz"),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x_y", "jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x_y"),
+        (
+            "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
+            "t ghp_0123456789abcdefghijklmnopqrstuvwxyz",
+        ),
+        (
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x_y",
+            "jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x_y",
+        ),
         ("MIIEow", "-----BEGIN RSA PRIVATE KEY-----\\nMIIEow"),
         ("12345", "EMP-12345 left"),
     ] {
         let outcome = run(yaml, &[line]);
-        let all = format!("{:?} {:?} {}", outcome.records, outcome.observations, outcome.records[0].line());
+        let all = format!(
+            "{:?} {:?} {}",
+            outcome.records,
+            outcome.observations,
+            outcome.records[0].line()
+        );
         assert!(!all.contains(secret), "{secret}: {all}");
         assert!(outcome.counts["p"].redacted > 0, "{line}");
     }
@@ -185,7 +245,10 @@ pipelines:
         "deadbeefAKIA",
     ] {
         let outcome = run(yaml, &[line]);
-        assert_eq!((outcome.records[0].line().as_ref(), outcome.counts["p"].redacted), (line, 0));
+        assert_eq!(
+            (outcome.records[0].line().as_ref(), outcome.counts["p"].redacted),
+            (line, 0)
+        );
     }
 }
 
@@ -200,26 +263,36 @@ pipelines:
   - {name: bytes_total, type: counter, value: bytes}
   - {name: seconds, type: histogram, value: took, buckets: [0.1, 1]}
 ";
-    let outcome = run(yaml, &[
-        "status=200 took=50ms bytes=10",
-        "status=200 took=100ms bytes=1KB",
-        "status=500 took=3s bytes=-4",
-        "other=1",
-    ]);
-    let found: Vec<_> = outcome.observations.iter().map(|one| (one.labels.to_string(), one.kind.clone())).collect();
-    assert_eq!(found, [
-        ("bytes_total".to_owned(), MetricKind::Counter(1010.0)),
-        ("requests_total{status=\"200\"}".to_owned(), MetricKind::Counter(2.0)),
-        ("requests_total{status=\"500\"}".to_owned(), MetricKind::Counter(1.0)),
-        (
-            "seconds".to_owned(),
-            MetricKind::Histogram {
-                bounds: vec![0.1, 1.0],
-                counts: vec![2, 0, 1],
-                sum: 3.15
-            }
-        ),
-    ]);
+    let outcome = run(
+        yaml,
+        &[
+            "status=200 took=50ms bytes=10",
+            "status=200 took=100ms bytes=1KB",
+            "status=500 took=3s bytes=-4",
+            "other=1",
+        ],
+    );
+    let found: Vec<_> = outcome
+        .observations
+        .iter()
+        .map(|one| (one.labels.to_string(), one.kind.clone()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("bytes_total".to_owned(), MetricKind::Counter(1010.0)),
+            ("requests_total{status=\"200\"}".to_owned(), MetricKind::Counter(2.0)),
+            ("requests_total{status=\"500\"}".to_owned(), MetricKind::Counter(1.0)),
+            (
+                "seconds".to_owned(),
+                MetricKind::Histogram {
+                    bounds: vec![0.1, 1.0],
+                    counts: vec![2, 0, 1],
+                    sum: 3.15
+                }
+            ),
+        ]
+    );
 }
 
 #[test]
@@ -236,8 +309,17 @@ pipelines:
         assert_eq!(outcome.records[0].field("by"), Some(want));
     }
     // Without a pipeline a line is kept as it came.
-    let outcome = Pipelines::default().process(vec![record("x", "line")], Origin { path: "", received_ns: 7 });
-    assert_eq!((outcome.records[0].message.as_str(), outcome.records[0].timestamp_ns), ("line", 7));
+    let outcome = Pipelines::default().process(
+        vec![record("x", "line")],
+        Origin {
+            path: "",
+            received_ns: 7,
+        },
+    );
+    assert_eq!(
+        (outcome.records[0].message.as_str(), outcome.records[0].timestamp_ns),
+        ("line", 7)
+    );
 }
 
 #[test]
@@ -247,23 +329,62 @@ fn faults_have_their_place() {
         ("pipeline: []", "1:1", "fields here are"),
         ("pipelines:\n- {stages: []}", "2:3", "name must be set"),
         ("pipelines:\n- name: a\n  match: 'app=nginx'", "3:10", "stream selector"),
-        ("pipelines:\n- name: a\n  stages:\n  - jason: {}", "4:5", "stages are json"),
-        ("pipelines:\n- name: a\n  stages:\n  - grok: '%{NOPE}'", "4:11", "no pattern"),
-        ("pipelines:\n- name: a\n  stages:\n  - drop: '(x'", "4:11", ") is missing"),
-        ("pipelines:\n- name: a\n  stages:\n  - timestamp: {field: t, format: '%Q'}", "4:35", "%Q"),
-        ("pipelines:\n- name: a\n  stages:\n  - timestamp: {field: t, format: RFC3339, zone: Mars}", "4:50", "Europe/Berlin"),
-        ("pipelines:\n- name: a\n  stages:\n  - level: {field: l, map: {x: loud}}", "4:32", "write DEBUG"),
-        ("pipelines:\n- name: a\n  stages:\n  - sample: {keep: 2}", "4:20", "from 0 to 1"),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - jason: {}",
+            "4:5",
+            "stages are json",
+        ),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - grok: '%{NOPE}'",
+            "4:11",
+            "no pattern",
+        ),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - drop: '(x'",
+            "4:11",
+            ") is missing",
+        ),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - timestamp: {field: t, format: '%Q'}",
+            "4:35",
+            "%Q",
+        ),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - timestamp: {field: t, format: RFC3339, zone: Mars}",
+            "4:50",
+            "Europe/Berlin",
+        ),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - level: {field: l, map: {x: loud}}",
+            "4:32",
+            "write DEBUG",
+        ),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - sample: {keep: 2}",
+            "4:20",
+            "from 0 to 1",
+        ),
         ("redact: [cards]", "1:10", "kinds are card"),
         ("redact: [{name: x, pattern: 'a*'}]", "1:29", "empty text"),
         ("pipelines:\n- name: a\n  multiline: {}", "3:14", "starts or continues"),
-        ("pipelines:\n- name: a\n  metrics: [{name: x, type: gauge}]", "3:29", "counter or histogram"),
+        (
+            "pipelines:\n- name: a\n  metrics: [{name: x, type: gauge}]",
+            "3:29",
+            "counter or histogram",
+        ),
         ("pipelines:\n- name: a\n- name: a", "1:1", "rename one"),
-        ("pipelines:\n- name: a\n  stages:\n  - use: nginxx", "4:10", "nginx_access"),
+        (
+            "pipelines:\n- name: a\n  stages:\n  - use: nginxx",
+            "4:10",
+            "nginx_access",
+        ),
         ("a: [", "1:4", ""),
     ] {
         let error = Pipelines::parse("pipelines.yml", yaml).unwrap_err().to_string();
         let want = format!("pipelines.yml:{place}: ");
-        assert!(error.lines().any(|line| line.starts_with(&want) && line.contains(word)), "{yaml}\n{error}");
+        assert!(
+            error.lines().any(|line| line.starts_with(&want) && line.contains(word)),
+            "{yaml}\n{error}"
+        );
     }
 }

@@ -163,7 +163,10 @@ impl Reader {
             Tree::Mapping(pairs) => pairs,
             Tree::Null => &[],
             _ => {
-                self.fault(node.defined, format!("{what} must be a mapping of {}", known.join(", ")));
+                self.fault(
+                    node.defined,
+                    format!("{what} must be a mapping of {}", known.join(", ")),
+                );
                 return None;
             }
         };
@@ -172,7 +175,10 @@ impl Reader {
                 let message = format!("field {} not found; fields here are {}", key.value, known.join(", "));
                 self.fault(key.defined, message);
             } else if pairs[..index].iter().any(|(other, _)| other.value == key.value) {
-                self.fault(key.defined, format!("field {} already set; remove one of the two", key.value));
+                self.fault(
+                    key.defined,
+                    format!("field {} already set; remove one of the two", key.value),
+                );
             }
         }
         Some(Fields {
@@ -213,7 +219,11 @@ impl Reader {
                 .iter()
                 .filter_map(|node| Some((self.text(node, what)?, node.defined)))
                 .collect(),
-            _ => self.text(node, what).map(|text| (text, node.defined)).into_iter().collect(),
+            _ => self
+                .text(node, what)
+                .map(|text| (text, node.defined))
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -232,7 +242,10 @@ impl Reader {
 
 impl<'a> Fields<'a> {
     pub(super) fn get(&self, name: &str) -> Option<&'a Node> {
-        self.pairs.iter().find(|(key, _)| key.value == name).map(|(_, node)| node)
+        self.pairs
+            .iter()
+            .find(|(key, _)| key.value == name)
+            .map(|(_, node)| node)
     }
 
     pub(super) fn text(&self, reader: &mut Reader, name: &str) -> Option<String> {
@@ -242,7 +255,10 @@ impl<'a> Fields<'a> {
     pub(super) fn needed(&self, reader: &mut Reader, name: &str, example: &str) -> Option<&'a Node> {
         let node = self.get(name);
         if node.is_none() {
-            reader.fault(self.at, format!("field {name} must be set; write for example {name}: {example}"));
+            reader.fault(
+                self.at,
+                format!("field {name} must be set; write for example {name}: {example}"),
+            );
         }
         node
     }

@@ -70,10 +70,18 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, Fault> {
                 None => word(rest, at)?,
             },
             '[' | '{' => range(rest).ok_or_else(|| {
-                (at, "a range is written [low TO high], {low TO high} without its ends".to_owned())
+                (
+                    at,
+                    "a range is written [low TO high], {low TO high} without its ends".to_owned(),
+                )
             })?,
             '>' | '<' | '=' if after_field => comparison(rest, at)?,
-            '^' | '~' => return Err((at, format!("{c}: boosts and fuzzy matches mean nothing here; leave them out"))),
+            '^' | '~' => {
+                return Err((
+                    at,
+                    format!("{c}: boosts and fuzzy matches mean nothing here; leave them out"),
+                ));
+            }
             _ => word(rest, at)?,
         };
         tokens.push(Token { at, kind });
@@ -134,7 +142,9 @@ fn comparison(rest: &str, at: usize) -> Result<(Kind, usize), Fault> {
             _ => return Err((at, "a \" that nothing closes".to_owned())),
         }
     } else {
-        let length = operand.find(|c: char| c.is_whitespace() || c == ')').unwrap_or(operand.len());
+        let length = operand
+            .find(|c: char| c.is_whitespace() || c == ')')
+            .unwrap_or(operand.len());
         (operand[..length].to_owned(), length)
     };
     if text.is_empty() {

@@ -1,12 +1,16 @@
 //! OTLP's JSON: 64-bit numbers are texts, identifiers hexadecimal digits.
 
 use super::super::BodyError;
-use super::proto::{AnyValue, Array, KeyValue, LogRecord, Map, Request, Resource, ResourceLogs, Scope, ScopeLogs, Value};
+use super::proto::{
+    AnyValue, Array, KeyValue, LogRecord, Map, Request, Resource, ResourceLogs, Scope, ScopeLogs, Value,
+};
 use serde_json::Value as Json;
 
 pub(super) fn request(json: &Json) -> Result<Request, BodyError> {
     if !json.is_object() {
-        return Err(BodyError("JSON: the body must be an object with resourceLogs".to_owned()));
+        return Err(BodyError(
+            "JSON: the body must be an object with resourceLogs".to_owned(),
+        ));
     }
     Ok(Request {
         resource_logs: list(json, "resourceLogs", "resource_logs", resource_logs)?,
@@ -46,7 +50,9 @@ fn number<T: std::str::FromStr + Default>(json: &Json, camel: &str, snake: &str)
         Json::String(text) => text.clone(),
         other => other.to_string(),
     };
-    written.parse().map_err(|_| BodyError(format!("JSON: {camel} must be a whole number, not {written}")))
+    written
+        .parse()
+        .map_err(|_| BodyError(format!("JSON: {camel} must be a whole number, not {written}")))
 }
 
 fn identifier(json: &Json, camel: &str, snake: &str) -> Result<Vec<u8>, BodyError> {
@@ -56,7 +62,9 @@ fn identifier(json: &Json, camel: &str, snake: &str) -> Result<Vec<u8>, BodyErro
         return Err(fault());
     }
     let pairs = (0..digits.len()).step_by(2);
-    pairs.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| fault())).collect()
+    pairs
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| fault()))
+        .collect()
 }
 
 fn resource_logs(json: &Json) -> Result<ResourceLogs, BodyError> {
@@ -104,8 +112,12 @@ fn key_value(json: &Json) -> Result<KeyValue, BodyError> {
 }
 
 fn any_value(json: &Json) -> Result<AnyValue, BodyError> {
-    let Json::Object(members) = json else { return Ok(AnyValue { value: None }) };
-    let Some((kind, inner)) = members.iter().next() else { return Ok(AnyValue { value: None }) };
+    let Json::Object(members) = json else {
+        return Ok(AnyValue { value: None });
+    };
+    let Some((kind, inner)) = members.iter().next() else {
+        return Ok(AnyValue { value: None });
+    };
     let value = match kind.as_str() {
         "stringValue" | "string_value" => Value::String(text(json, "stringValue", "string_value")?),
         "boolValue" | "bool_value" => Value::Bool(inner.as_bool().unwrap_or_default()),
@@ -122,7 +134,11 @@ fn any_value(json: &Json) -> Result<AnyValue, BodyError> {
         }),
         // Base64, kept as it is written.
         "bytesValue" | "bytes_value" => Value::String(text(json, "bytesValue", "bytes_value")?),
-        other => return Err(BodyError(format!("JSON: {other} is no kind of value; write for example stringValue"))),
+        other => {
+            return Err(BodyError(format!(
+                "JSON: {other} is no kind of value; write for example stringValue"
+            )));
+        }
     };
     Ok(AnyValue { value: Some(value) })
 }
@@ -137,7 +153,10 @@ pub(super) fn of(value: Value) -> Json {
         Value::Double(number) => number.into(),
         Value::Array(array) => Json::Array(array.values.into_iter().map(inner).collect()),
         Value::Map(map) => {
-            let pairs = map.values.into_iter().map(|pair| (pair.key, pair.value.map_or(Json::Null, inner)));
+            let pairs = map
+                .values
+                .into_iter()
+                .map(|pair| (pair.key, pair.value.map_or(Json::Null, inner)));
             Json::Object(pairs.collect())
         }
         Value::Bytes(bytes) => Json::String(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),

@@ -1,14 +1,18 @@
 //! Aggregations of series.
 
+use super::Sample;
 use super::over_time::variance;
 use super::range::group;
-use super::Sample;
 use crate::logql::ast::Grouping;
 use parapet_model::Labels;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 pub(super) fn aggregate(
     function: &str,
     parameter: Option<f64>,

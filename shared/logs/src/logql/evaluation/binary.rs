@@ -80,14 +80,25 @@ fn signature(labels: &Labels, matching: &Matching) -> Labels {
 
 fn set(op: &str, matching: &Matching, left: Vec<Sample>, right: Vec<Sample>) -> Vec<Sample> {
     let signatures = |samples: &[Sample]| -> std::collections::HashSet<Labels> {
-        samples.iter().map(|sample| signature(&sample.labels, matching)).collect()
+        samples
+            .iter()
+            .map(|sample| signature(&sample.labels, matching))
+            .collect()
     };
     let (in_left, in_right) = (signatures(&left), signatures(&right));
     match op {
-        "and" => left.into_iter().filter(|sample| in_right.contains(&signature(&sample.labels, matching))).collect(),
-        "unless" => left.into_iter().filter(|sample| !in_right.contains(&signature(&sample.labels, matching))).collect(),
+        "and" => left
+            .into_iter()
+            .filter(|sample| in_right.contains(&signature(&sample.labels, matching)))
+            .collect(),
+        "unless" => left
+            .into_iter()
+            .filter(|sample| !in_right.contains(&signature(&sample.labels, matching)))
+            .collect(),
         _ => {
-            let new = right.into_iter().filter(|sample| !in_left.contains(&signature(&sample.labels, matching)));
+            let new = right
+                .into_iter()
+                .filter(|sample| !in_left.contains(&signature(&sample.labels, matching)));
             left.into_iter().chain(new.collect::<Vec<_>>()).collect()
         }
     }
@@ -120,8 +131,14 @@ fn pairs(
     for sample in many {
         let key = signature(&sample.labels, matching);
         let Some(partner) = known.get(&key) else { continue };
-        let (left, right) = if swapped { (partner.value, sample.value) } else { (sample.value, partner.value) };
-        let Some(value) = outcome(calculate(op, left, right), return_bool, left) else { continue };
+        let (left, right) = if swapped {
+            (partner.value, sample.value)
+        } else {
+            (sample.value, partner.value)
+        };
+        let Some(value) = outcome(calculate(op, left, right), return_bool, left) else {
+            continue;
+        };
         let labels = match matching.group_left {
             None => key.clone(),
             Some(_) => {
@@ -134,7 +151,8 @@ fn pairs(
         };
         if seen.insert(labels.clone(), ()).is_some() {
             return Err(EvaluationError::Matching(match matching.group_left {
-                None => "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)".to_owned(),
+                None => "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                    .to_owned(),
                 Some(_) => "multiple matches for labels: grouping labels must ensure unique matches".to_owned(),
             }));
         }

@@ -50,9 +50,12 @@ impl Lines {
         if full && self.kept.last_key_value().is_none_or(|((worst, _), _)| rank >= *worst) {
             return;
         }
-        let Some(row) = stages::run(record, &self.stages, now_ns) else { return };
+        let Some(row) = stages::run(record, &self.stages, now_ns) else {
+            return;
+        };
         self.count += 1;
-        self.kept.insert((rank, self.count), (row.labels(), row.line.into_owned()));
+        self.kept
+            .insert((rank, self.count), (row.labels(), row.line.into_owned()));
         if full {
             self.kept.pop_last();
         }

@@ -38,7 +38,11 @@ pub(super) fn variance(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// As Prometheus interpolates.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss
+)]
 fn quantile(q: f64, mut values: Vec<f64>) -> f64 {
     if q < 0.0 {
         return f64::NEG_INFINITY;
@@ -57,7 +61,9 @@ fn quantile(q: f64, mut values: Vec<f64>) -> f64 {
 /// Prometheus' rate of a counter, extrapolated to the ends of the window (`extrapolatedRate`).
 #[allow(clippy::cast_precision_loss)]
 fn rate_counter(samples: &[(i64, f64)], start: i64, end: i64, seconds: f64) -> f64 {
-    let [(first_time, first), .., (last_time, last)] = samples else { return 0.0 };
+    let [(first_time, first), .., (last_time, last)] = samples else {
+        return 0.0;
+    };
     let mut increase = last - first;
     for pair in samples.windows(2) {
         if pair[1].1 < pair[0].1 {

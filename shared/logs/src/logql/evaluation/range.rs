@@ -33,8 +33,12 @@ impl RangeSeries {
     }
 
     pub(super) fn push(&mut self, record: &LogRecord, parameters: &Parameters) -> Result<(), EvaluationError> {
-        let Some(mut row) = stages::run(record, &self.stages, parameters.now_ns) else { return Ok(()) };
-        let Some(value) = self.value(&mut row) else { return Ok(()) };
+        let Some(mut row) = stages::run(record, &self.stages, parameters.now_ns) else {
+            return Ok(());
+        };
+        let Some(value) = self.value(&mut row) else {
+            return Ok(());
+        };
         if !self.filters.iter().all(|filter| stages::passes(filter, &mut row)) {
             return Ok(());
         }
@@ -119,7 +123,12 @@ impl RangeSeries {
         if !found.is_empty() {
             return Vec::new();
         }
-        let equal = self.range.log.selector.iter().filter(|matcher| matcher.op == MatchOp::Equal);
+        let equal = self
+            .range
+            .log
+            .selector
+            .iter()
+            .filter(|matcher| matcher.op == MatchOp::Equal);
         vec![Sample {
             labels: Labels::from_pairs(equal.map(|matcher| (matcher.name.as_str(), matcher.value.as_str()))),
             value: 1.0,

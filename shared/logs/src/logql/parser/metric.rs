@@ -25,7 +25,18 @@ const RANGE_FUNCTIONS: [(&str, Wrapped); 15] = [
 
 /// Aggregations of series.
 const VECTOR_FUNCTIONS: [&str; 12] = [
-    "sum", "avg", "count", "max", "min", "stddev", "stdvar", "bottomk", "topk", "sort", "sort_desc", "approx_topk",
+    "sum",
+    "avg",
+    "count",
+    "max",
+    "min",
+    "stddev",
+    "stdvar",
+    "bottomk",
+    "topk",
+    "sort",
+    "sort_desc",
+    "approx_topk",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,13 +80,19 @@ impl Parser<'_> {
             let right = self.expr(if op == "^" { tightness } else { tightness + 1 })?;
             let Expr::Metric(right) = right else {
                 self.at = place;
-                return Err(self.fail(format!("unexpected type for right leg of binary operation ({op}): a log query")));
+                return Err(self.fail(format!(
+                    "unexpected type for right leg of binary operation ({op}): a log query"
+                )));
             };
             let is_set = matches!(op, "and" | "or" | "unless");
-            let literal = [&metric, &right].into_iter().any(|side| matches!(side, MetricExpr::Literal(_)));
+            let literal = [&metric, &right]
+                .into_iter()
+                .any(|side| matches!(side, MetricExpr::Literal(_)));
             if is_set && literal {
                 self.at = place;
-                return Err(self.fail(format!("unexpected literal for a leg of logical/set binary operation ({op})")));
+                return Err(self.fail(format!(
+                    "unexpected literal for a leg of logical/set binary operation ({op})"
+                )));
             }
             left = Expr::Metric(MetricExpr::Binary {
                 op: op.to_owned(),
@@ -108,7 +125,10 @@ impl Parser<'_> {
                     matching.include = self.names()?;
                 }
                 if matches!(op, "and" | "or" | "unless") {
-                    return Err(self.fail(format!("no grouping allowed for {} operation", parapet_model::quote(op))));
+                    return Err(self.fail(format!(
+                        "no grouping allowed for {} operation",
+                        parapet_model::quote(op)
+                    )));
                 }
             }
         }
@@ -266,17 +286,24 @@ impl Parser<'_> {
         let complaint = match (wrapped, &range.unwrap) {
             (Wrapped::Never, Some(_)) => Some(format!("invalid aggregation {name} with unwrap")),
             (Wrapped::Must, None) => Some(format!("invalid aggregation {name} without unwrap")),
-            _ if parameter.is_some() && name != "quantile_over_time" => {
-                Some(format!("parameter {} not supported for operation {name}", parameter.unwrap_or_default()))
-            }
+            _ if parameter.is_some() && name != "quantile_over_time" => Some(format!(
+                "parameter {} not supported for operation {name}",
+                parameter.unwrap_or_default()
+            )),
             _ if parameter.is_none() && name == "quantile_over_time" => {
                 Some("parameter required for operation quantile_over_time".to_owned())
             }
             _ if range.grouping.is_some()
                 && !matches!(
                     name,
-                    "avg_over_time" | "stddev_over_time" | "stdvar_over_time" | "quantile_over_time" | "max_over_time"
-                        | "min_over_time" | "first_over_time" | "last_over_time"
+                    "avg_over_time"
+                        | "stddev_over_time"
+                        | "stdvar_over_time"
+                        | "quantile_over_time"
+                        | "max_over_time"
+                        | "min_over_time"
+                        | "first_over_time"
+                        | "last_over_time"
                 ) =>
             {
                 Some(format!("grouping not allowed for {name} aggregation"))
@@ -327,11 +354,15 @@ impl Parser<'_> {
             range.log = self.log()?;
             range.unwrap = self.unwrap()?;
         }
-        let Kind::Range(nanos) = *self.peek() else { return Err(self.unexpected("RANGE such as [5m]")) };
+        let Kind::Range(nanos) = *self.peek() else {
+            return Err(self.unexpected("RANGE such as [5m]"));
+        };
         self.at += 1;
         range.range_ns = nanos;
         if self.take_word("offset") {
-            let Kind::Duration(nanos) = *self.peek() else { return Err(self.unexpected("DURATION")) };
+            let Kind::Duration(nanos) = *self.peek() else {
+                return Err(self.unexpected("DURATION"));
+            };
             self.at += 1;
             range.offset_ns = nanos;
         }

@@ -72,7 +72,15 @@ impl Parser<'_> {
         };
         let known = matches!(
             keyword.as_str(),
-            "json" | "logfmt" | "regexp" | "pattern" | "unpack" | "line_format" | "label_format" | "decolorize" | "drop"
+            "json"
+                | "logfmt"
+                | "regexp"
+                | "pattern"
+                | "unpack"
+                | "line_format"
+                | "label_format"
+                | "decolorize"
+                | "drop"
                 | "keep"
         );
         if !known {
@@ -106,7 +114,10 @@ impl Parser<'_> {
     }
 
     fn compares(&self, after: usize) -> bool {
-        matches!(self.peek_after(after), Kind::Sign("=" | "!=" | "=~" | "!~" | ">" | ">=" | "<" | "<=" | "=="))
+        matches!(
+            self.peek_after(after),
+            Kind::Sign("=" | "!=" | "=~" | "!~" | ">" | ">=" | "<" | "<=" | "==")
+        )
     }
 
     /// `a, b="path"`.
@@ -135,7 +146,9 @@ impl Parser<'_> {
             };
             self.at += 1;
             if formats.iter().any(|(other, _)| *other == label) {
-                return Err(self.fail(format!("multiple label name '{label}' not allowed in a single format operation")));
+                return Err(self.fail(format!(
+                    "multiple label name '{label}' not allowed in a single format operation"
+                )));
             }
             formats.push((label, source));
             if !self.take(",") {

@@ -52,7 +52,10 @@ pub(super) fn logfmt(row: &mut Row<'_>, strict: bool, keep_empty: bool, labels: 
             }
             Err(fault) if strict => {
                 let column = line[..fault.at].chars().count() + 1;
-                row.fail("LogfmtParserErr", format!("logfmt syntax error at pos {column} : {}", fault.what));
+                row.fail(
+                    "LogfmtParserErr",
+                    format!("logfmt syntax error at pos {column} : {}", fault.what),
+                );
                 break;
             }
             Err(_) => {}
