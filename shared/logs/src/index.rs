@@ -7,6 +7,7 @@
 
 use crate::text::{is_word_byte, words};
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Words at least this long are found by their parts, and parts must be at least this long to be looked for.
@@ -46,7 +47,22 @@ impl Default for IndexOptions {
 #[derive(Clone, Debug, Default)]
 pub struct IndexBuilder {
     options: IndexOptions,
-    entries: HashSet<u64>,
+    entries: HashSet<u64, BuildHasherDefault<Already>>,
+    word: Vec<u8>,
+}
+
+/// Entries are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Already(u64);
+
+impl Hasher for Already {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {}
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl IndexBuilder {
@@ -55,17 +71,18 @@ impl IndexBuilder {
     pub fn new(options: IndexOptions) -> Self {
         Self {
             options,
-            entries: HashSet::new(),
+            ..Self::default()
         }
     }
 
     /// Takes in the words of a line, or of a field that is to be found as if it stood in the line.
     pub fn add(&mut self, line: &[u8]) {
         for word in words(line) {
-            let word = word.to_ascii_lowercase();
+            self.word.clear();
+            self.word.extend(word.iter().map(u8::to_ascii_lowercase));
             // A word that is known has its parts in already.
-            if self.entries.insert(xxh3_64(&word)) && self.options.parts {
-                self.entries.extend(minimizers(&word));
+            if self.entries.insert(xxh3_64(&self.word)) && self.options.parts {
+                self.entries.extend(minimizers(&self.word));
             }
         }
     }

@@ -20,7 +20,7 @@ pub struct LogRecord {
     pub host: String,
     /// The trace that it belongs to, as hexadecimal digits where it came so.
     pub trace_id: String,
-    /// What it says, for people: a part of the line, or the whole. What is not UTF-8 is replaced.
+    /// What it says, for people, where that is not the whole line: then it is empty, and [`LogRecord::message`] tells.
     pub message: String,
     /// The line without its line break.
     pub raw: Vec<u8>,
@@ -42,6 +42,16 @@ impl LogRecord {
         lossy(&self.raw)
     }
 
+    /// What it says: the message, or the line where there is none apart from it.
+    #[must_use]
+    pub fn message(&self) -> Cow<'_, str> {
+        if self.message.is_empty() {
+            self.line()
+        } else {
+            Cow::Borrowed(&self.message)
+        }
+    }
+
     /// The value of a field: promoted fields first, then attributes, then the labels of the stream. `None` where it
     /// has none.
     #[must_use]
@@ -51,6 +61,7 @@ impl LogRecord {
             "service" => &self.service,
             "host" => &self.host,
             "trace_id" => &self.trace_id,
+            "message" if self.message.is_empty() => std::str::from_utf8(&self.raw).unwrap_or_default(),
             "message" => &self.message,
             "route" => &self.route,
             _ => "",

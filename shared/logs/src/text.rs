@@ -8,8 +8,18 @@ use std::fmt::Write as _;
 /// Whether a byte belongs to a word.
 #[must_use]
 pub fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+    WORD_BYTES[usize::from(byte)]
 }
+
+static WORD_BYTES: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        bytes[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    bytes
+};
 
 /// The words of a line, as they are written.
 pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -113,7 +113,7 @@ impl<'a> Event<'a> {
             service: self.service.into_owned(),
             host: self.host.into_owned(),
             trace_id: self.trace_id.into_owned(),
-            message: self.message.unwrap_or(Cow::Borrowed(self.line)).into_owned(),
+            message: self.message.map(Cow::into_owned).unwrap_or_default(),
             stream: match self.stream {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(stream) => Some(stream),

@@ -55,7 +55,7 @@ fn json_to_a_record() {
     assert_eq!(record.attributes.to_string(), r#"{environment="prod", status="500"}"#);
     assert_eq!(record.stream.to_string(), r#"{app="web", region="eu"}"#);
     let record = &outcome.records[1];
-    assert_eq!((record.message.as_str(), record.timestamp_ns), ("not json", NOW));
+    assert_eq!((record.message().as_ref(), record.timestamp_ns), ("not json", NOW));
     assert_eq!(
         outcome.counts["p"],
         Counts {
@@ -317,7 +317,7 @@ pipelines:
         },
     );
     assert_eq!(
-        (outcome.records[0].message.as_str(), outcome.records[0].timestamp_ns),
+        (outcome.records[0].message().as_ref(), outcome.records[0].timestamp_ns),
         ("line", 7)
     );
 }
