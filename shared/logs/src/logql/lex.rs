@@ -163,11 +163,6 @@ fn number(rest: &str) -> Option<(Kind, usize)> {
     if let Ok(number) = text.parse() {
         return Some((Kind::Number(number), length));
     }
-    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
-        && let Ok(number) = u32::from_str_radix(hex, 16)
-    {
-        return Some((Kind::Number(number.into()), length));
-    }
     if let Some(seconds) = parse_duration_seconds(text) {
         #[allow(clippy::cast_possible_truncation)] // Saturates; far beyond any log.
         return Some((Kind::Duration((seconds * 1e9).round() as i64), length));
