@@ -200,7 +200,11 @@ impl Redactor {
                 replaced += 1;
                 match captures.name("secret") {
                     None => rule.replacement.clone(),
-                    Some(secret) => whole.replace(secret.as_str(), &rule.replacement),
+                    Some(secret) => {
+                        let start = captures.get(0).map_or(0, |whole| whole.start());
+                        let (from, to) = (secret.start() - start, secret.end() - start);
+                        format!("{}{}{}", &whole[..from], rule.replacement, &whole[to..])
+                    }
                 }
             }) && replaced > 0
             {

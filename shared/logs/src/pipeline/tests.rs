@@ -238,6 +238,9 @@ pipelines:
         assert!(!all.contains(secret), "{secret}: {all}");
         assert!(outcome.counts["p"].redacted > 0, "{line}");
     }
+    let outcome = run(yaml, &[r#"{"password":"pass","a":1}"#]);
+    let line = outcome.records[0].line().into_owned();
+    assert_eq!(line, r#"{"password":"[REDACTED:password]","a":1}"#);
     for line in [
         "order 4111 1111 1111 1112 is no card",
         "at 1710072000000000000 and 10.0.0.1@x",
