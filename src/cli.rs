@@ -37,6 +37,12 @@ pub(crate) enum Command {
     Slo(Slo),
     /// Ask a server in PromQL: tables, graphs, JSON or CSV
     Query(Box<crate::query::QueryOptions>),
+    /// Ask the stored files in SQL, without a server
+    Sql(Box<crate::sql::Arguments>),
+    /// Take over history: blocks of Prometheus, or OpenMetrics with timestamps
+    Import(Box<crate::import::Arguments>),
+    /// Write what is stored as OpenMetrics, CSV, JSON or blocks of Prometheus
+    Export(Box<crate::export::Arguments>),
     /// Acknowledge groups of alerts: they are not repeated
     Ack(Box<crate::ack::Arguments>),
     /// Print a completion script for a shell

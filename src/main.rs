@@ -5,11 +5,14 @@ mod check;
 mod check_rules;
 mod cli;
 mod explain;
+mod export;
+mod import;
 mod query;
 mod routes;
 mod rules_backtest;
 mod run;
 mod slo_expand;
+mod sql;
 mod storage;
 mod table;
 mod test_rules;
@@ -31,6 +34,9 @@ fn main() -> ExitCode {
         cli::Command::Routes(routes) => routes::run(&routes),
         cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Query(options) => query::query(&options).map(|()| ExitCode::SUCCESS),
+        cli::Command::Export(arguments) => export::run(&arguments).map(|()| ExitCode::SUCCESS),
+        cli::Command::Sql(arguments) => sql::run(&arguments),
+        cli::Command::Import(arguments) => import::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Ack(arguments) => ack::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);

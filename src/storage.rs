@@ -41,12 +41,31 @@ impl Storage {
                 path.display()
             );
         }
-        let local = Local::open(path, Arc::new(SystemClock), &LocalSettings::default()).with_context(|| {
+        Self::attach(path).with_context(|| {
             format!(
                 "cannot open {}; where a process runs on it, ask that by --server",
                 path.display()
             )
-        })?;
+        })
+    }
+
+    /// Opens the directory for writing, making it where it does not exist.
+    pub(crate) fn create(path: &Path, tenant: Option<&str>) -> anyhow::Result<Self> {
+        let storage = Self::attach(path)?;
+        storage.of(tenant)
+    }
+
+    /// The same, of the tenant that the command line names.
+    pub(crate) fn of(mut self, tenant: Option<&str>) -> anyhow::Result<Self> {
+        if let Some(tenant) = tenant {
+            parapet_store::tenant::check(tenant).context("--tenant")?;
+            tenant.clone_into(&mut self.tenant);
+        }
+        Ok(self)
+    }
+
+    fn attach(path: &Path) -> anyhow::Result<Self> {
+        let local = Local::open(path, Arc::new(SystemClock), &LocalSettings::default())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -68,4 +87,9 @@ impl Storage {
                 .unwrap_or_else(|| "default".to_owned()),
         })
     }
+}
+
+/// What the compactor writes before objects' keys in the manifests that it publishes for SQL.
+pub(crate) fn published_prefix(storage_path: &Path) -> std::io::Result<String> {
+    Ok(format!("{}/objects/", std::path::absolute(storage_path)?.display()))
 }

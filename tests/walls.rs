@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "model",
     "exposition",
     "remote-write",
@@ -17,6 +17,7 @@ const PURE: [&str; 13] = [
     "routing",
     "receivers",
     "segment",
+    "tsdb",
     "ledger",
     "ports",
 ];

@@ -4,23 +4,19 @@ use crate::Summary;
 use crate::memory::Memory;
 use crate::queries::Query;
 use anyhow::Context as _;
+use parapet_benches::peer::Peer as Api;
 use parapet_benches::process;
-use parapet_function_kit::ReqwestHttp;
 use parapet_model::{BatchSeries, MetricType, Sample};
-use parapet_ports::{Http as _, HttpRequest};
-use std::time::Duration;
 
 pub(crate) struct Peer {
-    http: ReqwestHttp,
-    url: String,
+    api: Api,
     pid: u32,
 }
 
 impl Peer {
     pub(crate) fn new(url: String, pid: u32) -> anyhow::Result<Self> {
         Ok(Self {
-            http: ReqwestHttp::new()?,
-            url,
+            api: Api::new(url)?,
             pid,
         })
     }
@@ -41,46 +37,10 @@ impl Peer {
                 exemplars: Vec::new(),
             });
             if batch.iter().map(|series| series.samples.len()).sum::<usize>() > 100_000 {
-                self.write(&std::mem::take(&mut batch)).await?;
+                self.api.write(&std::mem::take(&mut batch)).await?;
             }
         }
-        self.write(&batch).await
-    }
-
-    async fn write(&self, batch: &[BatchSeries]) -> anyhow::Result<()> {
-        let mut headers = http::HeaderMap::new();
-        for (name, value) in [
-            (
-                "content-type",
-                "application/x-protobuf;proto=io.prometheus.write.v2.Request",
-            ),
-            ("content-encoding", "snappy"),
-            ("x-prometheus-remote-write-version", "2.0.0"),
-        ] {
-            headers.insert(name, http::HeaderValue::from_static(value));
-        }
-        let body = parapet_remote_write::snappy_encode(&parapet_remote_write::encode_v2(batch))?;
-        self.call("api/v1/write", headers, body).await.map(|_| ())
-    }
-
-    async fn call(&self, path: &str, headers: http::HeaderMap, body: Vec<u8>) -> anyhow::Result<bytes::Bytes> {
-        let request = HttpRequest {
-            method: http::Method::POST,
-            url: format!("{}/{path}", self.url),
-            headers,
-            body: body.into(),
-            timeout: Duration::from_secs(300),
-            body_limit_bytes: 0,
-            options: parapet_ports::HttpOptions::default(),
-        };
-        let response = self.http.call(request).await?;
-        anyhow::ensure!(
-            response.status.is_success(),
-            "the peer answers {}: {}",
-            response.status,
-            String::from_utf8_lossy(&response.body)
-        );
-        Ok(response.body)
+        self.api.write(&batch).await
     }
 
     /// CPU-seconds of one run; fails where the answer is another than `ours`.
@@ -113,7 +73,10 @@ impl Peer {
         );
         let (before, mut runs) = (process::cpu_seconds(self.pid), 0u32);
         loop {
-            let answer = self.call(path, headers.clone(), body.clone().into_bytes()).await?;
+            let answer = self
+                .api
+                .call(http::Method::POST, path, headers.clone(), body.clone().into_bytes())
+                .await?;
             runs += 1;
             if runs == 1 {
                 let theirs = summary(&answer)?;

@@ -1,3 +1,6 @@
 //! What the benchmarks share.
 
+pub mod host;
+pub mod peer;
 pub mod process;
+pub mod replay;

@@ -9,10 +9,11 @@ use clap::Parser;
 use fleet::{Fleet, START_MS};
 use measure::{Row, cpu_seconds, print};
 use parapet_adapter_local::Local;
+use parapet_benches::host::pump;
 use parapet_compactor::Compactor;
 use parapet_ingest::Ingest;
 use parapet_ports::memory::CountingEntropy;
-use parapet_ports::{Disposition, FixedClock, FixedConfig, Function, Ports, Queue, QueueReader};
+use parapet_ports::{FixedClock, FixedConfig, Ports, Queue};
 use parapet_promql::{Options, QueryRange};
 use parapet_scraper::Scraper;
 use parapet_store::{Reader, ReaderSettings};
@@ -122,26 +123,6 @@ async fn bytes(ports: &Ports, wanted: impl Fn(u8) -> bool) -> anyhow::Result<u64
         .filter(|(level, _)| wanted(**level))
         .map(|(_, files)| files.bytes)
         .sum())
-}
-
-/// Hands all messages that wait to the function; every one must be done.
-async fn pump(local: &Local, function: &dyn Function, queue: Queue, batch: usize) -> anyhow::Result<()> {
-    loop {
-        let received = local.queues.receive(queue, batch, 0).await?;
-        if received.is_empty() {
-            return Ok(());
-        }
-        let messages = received.iter().map(|received| received.message.clone()).collect();
-        let answers = function.handle_batch(queue, messages).await;
-        anyhow::ensure!(
-            answers.iter().all(|answer| *answer == Disposition::Done),
-            "{queue:?}: {answers:?}"
-        );
-        local
-            .queues
-            .delete(queue, received.into_iter().map(|received| received.receipt).collect())
-            .await?;
-    }
 }
 
 /// How often a query is asked again after the first time.

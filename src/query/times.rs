@@ -40,6 +40,32 @@ impl Window {
     }
 }
 
+/// From when until when, where everything is meant unless something is said.
+#[derive(Debug, Args)]
+pub(crate) struct Bounds {
+    /// From this time on: RFC 3339, Unix seconds, or before now (-7d) [default: the first sample]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    start: Option<String>,
+    /// Up to this time, in the same forms [default: the last sample]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    end: Option<String>,
+}
+
+impl Bounds {
+    /// Start and end, milliseconds; both are included.
+    pub(crate) fn times(&self, now_ms: i64) -> anyhow::Result<(Option<i64>, Option<i64>)> {
+        let time = |text: &Option<String>, name: &'static str| {
+            let parsed = text.as_deref().map(|text| parse(text, now_ms).context(name));
+            parsed.transpose()
+        };
+        let (start_ms, end_ms) = (time(&self.start, "--start")?, time(&self.end, "--end")?);
+        if start_ms.zip(end_ms).is_some_and(|(start, end)| start > end) {
+            bail!("--start is after --end");
+        }
+        Ok((start_ms, end_ms))
+    }
+}
+
 /// A time: `now`, RFC 3339, Unix seconds, or a duration before now.
 pub(crate) fn parse(text: &str, now_ms: i64) -> anyhow::Result<i64> {
     if text == "now" {

@@ -100,8 +100,7 @@ impl Host {
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         compactor.compaction.retention_ms = options.retention_ms;
         if options.aws_endpoint_url.is_none() {
-            let directory = std::path::absolute(&options.storage_path)?;
-            compactor.compaction.url_prefix = format!("{}/objects/", directory.display());
+            compactor.compaction.url_prefix = crate::storage::published_prefix(&options.storage_path)?;
         }
         Ok(Self {
             scraper: Arc::new(Scraper::new(ports.clone(), parapet_scraper::Settings::from_vars(vars)?)),

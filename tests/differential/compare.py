@@ -31,7 +31,7 @@ DELIBERATE = [
     (r"limitk", VALUES, "which series limitk takes depends on the order of Prometheus' storage and hash tables"),
     (r"topk|bottomk", VALUES, "which of several equal values is taken, likewise"),
     (r"\(\(|, \(", r"quantile value should be between|ignored histogram in", "3.14 points into parentheses rather than at them"),
-    (r"", r"instead of error 'unexpected error: runtime error", "3.5 panics"),
+    (r"", r"instead of (error )?'unexpected error: runtime error", "3.5 panics"),
     (r"", r"<Item \d+>", "3.5 names tokens by their numbers"),
     (r"", r"expected number, duration, step\(\), or range\(\)", "3.14 has more to expect where a duration stands"),
     (r"group_", r"must not occur in ON and GROUP clause", "3.14 points at the label"),

@@ -8,13 +8,14 @@ mod measure;
 use clap::Parser;
 use measure::{Row, cpu_seconds, print};
 use parapet_adapter_local::Local;
+use parapet_benches::host::pump;
 use parapet_compactor::Compactor;
 use parapet_ingest::Ingest;
 use parapet_model::{BatchSeries, Labels, MetricType, Sample, SampleBatch};
 use parapet_ports::memory::CountingEntropy;
 use parapet_ports::{
-    ConfigFiles, Disposition, Error, FixedClock, FixedConfig, Function, Http, HttpRequest, HttpResponse, Kind, Ports,
-    Queue, QueueReader as _, SourceFile,
+    ConfigFiles, Error, FixedClock, FixedConfig, Function as _, Http, HttpRequest, HttpResponse, Kind, Ports, Queue,
+    QueueReader as _, SourceFile,
 };
 use parapet_rule_evaluation::RuleEvaluation;
 use parapet_store::{Reader, ReaderSettings, outbox};
@@ -215,24 +216,4 @@ async fn main() -> anyhow::Result<()> {
         ),
     ]);
     Ok(())
-}
-
-/// Hands all messages that wait to the function; every one must be done. Gives their number.
-async fn pump(local: &Local, function: &dyn Function, queue: Queue, batch: usize) -> anyhow::Result<u64> {
-    let mut handled = 0;
-    loop {
-        let received = local.queues.receive(queue, batch, 0).await?;
-        if received.is_empty() {
-            return Ok(handled);
-        }
-        handled += received.len() as u64;
-        let messages = received.iter().map(|received| received.message.clone()).collect();
-        let answers = function.handle_batch(queue, messages).await;
-        anyhow::ensure!(
-            answers.iter().all(|answer| *answer == Disposition::Done),
-            "{queue:?}: {answers:?}"
-        );
-        let receipts = received.into_iter().map(|received| received.receipt).collect();
-        local.queues.delete(queue, receipts).await?;
-    }
 }

@@ -1,7 +1,8 @@
 //! The `stats` of a query: how long its parts took and how much it read.
 
 use crate::json::Object;
-use parapet_model::Series;
+use parapet_model::{Run, Series};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Measured while a query runs.
@@ -30,14 +31,17 @@ impl QueryStats {
         self.queue = self.started.elapsed();
     }
 
-    /// These series were fetched; gives how many samples they have.
-    pub(crate) fn read(&mut self, fetched: &[Vec<Series>]) -> usize {
+    /// These series were fetched, and these runs in place of samples; gives how many samples and runs are in memory.
+    pub(crate) fn read(&mut self, fetched: &[Vec<Arc<Series>>], runs: &[Vec<Vec<Run>>]) -> usize {
         let counts = fetched
             .iter()
             .flatten()
             .map(|series| series.values.len() + series.histograms.len());
-        self.samples = counts.sum();
-        self.samples
+        let held: usize = counts.sum();
+        let runs = runs.iter().flatten().flatten();
+        let (count, summed_up) = runs.fold((0, 0), |(count, samples), run| (count + 1, samples + run.samples));
+        self.samples = held.saturating_add(usize::try_from(summed_up).unwrap_or(usize::MAX));
+        held + count
     }
 
     /// Everything is fetched.
@@ -49,8 +53,8 @@ impl QueryStats {
         self.evaluation = took;
     }
 
-    /// Writes the field `stats` (`BuiltinStats` of Prometheus). Samples are those read from the store: a sample that
-    /// several steps look at counts once.
+    /// Writes the field `stats` (`BuiltinStats` of Prometheus). Samples are those that the query looked at, in rollups
+    /// too: a sample that several steps look at counts once.
     pub(crate) fn write(&self, object: &mut Object<'_>) {
         let total = self.started.elapsed();
         let samples = i128::try_from(self.samples).unwrap_or(i128::MAX);

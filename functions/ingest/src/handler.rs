@@ -69,15 +69,15 @@ impl Ingest {
             }
         }
         let mut fetched = stream::iter(parcels)
-            .map(|(number, parcel)| async move { (number, self.fetch(parcel).await) })
+            .map(|(number, parcel)| async move { (number, parcel.any_age, self.fetch(parcel).await) })
             .buffered(self.parallel_claims);
-        let mut batches = Vec::new();
-        while let Some((number, fetched)) = fetched.next().await {
+        let (mut batches, mut of_any_age) = (Vec::new(), Vec::new());
+        while let Some((number, any_age, fetched)) = fetched.next().await {
             let verdict = &mut verdicts[number];
             match fetched {
                 Ok(Some(batch)) => {
                     verdict.batches.push((batch.tenant.clone(), batch.id.clone()));
-                    batches.push(batch);
+                    if any_age { &mut of_any_age } else { &mut batches }.push(batch);
                 }
                 Ok(None) => {}
                 Err(FetchError::Poison(poison)) => verdict.reject = Some(poison.to_string()),
@@ -88,7 +88,10 @@ impl Ingest {
             }
         }
         drop(fetched);
-        let report = self.writer.commit(batches).await;
+        let mut report = self.writer.commit(batches).await;
+        if !of_any_age.is_empty() {
+            report.add(self.writer.of_any_age().commit(of_any_age).await);
+        }
         tell(&report);
         let failed: HashMap<(&str, &str), &Arc<Error>> = report
             .failed

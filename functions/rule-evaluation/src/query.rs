@@ -1,6 +1,6 @@
 //! Stored series for rules' queries.
 
-use parapet_model::{Matcher, Series};
+use parapet_model::{Matcher, Run, Series, Windows};
 use parapet_rules::Source;
 use parapet_store::Reader;
 use std::sync::Arc;
@@ -18,5 +18,19 @@ impl Source for Stored {
     fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
         let select = self.reader.select(&self.tenant, matchers, start_ms, end_ms);
         self.runtime.block_on(select).map_err(|error| error.chain())
+    }
+
+    fn select_runs(
+        &mut self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        windows: &Windows,
+    ) -> Result<(Vec<Series>, Vec<Vec<Run>>), String> {
+        let select = self
+            .reader
+            .select_runs(&self.tenant, matchers, start_ms, end_ms, windows);
+        let read = self.runtime.block_on(select).map_err(|error| error.chain())?;
+        Ok((read.series, read.runs))
     }
 }

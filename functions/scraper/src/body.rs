@@ -5,6 +5,7 @@ use parapet_config::ScrapeJob;
 use parapet_exposition::{Entry, FamilyTracker, Format, Limits, Metadata, Parser, Series};
 use parapet_model::{BatchSeries, Exemplar, Labels, Sample};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// A body's own timestamps may not lie further in the future than this (`maxAheadTime` of Prometheus).
 const MAX_AHEAD_MS: i64 = 10 * 60_000;
@@ -18,6 +19,8 @@ const EXEMPLAR_AGE_MS: i64 = 10 * 60_000;
 pub(crate) struct Body {
     /// Every series with its samples; empty when there is a fault.
     pub(crate) series: Vec<BatchSeries>,
+    /// The id of each series.
+    pub(crate) ids: Vec<i64>,
     /// For each series, whether its disappearance is marked: not where the target gives timestamps itself.
     pub(crate) tracked: Vec<bool>,
     /// Samples in the body, up to the fault if there is one.
@@ -59,7 +62,7 @@ pub(crate) fn read(body: &[u8], format: Format, reading: &Reading<'_>) -> Result
     let mut collector = Collector {
         reading: *reading,
         out: Body::default(),
-        places: HashMap::new(),
+        places: HashMap::default(),
         over_limit: false,
     };
     let mut parser = Parser::new(body, format, &limits);
@@ -91,9 +94,25 @@ pub(crate) fn read(body: &[u8], format: Format, reading: &Reading<'_>) -> Result
 struct Collector<'a> {
     reading: Reading<'a>,
     out: Body,
-    /// Where each label set stands in `out.series`.
-    places: HashMap<Labels, usize>,
+    /// Where a series of each id stands in `out.series`.
+    places: HashMap<i64, usize, BuildHasherDefault<IdHasher>>,
     over_limit: bool,
+}
+
+/// Series ids are hashes already.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, self.0);
+    }
+    fn write_i64(&mut self, id: i64) {
+        self.0 = id.cast_unsigned();
+    }
 }
 
 impl Collector<'_> {
@@ -134,9 +153,11 @@ impl Collector<'_> {
         }
         let sample = Sample::float(timestamp_ms, series.value);
         let tracked = own_time.is_none() || job.track_timestamps_staleness;
-        match self.places.get(&labels) {
+        let series_id = labels.series_id();
+        match self.place(series_id, &labels) {
             None => {
-                self.places.insert(labels.clone(), self.out.series.len());
+                self.places.entry(series_id).or_insert(self.out.series.len());
+                self.out.ids.push(series_id);
                 self.out.series.push(BatchSeries {
                     labels,
                     kind: family.kind_of(&series.name),
@@ -147,19 +168,28 @@ impl Collector<'_> {
             }
             Some(place) => {
                 let exemplar = self.exemplar(series, timestamp_ms);
-                let BatchSeries { samples, exemplars, .. } = &mut self.out.series[*place];
+                let BatchSeries { samples, exemplars, .. } = &mut self.out.series[place];
                 match samples.binary_search_by_key(&timestamp_ms, |sample| sample.timestamp_ms) {
                     // The first one stays.
                     Ok(_) => self.out.duplicates += 1,
                     Err(at) => {
                         samples.insert(at, sample);
                         exemplars.extend(exemplar);
-                        self.out.tracked[*place] |= tracked;
+                        self.out.tracked[place] |= tracked;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Where a series stands. Others may have its id.
+    fn place(&self, series_id: i64, labels: &Labels) -> Option<usize> {
+        let place = *self.places.get(&series_id)?;
+        if self.out.series[place].labels == *labels {
+            return Some(place);
+        }
+        self.out.series.iter().position(|series| series.labels == *labels)
     }
 
     /// The exemplar of a series whose sample has this time.

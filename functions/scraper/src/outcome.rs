@@ -180,7 +180,7 @@ async fn succeeded(
             .map(|series| &series.labels)
             .zip(body.tracked.iter().copied())
     };
-    let hash = content_hash(current());
+    let hash = content_hash(body.ids.iter().copied().zip(body.tracked.iter().copied()));
     let same = match previous_set {
         Some(set) => set.hash == hash,
         None => body.series.is_empty(),
@@ -204,7 +204,7 @@ async fn succeeded(
         // To be remembered: what is there, and after a rerun what ended too.
         let kept = ended.iter().filter(|_| before.rerun).map(|series| (series, true));
         let set = SeriesSet::of(body.series.iter().zip(body.tracked.iter().copied()).chain(kept));
-        let hash = content_hash(set.labels());
+        let hash = set.content_hash();
         if previous_set.is_none_or(|previous| previous.hash != hash) {
             series_set = (!set.series.is_empty()).then(|| SeriesSetRef {
                 name: SeriesSet::name(target.identity, timestamp_ms, hash),

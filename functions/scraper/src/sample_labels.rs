@@ -22,6 +22,16 @@ pub(crate) fn join(name: &str, body: &[LabelPair<'_>], target: &Labels, honor: b
     if name.is_empty() {
         return Err("missing metric name (__name__ label)".to_owned());
     }
+    let mut plain: Vec<(&str, &str)> = Vec::with_capacity(body.len() + 8);
+    plain.push((METRIC_NAME, name));
+    plain.extend(body.iter().map(|(name, value)| (&**name, &**value)));
+    plain.extend(target);
+    plain.sort_unstable();
+    // As nearly always: nothing conflicts.
+    if plain.is_sorted_by(|a, b| a.0 < b.0) && plain.first().is_some_and(|(name, _)| !name.is_empty()) {
+        plain.retain(|(_, value)| !value.is_empty());
+        return Ok(Labels::from_sorted(plain));
+    }
     let mut pairs: Vec<(Cow<'_, str>, &str)> = Vec::with_capacity(body.len() + 8);
     pairs.push((Cow::Borrowed(METRIC_NAME), name));
     pairs.extend(body.iter().map(|(name, value)| (Cow::Borrowed(&**name), &**value)));

@@ -17,13 +17,11 @@ pub(crate) struct SeriesSet {
     pub(crate) series: Vec<(BatchSeries, bool)>,
 }
 
-/// The identity of a set's content, whatever its order: equal hashes need no reading of the object.
-pub(crate) fn content_hash<'a>(series: impl Iterator<Item = (&'a Labels, bool)>) -> u64 {
+/// The identity of a set's content, from its series' ids, whatever their order: equal hashes need no reading of the
+/// object.
+pub(crate) fn content_hash(series: impl Iterator<Item = (i64, bool)>) -> u64 {
     let mut ids: Vec<u64> = series
-        .map(|(labels, tracked)| {
-            let id = labels.series_id().cast_unsigned();
-            if tracked { id } else { !id }
-        })
+        .map(|(id, tracked)| if tracked { id } else { !id }.cast_unsigned())
         .collect();
     ids.sort_unstable();
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
@@ -58,6 +56,10 @@ impl SeriesSet {
 
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&Labels, bool)> {
         self.series.iter().map(|(series, tracked)| (&series.labels, *tracked))
+    }
+
+    pub(crate) fn content_hash(&self) -> u64 {
+        content_hash(self.labels().map(|(labels, tracked)| (labels.series_id(), tracked)))
     }
 
     fn encode(&self) -> Result<Vec<u8>, Error> {
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn content_hash_knows_order_from_content() {
-        let hash = |set: &SeriesSet| content_hash(set.labels());
+        let hash = SeriesSet::content_hash;
         let (abc, mut cba) = (set(&["a", "b", "c"]), set(&["a", "b", "c"]));
         cba.series.reverse();
         assert_eq!(hash(&abc), hash(&cba));

@@ -7,6 +7,7 @@ use redb::{
 };
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// Key: partition key, sort key. Value: version, expiry in seconds (0: never), text.
@@ -58,10 +59,26 @@ impl Batch<'_> {
 type Job = Box<dyn FnOnce(&mut Batch<'_>) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
-/// Hands jobs to the writer thread. The thread ends when the last handle is gone.
+/// Hands jobs to the writer thread. Where the last handle is dropped, the thread has ended and let go of the database:
+/// the directory can be opened again at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
-    jobs: mpsc::Sender<Request>,
+    thread: Arc<Thread>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    /// `None` only while dropping: the thread ends when nothing can send any more.
+    jobs: Option<mpsc::Sender<Request>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // A panic of the thread has been printed, and its callers were told that the database is closed.
+        let _ = self.handle.take().map(JoinHandle::join);
+    }
 }
 
 struct Request {
@@ -73,7 +90,7 @@ impl Writer {
     pub(crate) fn start(database: Arc<Database>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let (jobs, requests) = mpsc::channel();
         let mut next = prepare(&database)?;
-        std::thread::Builder::new()
+        let handle = std::thread::Builder::new()
             .name("database-writer".to_owned())
             .spawn(move || {
                 while let Ok(first) = requests.recv() {
@@ -84,7 +101,13 @@ impl Writer {
                 }
             })
             .map_err(|error| Error::new(Kind::Internal, "cannot start the database thread").with_source(error))?;
-        Ok(Self { jobs })
+        let thread = Thread {
+            jobs: Some(jobs),
+            handle: Some(handle),
+        };
+        Ok(Self {
+            thread: Arc::new(thread),
+        })
     }
 
     /// Runs `job` in a transaction and waits until its effects are durable.
@@ -116,7 +139,8 @@ impl Writer {
             })
         });
         let gone = || Error::new(Kind::Unavailable, "the local database is closed");
-        self.jobs.send(Request { job, durable }).map_err(|_| gone())?;
+        let jobs = self.thread.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(Request { job, durable }).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }

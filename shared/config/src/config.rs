@@ -20,6 +20,9 @@ pub struct Config {
     pub evaluation_interval_ms: i64,
     /// How far in the past rules are evaluated where a group says nothing, milliseconds.
     pub rule_query_offset_ms: i64,
+    /// How much older than now a remote-written sample may be (`storage.tsdb.out_of_order_time_window`), milliseconds;
+    /// 0 where nothing is said.
+    pub out_of_order_time_window_ms: i64,
     /// Labels for what leaves this system: alerts, federation.
     pub external_labels: Labels,
     /// What was accepted but has no effect, one line each.
@@ -71,7 +74,7 @@ fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config
     let (mut warnings, mut secrets) = (Vec::new(), Vec::new());
     let global = global::read(fields.get("global"), &mut warnings)?;
     sections::read_alerting(fields.get("alerting"), &mut warnings)?;
-    sections::read_storage(fields.get("storage"), &mut warnings)?;
+    let out_of_order_time_window_ms = sections::read_storage(fields.get("storage"), &mut warnings)?;
     for name in not_used {
         global::warn_not_used(&fields, "the configuration", name, &mut warnings);
     }
@@ -117,6 +120,7 @@ fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config
         scrape_interval_ms: global.scrape_interval_ms,
         evaluation_interval_ms: global.evaluation_interval_ms,
         rule_query_offset_ms: global.rule_query_offset_ms,
+        out_of_order_time_window_ms,
         external_labels,
         warnings,
         redacted: redact(text, &secrets),

@@ -1,4 +1,4 @@
-//! Sections that have no effect here: checked as far as their mistakes are plain, and reported.
+//! Sections that have little or no effect here: checked as far as their mistakes are plain, and reported.
 
 use crate::error::Fault;
 use crate::fields::Fields;
@@ -42,24 +42,16 @@ fn refuse_null(items: &[Node], what: &str) -> Result<(), Fault> {
     }
 }
 
-/// `storage`: how long data is kept is a setting of the host.
-pub(crate) fn read_storage(node: Option<&Node>, warnings: &mut Vec<String>) -> Result<(), Fault> {
-    let Some(node) = node else { return Ok(()) };
-    let names = ["tsdb", "exemplars"];
-    let fields = Fields::read(node, "storage", &names, &[])?;
+/// `storage`: gives `out_of_order_time_window` in milliseconds. How long data is kept is a setting of the host.
+pub(crate) fn read_storage(node: Option<&Node>, warnings: &mut Vec<String>) -> Result<i64, Fault> {
+    let Some(node) = node else { return Ok(0) };
+    let fields = Fields::read(node, "storage", &["tsdb", "exemplars"], &[])?;
+    let mut window_ms = 0;
     if let Some(tsdb) = fields.get("tsdb") {
-        let tsdb = Fields::read(
-            tsdb,
-            "storage.tsdb",
-            &[
-                "out_of_order_time_window",
-                "stale_series_compaction_threshold",
-                "chunk_encoding",
-                "retention",
-            ],
-            &[],
-        )?;
-        tsdb.duration_ms("out_of_order_time_window")?;
+        let not_used = ["stale_series_compaction_threshold", "chunk_encoding", "retention"];
+        let names = [&["out_of_order_time_window"][..], &not_used].concat();
+        let tsdb = Fields::read(tsdb, "storage.tsdb", &names, &[])?;
+        window_ms = tsdb.duration_ms("out_of_order_time_window")?.unwrap_or_default();
         if let Some(encoding) = tsdb.get("chunk_encoding") {
             let encoding = Fields::read(encoding, "storage.tsdb.chunk_encoding", &["floats"], &[])?;
             let floats = encoding.text("floats")?.unwrap_or_default();
@@ -77,14 +69,15 @@ pub(crate) fn read_storage(node: Option<&Node>, warnings: &mut Vec<String>) -> R
         if let Some(retention) = tsdb.get("retention") {
             read_retention(retention)?;
         }
+        for name in not_used {
+            warn_not_used(&tsdb, "storage.tsdb", name, warnings);
+        }
     }
     if let Some(exemplars) = fields.get("exemplars") {
         Fields::read(exemplars, "storage.exemplars", &["max_exemplars"], &[])?;
     }
-    for name in names {
-        warn_not_used(&fields, "storage", name, warnings);
-    }
-    Ok(())
+    warn_not_used(&fields, "storage", "exemplars", warnings);
+    Ok(window_ms)
 }
 
 fn read_retention(node: &Node) -> Result<(), Fault> {

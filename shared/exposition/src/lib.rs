@@ -35,4 +35,5 @@ mod text;
 pub use collect::{Exposition, FamilyTracker, Metadata, ParsedSeries, collect, is_part_of_family};
 pub use error::ParseError;
 pub use format::{ContentTypeError, Format};
+pub use number::normalize as normalize_bound;
 pub use parser::{Entry, Exemplar, LabelPair, Limits, Parser, Series};

@@ -47,7 +47,8 @@ pub(crate) fn seconds_to_millis(seconds: f64) -> i64 {
 
 /// A bucket bound or quantile as OpenMetrics writes it (`1` is `1.0`), `None` where it is written so already or is
 /// no number (`normalizeFloatsInLabelValues` of Prometheus).
-pub(crate) fn normalize(text: &str) -> Option<String> {
+#[must_use]
+pub fn normalize(text: &str) -> Option<String> {
     if is_normal(text.as_bytes()) {
         return None;
     }

@@ -59,12 +59,20 @@ impl Labels {
         LabelsIter { rest: &self.packed }
     }
 
+    /// The labels in order of name, as the UTF-8 bytes of [`Labels::iter`]: several times as quick, and in the same
+    /// order.
+    #[must_use]
+    pub fn iter_bytes(&self) -> LabelsBytesIter<'_> {
+        LabelsBytesIter { rest: &self.packed }
+    }
+
     /// The value of `name`, `None` where the label is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .take_while(|(n, _)| *n <= name)
-            .find_map(|(n, v)| (n == name).then_some(v))
+        self.iter_bytes()
+            .take_while(|(n, _)| *n <= name.as_bytes())
+            .find_map(|(n, v)| (n == name.as_bytes()).then_some(v))
+            .map(text)
     }
 
     /// The value of `__name__`.
@@ -76,7 +84,7 @@ impl Labels {
     /// How many labels there are, `__name__` included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.iter().count()
+        self.iter_bytes().count()
     }
 
     /// Whether there is no label at all.
@@ -95,14 +103,15 @@ impl Labels {
     /// followed by the byte 0xFF (which no UTF-8 text contains), in order of name.
     #[must_use]
     pub fn series_id(&self) -> i64 {
-        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        for (name, value) in self.iter() {
-            hasher.update(name.as_bytes());
-            hasher.update(&[0xFF]);
-            hasher.update(value.as_bytes());
-            hasher.update(&[0xFF]);
+        // As long as the packed form, less the lengths: two bytes stand for each label's two lengths.
+        let mut plain = Vec::with_capacity(self.packed.len());
+        for (name, value) in self.iter_bytes() {
+            plain.extend_from_slice(name);
+            plain.push(0xFF);
+            plain.extend_from_slice(value);
+            plain.push(0xFF);
         }
-        hasher.digest().cast_signed()
+        xxhash_rust::xxh3::xxh3_64(&plain).cast_signed()
     }
 
     /// A copy with `name` set to `value`; an empty value removes it.
@@ -135,7 +144,11 @@ impl Hash for Labels {
 /// By name, then value, label by label; a prefix sorts first (`labels.Compare` of Prometheus).
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.iter().cmp(other.iter())
+        // The order of UTF-8 bytes is that of texts.
+        if self.packed == other.packed {
+            return Ordering::Equal;
+        }
+        self.iter_bytes().cmp(other.iter_bytes())
     }
 }
 
@@ -215,7 +228,24 @@ impl<'a> Iterator for LabelsIter<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        Some((take_text(&mut self.rest), take_text(&mut self.rest)))
+        Some((text(take_bytes(&mut self.rest)), text(take_bytes(&mut self.rest))))
+    }
+}
+
+/// Iterator over the labels of [`Labels`] in order of name, as UTF-8 bytes.
+#[derive(Clone, Debug)]
+pub struct LabelsBytesIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for LabelsBytesIter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        Some((take_bytes(&mut self.rest), take_bytes(&mut self.rest)))
     }
 }
 
@@ -327,12 +357,17 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&text.as_bytes()[..length as usize]);
 }
 
-fn take_text<'a>(rest: &mut &'a [u8]) -> &'a str {
+#[inline]
+fn take_bytes<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let (length, tail) = rest.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
-    let (text, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);
+    let (bytes, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);
     *rest = tail;
-    // Only `push_text` writes the packed form, from `&str`: the check cannot fail, and costs little.
-    std::str::from_utf8(text).unwrap_or_default()
+    bytes
+}
+
+/// Only `push_text` writes the packed form, from `&str`: the check cannot fail, and costs little.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -372,6 +407,8 @@ mod tests {
     #[test]
     fn series_id_is_stable_on_disk() {
         let labels = Labels::from_pairs([("__name__", "up"), ("job", "node")]);
+        let plain = b"__name__\xFFup\xFFjob\xFFnode\xFF";
+        assert_eq!(labels.series_id(), xxhash_rust::xxh3::xxh3_64(plain).cast_signed());
         assert_eq!(
             labels.series_id(),
             Labels::from_pairs([("job", "node"), ("__name__", "up")]).series_id()
@@ -388,5 +425,9 @@ mod tests {
         let ab = Labels::from_pairs([("a", "1"), ("b", "1")]);
         let b = Labels::from_pairs([("b", "0")]);
         assert!(a < ab && ab < b);
+        // By text, not by length; and beyond ASCII.
+        let sorted = ["a1", "a10", "a2", "b", "é", "漢", "🦀"].map(|value| Labels::from_pairs([("a", value)]));
+        assert!(sorted.is_sorted_by(|a, b| a < b));
+        assert!(sorted.is_sorted_by(|a, b| a.get("a") < b.get("a")));
     }
 }

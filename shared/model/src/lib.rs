@@ -20,7 +20,9 @@ mod labels;
 mod matcher;
 mod number;
 mod pattern;
+mod rollup;
 mod sample;
+mod windows;
 
 pub use alert::Alert;
 pub use batch::{BatchSeries, SampleBatch};
@@ -31,4 +33,6 @@ pub use labels::{Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_le
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use number::{format_float, format_timestamp_seconds, parse_float};
 pub use pattern::{anchored_regex, compile_anchored, expand_go, go_regex};
+pub use rollup::{Rollup, Run};
 pub use sample::{MetricType, STALE_NAN_BITS, Sample, Series, Value, is_stale_nan, stale_nan};
+pub use windows::Windows;

@@ -25,8 +25,8 @@ use crate::ast::{Expr, PositionRange, ValueType};
 use crate::deep::{SHALLOW, on_large_stack};
 use crate::error::EvaluationError;
 use crate::plan::{Kind, Node, Plan};
-use crate::query::{Answer, Options, QueryRange, QueryValue, Selector, StartTimestamps};
-use parapet_model::Series;
+use crate::query::{Answer, Beside, Options, QueryRange, QueryValue, Selector, StartTimestamps};
+use parapet_model::{Run, Series};
 use std::borrow::Borrow;
 use std::cell::{Cell, RefCell, RefMut};
 
@@ -59,26 +59,25 @@ pub fn evaluate<S: Borrow<Series>>(
     options: &Options,
     fetched: &[Vec<S>],
 ) -> Result<Answer, EvaluationError> {
-    evaluate_with_start_timestamps(expr, range, options, fetched, &[])
+    evaluate_beside(expr, range, options, fetched, Beside::default())
 }
 
-/// [`evaluate`] with the start timestamps of the samples: `starts[i][j]` belongs to `fetched[i][j]`; what is missing
-/// is not known. They count with [`Options::use_start_timestamps`] alone.
+/// [`evaluate`] with what is known beside the samples.
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn evaluate_with_start_timestamps<S: Borrow<Series>>(
+pub fn evaluate_beside<S: Borrow<Series>>(
     expr: &Expr,
     range: &QueryRange,
     options: &Options,
     fetched: &[Vec<S>],
-    starts: &[Vec<StartTimestamps>],
+    beside: Beside<'_>,
 ) -> Result<Answer, EvaluationError> {
     let fetched: Vec<Vec<&Series>> = fetched
         .iter()
         .map(|series| series.iter().map(Borrow::borrow).collect())
         .collect();
-    let answer = || evaluate_here(expr, range, options, &fetched, starts);
+    let answer = || evaluate_here(expr, range, options, &fetched, beside);
     if !expr.is_deeper_than(SHALLOW) {
         return answer();
     }
@@ -90,7 +89,7 @@ fn evaluate_here(
     range: &QueryRange,
     options: &Options,
     fetched: &[Vec<&Series>],
-    starts: &[Vec<StartTimestamps>],
+    beside: Beside<'_>,
 ) -> Result<Answer> {
     let value_type = expr.value_type();
     let instant = range.is_instant();
@@ -108,7 +107,7 @@ fn evaluate_here(
         }
     }
     let plan = Plan::new(expr, range, options)?;
-    let shared = Shared::new(options, fetched, starts);
+    let shared = Shared::new(options, fetched, beside);
     let step = if instant { 1 } else { range.step_ms };
     let grid = Grid {
         start: range.start_ms,
@@ -127,18 +126,18 @@ fn evaluate_here(
 pub(crate) struct Shared<'a> {
     options: &'a Options,
     fetched: &'a [Vec<&'a Series>],
-    starts: &'a [Vec<StartTimestamps>],
+    beside: Beside<'a>,
     annotations: RefCell<Annotations>,
     /// Samples in memory.
     samples: Cell<usize>,
 }
 
 impl<'a> Shared<'a> {
-    fn new(options: &'a Options, fetched: &'a [Vec<&'a Series>], starts: &'a [Vec<StartTimestamps>]) -> Self {
+    fn new(options: &'a Options, fetched: &'a [Vec<&'a Series>], beside: Beside<'a>) -> Self {
         Self {
             options,
             fetched,
-            starts,
+            beside,
             annotations: RefCell::default(),
             samples: Cell::new(0),
         }
@@ -181,7 +180,15 @@ impl<'a> Evaluator<'a> {
         if !self.options().use_start_timestamps {
             return None;
         }
-        self.shared.starts.get(source)?.get(series)
+        self.shared.beside.starts.get(source)?.get(series)
+    }
+
+    pub(crate) fn runs(&self, source: usize, series: usize) -> &'a [Run] {
+        let of_source = self.shared.beside.runs.get(source);
+        of_source
+            .and_then(|all| all.get(series))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// Whether names are dropped at the end alone.

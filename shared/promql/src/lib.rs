@@ -62,10 +62,10 @@ mod query;
 mod series;
 
 pub use ast::{Expr, PositionRange, ValueType};
-pub use engine::{evaluate, evaluate_with_start_timestamps, selectors};
+pub use engine::{evaluate, evaluate_beside, selectors};
 pub use error::{EvaluationError, ParseError};
 pub use functions::Function;
 pub use parser::{parse, parse_selector};
 pub use printer::{pretty, pretty_within};
-pub use query::{Answer, Hints, Options, QueryRange, QueryValue, Selector, StartTimestamps, VectorSample};
+pub use query::{Answer, Beside, Hints, Options, QueryRange, QueryValue, Selector, StartTimestamps, VectorSample};
 pub use series::{SequenceValue, SeriesDescription, parse_series_description};

@@ -1,6 +1,6 @@
 //! What a query is asked with, and what it answers.
 
-use parapet_model::{Labels, Matcher, Series, Value};
+use parapet_model::{Labels, Matcher, Run, Series, Value, Windows};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -81,6 +81,18 @@ pub struct StartTimestamps {
     pub histograms: Vec<i64>,
 }
 
+/// What is known beside the samples that were fetched: for each selector and each of its series, in the same order.
+/// What is missing is not known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Start timestamps; they count with [`Options::use_start_timestamps`] alone.
+    pub starts: &'a [Vec<StartTimestamps>],
+    /// Samples that were summed up, in order of time, instead of being fetched: for selectors whose
+    /// [`Hints::windows`] allow it. A run stands within a window or outside of it, other samples stand before or after
+    /// it, and the series has no histograms.
+    pub runs: &'a [Vec<Vec<Run>>],
+}
+
 /// What a store may use to answer a [`Selector`] more cheaply, never differently.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
@@ -94,6 +106,8 @@ pub struct Hints {
     pub grouping: Vec<String>,
     /// Whether `grouping` are the labels kept (`by`), rather than dropped.
     pub by: bool,
+    /// The windows of the function, where it can take runs of samples ([`Beside::runs`]) for the samples.
+    pub windows: Option<Windows>,
 }
 
 /// Series to fetch.
@@ -107,6 +121,16 @@ pub struct Selector {
     pub end_ms: i64,
     /// What the samples are for.
     pub hints: Hints,
+}
+
+impl Selector {
+    /// Whether what is fetched for this selector holds what the other one needs: the same times for the same purpose,
+    /// and no condition that the other has not. The other's series are then those that pass its matchers.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        (self.start_ms, self.end_ms, &self.hints.windows) == (other.start_ms, other.end_ms, &other.hints.windows)
+            && self.matchers.iter().all(|matcher| other.matchers.contains(matcher))
+    }
 }
 
 /// A query's answer.

@@ -19,9 +19,9 @@ pub fn encode_v2(series: &[BatchSeries]) -> Vec<u8> {
     for series in series {
         body.clear();
         refs.clear();
-        for (name, value) in &series.labels {
-            put_varint(&mut refs, u64::from(symbols.intern(name)));
-            put_varint(&mut refs, u64::from(symbols.intern(value)));
+        for (place, (name, value)) in series.labels.iter_bytes().enumerate() {
+            put_varint(&mut refs, u64::from(symbols.intern_at(2 * place, name)));
+            put_varint(&mut refs, u64::from(symbols.intern_at(2 * place + 1, value)));
         }
         put_bytes(&mut body, 1, &refs);
         for sample in &series.samples {
@@ -55,7 +55,7 @@ pub fn encode_v2(series: &[BatchSeries]) -> Vec<u8> {
 
 fn put_exemplar<'a>(out: &mut Vec<u8>, exemplar: &'a Exemplar, symbols: &mut Symbols<'a>) {
     let (mut body, mut refs) = (Vec::with_capacity(32), Vec::with_capacity(8));
-    for (name, value) in &exemplar.labels {
+    for (name, value) in exemplar.labels.iter_bytes() {
         put_varint(&mut refs, u64::from(symbols.intern(name)));
         put_varint(&mut refs, u64::from(symbols.intern(value)));
     }
@@ -109,7 +109,9 @@ pub(crate) fn kind_of(number: u64) -> MetricType {
 
 /// The table of symbols while writing; symbol 0 is the empty text, as the specification demands.
 struct Symbols<'a> {
-    numbers: HashMap<&'a str, u32, BuildHasherDefault<TextHasher>>,
+    numbers: HashMap<&'a [u8], u32, BuildHasherDefault<TextHasher>>,
+    /// The last symbol at each place of a series: most labels are those of the series before.
+    last: Vec<(&'a [u8], u32)>,
     encoded: Vec<u8>,
 }
 
@@ -117,20 +119,36 @@ impl Default for Symbols<'_> {
     fn default() -> Self {
         let mut symbols = Self {
             numbers: HashMap::default(),
+            last: Vec::new(),
             encoded: Vec::with_capacity(4096),
         };
-        symbols.intern("");
+        symbols.intern(b"");
         symbols
     }
 }
 
 impl<'a> Symbols<'a> {
-    fn intern(&mut self, text: &'a str) -> u32 {
+    fn intern(&mut self, text: &'a [u8]) -> u32 {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
         *self.numbers.entry(text).or_insert_with(|| {
-            put_bytes(&mut self.encoded, 4, text.as_bytes());
+            put_bytes(&mut self.encoded, 4, text);
             next
         })
+    }
+
+    /// The number of a text at a place of its series.
+    fn intern_at(&mut self, place: usize, text: &'a [u8]) -> u32 {
+        if let Some((last, number)) = self.last.get(place)
+            && *last == text
+        {
+            return *number;
+        }
+        let number = self.intern(text);
+        if place >= self.last.len() {
+            self.last.resize(place + 1, (b"", 0));
+        }
+        self.last[place] = (text, number);
+        number
     }
 }
 
@@ -145,7 +163,8 @@ impl Hasher for TextHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, self.0);
     }
-    fn write_u8(&mut self, _: u8) {}
+    /// The length of a text says nothing that its bytes do not.
+    fn write_usize(&mut self, _: usize) {}
 }
 
 /// Reads a `io.prometheus.write.v2.Request`, uncompressed, to its series in order. Labels come out sorted, empty

@@ -1,8 +1,8 @@
 //! [`Answerer`]: answers rules' queries from series that are fetched once for all rules that ask for them.
 
 use crate::step::RuleQuery;
-use parapet_model::{BatchSeries, Matcher, Series, Value};
-use parapet_promql::{Answer, Expr, Options, QueryRange};
+use parapet_model::{BatchSeries, Matcher, Run, Series, Value, Windows};
+use parapet_promql::{Answer, Beside, Expr, Options, QueryRange, Selector};
 use std::collections::HashMap;
 
 /// Where stored series come from.
@@ -13,6 +13,34 @@ pub trait Source {
     /// # Errors
     /// What went wrong, fit for a rule's last error.
     fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String>;
+
+    /// The same for a function over windows: runs of samples may stand in place of what its windows hold whole
+    /// (`parapet_promql::Beside::runs`).
+    ///
+    /// # Errors
+    /// As [`Source::select`].
+    fn select_runs(
+        &mut self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        _windows: &Windows,
+    ) -> Result<(Vec<Series>, Vec<Vec<Run>>), String> {
+        Ok((self.select(matchers, start_ms, end_ms)?, Vec::new()))
+    }
+}
+
+/// A function over a range as long as this is asked for by itself: it is answered from rollups, where those that share
+/// a fetch read every sample.
+const LONG_RANGE_MS: i64 = 86_400_000;
+
+/// The windows of a selector of a long range.
+fn long_windows(selector: &Selector) -> Option<&Windows> {
+    selector
+        .hints
+        .windows
+        .as_ref()
+        .filter(|windows| windows.range_ms >= LONG_RANGE_MS)
 }
 
 /// Answers the queries of rules over a [`Source`] and what an evaluation has recorded beside it.
@@ -56,7 +84,8 @@ impl<S: Source> Answerer<S> {
             0 => 1,
             step_ms => usize::try_from((range.end_ms - range.start_ms) / step_ms).map_or(1, |steps| steps + 1),
         };
-        for selector in parapet_promql::selectors(expr, &range, &self.options) {
+        let selectors = parapet_promql::selectors(expr, &range, &self.options);
+        for selector in selectors.iter().filter(|selector| long_windows(selector).is_none()) {
             let planned = self.planned.entry(key(&selector.matchers)).or_insert(Planned {
                 start_ms: selector.start_ms,
                 end_ms: selector.end_ms,
@@ -81,14 +110,23 @@ impl<S: Source> Answerer<S> {
     pub fn answer(&mut self, query: RuleQuery<'_>) -> Result<Answer, String> {
         let RuleQuery { expr, at_ms, recorded } = query;
         let range = QueryRange::instant(at_ms);
-        let mut fetched = Vec::new();
+        let (mut fetched, mut all_runs) = (Vec::new(), Vec::new());
         for selector in parapet_promql::selectors(expr, &range, &self.options) {
             let (start_ms, end_ms) = (selector.start_ms, selector.end_ms);
-            let mut series = self.select(&selector.matchers, start_ms, end_ms)?;
-            lay_over(&mut series, recorded, &selector.matchers, start_ms, end_ms);
+            let (mut series, mut runs) = match long_windows(&selector) {
+                Some(windows) => self.source.select_runs(&selector.matchers, start_ms, end_ms, windows)?,
+                None => (self.select(&selector.matchers, start_ms, end_ms)?, Vec::new()),
+            };
+            lay_over(&mut series, &mut runs, recorded, &selector.matchers, start_ms, end_ms);
             fetched.push(series);
+            all_runs.push(runs);
         }
-        parapet_promql::evaluate(expr, &range, &self.options, &fetched).map_err(|error| error.to_string())
+        let beside = Beside {
+            runs: &all_runs,
+            ..Beside::default()
+        };
+        parapet_promql::evaluate_beside(expr, &range, &self.options, &fetched, beside)
+            .map_err(|error| error.to_string())
     }
 
     fn select(&mut self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<Series>, String> {
@@ -143,8 +181,15 @@ pub(crate) fn cut(series: &Series, start_ms: i64, end_ms: i64) -> Option<Series>
 }
 
 /// Adds the recorded samples that a selector asks for. A sample that the store has too (from an earlier run of the
-/// same evaluation) gives way.
-fn lay_over(series: &mut Vec<Series>, recorded: &[BatchSeries], matchers: &[Matcher], start_ms: i64, end_ms: i64) {
+/// same evaluation) gives way. `runs` are those of the series, or none.
+fn lay_over(
+    series: &mut Vec<Series>,
+    runs: &mut Vec<Vec<Run>>,
+    recorded: &[BatchSeries],
+    matchers: &[Matcher],
+    start_ms: i64,
+    end_ms: i64,
+) {
     let stored = series.len();
     for new in recorded
         .iter()
@@ -152,12 +197,13 @@ fn lay_over(series: &mut Vec<Series>, recorded: &[BatchSeries], matchers: &[Matc
     {
         let place = series[..stored].binary_search_by(|old| old.labels.cmp(&new.labels));
         let mut fresh = Series::default();
-        let old = match place {
-            Ok(at) => &mut series[at],
-            Err(_) => &mut fresh,
+        let (old, run) = match place {
+            Ok(at) => (&mut series[at], runs.get(at).and_then(|runs| runs.last())),
+            Err(_) => (&mut fresh, None),
         };
         let mut newest = old.timestamps.last().copied().unwrap_or(i64::MIN);
         newest = newest.max(old.histograms.last().map_or(i64::MIN, |(at_ms, _)| *at_ms));
+        newest = newest.max(run.map_or(i64::MIN, |run| run.end_ms));
         for sample in &new.samples {
             if sample.timestamp_ms <= newest || !(start_ms..=end_ms).contains(&sample.timestamp_ms) {
                 continue;
@@ -176,7 +222,10 @@ fn lay_over(series: &mut Vec<Series>, recorded: &[BatchSeries], matchers: &[Matc
         }
     }
     if series.len() > stored {
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        runs.resize_with(series.len(), Vec::new);
+        let mut all: Vec<(Series, Vec<Run>)> = series.drain(..).zip(runs.drain(..)).collect();
+        all.sort_by(|a, b| a.0.labels.cmp(&b.0.labels));
+        (*series, *runs) = all.into_iter().unzip();
     }
 }
 
@@ -217,7 +266,7 @@ mod tests {
             recorded("c", 20, 7.0),
             recorded("a", 99, 6.0),
         ];
-        lay_over(&mut fetched, &new, &all, 0, 50);
+        lay_over(&mut fetched, &mut Vec::new(), &new, &all, 0, 50);
         assert_eq!(
             fetched,
             [series("a", &[(20, 5.0)]), series("b", &[(10, 1.0), (20, 2.0)])]

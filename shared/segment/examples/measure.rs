@@ -250,7 +250,7 @@ fn main() {
         .map(|chunks| Source::whole(encode(chunks, default()).unwrap().unwrap().bytes))
         .collect();
     let (start, bytes): (f64, usize) = (cpu(), parts.iter().map(Source::size_bytes).sum());
-    let merged = merge(&parts, &default(), usize::MAX).unwrap();
+    let merged = merge(&parts, &default(), usize::MAX, &[]).unwrap();
     let samples: u64 = merged.iter().map(|segment| segment.info.samples).sum();
     println!(
         "merge of 60 minutes: {:.3} to {:.3} bytes/sample, {:.1} M samples/s",

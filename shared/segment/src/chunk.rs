@@ -1,6 +1,7 @@
 //! [`Chunk`]: a run of samples of one series, one row of a segment.
 
-use parapet_model::{Exemplar, Histogram, Labels, MetricType, Series};
+use crate::Error;
+use parapet_model::{Exemplar, Histogram, Labels, MetricType, Rollup, Series};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -55,26 +56,50 @@ pub enum Samples {
     Histograms(Vec<(i64, Arc<Histogram>)>),
     /// Exemplars: no samples.
     Exemplars(Vec<Exemplar>),
+    /// What a longer run of samples comes to, without the samples.
+    Summary {
+        /// Time of the first sample, milliseconds.
+        start_ms: i64,
+        /// Time of the last sample, milliseconds.
+        end_ms: i64,
+        /// How many samples there are.
+        samples: u64,
+        /// Their figures; `None` where the samples themselves must be looked at.
+        rollup: Option<Rollup>,
+    },
 }
 
 impl Samples {
-    /// How many samples there are; none where there are exemplars.
-    #[must_use]
-    pub fn sample_count(&self) -> usize {
+    /// All of them, lent.
+    pub(crate) fn part(&self) -> Part<'_> {
         match self {
-            Self::Exemplars(_) => 0,
-            samples => samples.len(),
+            Self::Floats { timestamps, values } => Part::Floats { timestamps, values },
+            Self::Histograms(samples) => Part::Histograms(samples),
+            Self::Exemplars(exemplars) => Part::Exemplars(exemplars),
+            Self::Summary {
+                start_ms,
+                end_ms,
+                samples,
+                rollup,
+            } => Part::Summary {
+                start_ms: *start_ms,
+                end_ms: *end_ms,
+                samples: *samples,
+                rollup: *rollup,
+            },
         }
     }
 
-    /// How many samples or exemplars there are.
+    /// How many samples there are; none where there are exemplars.
+    #[must_use]
+    pub fn sample_count(&self) -> usize {
+        self.part().sample_count()
+    }
+
+    /// How many samples or exemplars there are; a summary is one.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self {
-            Self::Floats { timestamps, .. } => timestamps.len(),
-            Self::Histograms(samples) => samples.len(),
-            Self::Exemplars(exemplars) => exemplars.len(),
-        }
+        self.part().len()
     }
 
     /// Whether there is none.
@@ -86,10 +111,99 @@ impl Samples {
     /// First and last time, milliseconds; `None` without samples.
     #[must_use]
     pub fn time_range(&self) -> Option<(i64, i64)> {
+        self.part().time_range()
+    }
+}
+
+/// [`Samples`] that stand elsewhere: those of one row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'a> {
+    Floats {
+        timestamps: &'a [i64],
+        values: &'a [f64],
+    },
+    Histograms(&'a [(i64, Arc<Histogram>)]),
+    Exemplars(&'a [Exemplar]),
+    Summary {
+        start_ms: i64,
+        end_ms: i64,
+        samples: u64,
+        rollup: Option<Rollup>,
+    },
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn sample_count(self) -> usize {
+        match self {
+            Self::Exemplars(_) => 0,
+            Self::Summary { samples, .. } => usize::try_from(samples).unwrap_or(usize::MAX),
+            samples => samples.len(),
+        }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Floats { timestamps, .. } => timestamps.len(),
+            Self::Histograms(samples) => samples.len(),
+            Self::Exemplars(exemplars) => exemplars.len(),
+            Self::Summary { .. } => 1,
+        }
+    }
+
+    pub(crate) fn time_range(self) -> Option<(i64, i64)> {
         match self {
             Self::Floats { timestamps, .. } => Some((*timestamps.first()?, *timestamps.last()?)),
             Self::Histograms(samples) => Some((samples.first()?.0, samples.last()?.0)),
             Self::Exemplars(exemplars) => Some((exemplars.first()?.timestamp_ms, exemplars.last()?.timestamp_ms)),
+            Self::Summary { start_ms, end_ms, .. } => Some((start_ms, end_ms)),
+        }
+    }
+
+    /// Cut into rows of at most `max` samples or exemplars.
+    pub(crate) fn rows(self, max: usize) -> Result<impl Iterator<Item = Self>, Error> {
+        if let Self::Floats { timestamps, values } = self
+            && timestamps.len() != values.len()
+        {
+            return Err(Error::form("a chunk has not one value for each timestamp"));
+        }
+        let max = max.max(1);
+        let starts = (0..self.len()).step_by(max);
+        Ok(starts.map(move |start| {
+            let range = start..self.len().min(start + max);
+            match self {
+                Self::Floats { timestamps, values } => Self::Floats {
+                    timestamps: &timestamps[range.clone()],
+                    values: &values[range],
+                },
+                Self::Histograms(samples) => Self::Histograms(&samples[range]),
+                Self::Exemplars(exemplars) => Self::Exemplars(&exemplars[range]),
+                Self::Summary { .. } => self,
+            }
+        }))
+    }
+
+    /// What is before a time, and what is not.
+    pub(crate) fn split_at(self, cut_ms: i64) -> (Self, Self) {
+        match self {
+            Self::Floats { timestamps, values } => {
+                let at = timestamps.partition_point(|time| *time < cut_ms);
+                let part = |timestamps, values| Self::Floats { timestamps, values };
+                (
+                    part(&timestamps[..at], &values[..at]),
+                    part(&timestamps[at..], &values[at..]),
+                )
+            }
+            Self::Histograms(samples) => {
+                let (before, after) = samples.split_at(samples.partition_point(|(time, _)| *time < cut_ms));
+                (Self::Histograms(before), Self::Histograms(after))
+            }
+            Self::Exemplars(exemplars) => {
+                let at = exemplars.partition_point(|exemplar| exemplar.timestamp_ms < cut_ms);
+                let (before, after) = exemplars.split_at(at);
+                (Self::Exemplars(before), Self::Exemplars(after))
+            }
+            Self::Summary { start_ms, .. } if start_ms < cut_ms => (self, Self::Exemplars(&[])),
+            Self::Summary { .. } => (Self::Exemplars(&[]), self),
         }
     }
 }
@@ -101,17 +215,6 @@ pub(crate) struct SortKey {
     pub(crate) labels: Labels,
     pub(crate) series_id: i64,
     pub(crate) min_ts: i64,
-}
-
-impl SortKey {
-    pub(crate) fn of(chunk: &Chunk, series_id: i64) -> Self {
-        let min_ts = chunk.samples.time_range().map_or(i64::MIN, |range| range.0);
-        Self {
-            labels: chunk.labels.clone(),
-            series_id,
-            min_ts,
-        }
-    }
 }
 
 impl Ord for SortKey {

@@ -2,12 +2,14 @@
 
 mod index;
 mod rows;
+mod runs;
 mod scan;
 
 pub(crate) use index::LabelColumns;
 pub use index::{Index, LabelCache, NoLabelCache};
 pub use rows::RowSamples;
 pub(crate) use rows::{SampleColumns, exemplars_of};
+pub use runs::{RollupColumn, RowRun};
 pub(crate) use scan::{MergeReader, kind_of, series_id_of};
 
 use crate::error::contained;

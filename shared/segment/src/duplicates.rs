@@ -64,6 +64,12 @@ impl SeriesMerger {
         self.timestamps.is_empty() && self.histograms.is_empty()
     }
 
+    /// Whether any native histogram was added.
+    #[must_use]
+    pub fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
+    }
+
     /// How many samples were added, duplicates included.
     #[must_use]
     pub fn len(&self) -> usize {

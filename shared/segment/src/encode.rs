@@ -1,11 +1,11 @@
 //! Writing: chunks in the order of rows in, Parquet bytes out.
 
-use crate::chunk::{Chunk, Samples, SortKey, sort_with_ids};
+use crate::Error;
+use crate::chunk::{Chunk, Part, SortKey, sort_with_ids};
 use crate::columns::Columns;
 use crate::schema::{self, SCHEMA};
-use crate::{Error, merge::split};
 use bytes::Bytes;
-use parapet_model::Labels;
+use parapet_model::{Labels, MetricType};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -105,10 +105,6 @@ pub struct SegmentInfo {
     pub footer_bytes: u64,
 }
 
-/// Rows are handed to the Parquet writer in batches of about this many samples.
-const BATCH_SAMPLES: usize = 64 * 1024;
-const BATCH_ROWS: usize = 8 * 1024;
-
 /// Writes one segment, row by row.
 pub struct SegmentWriter {
     /// Opened with the first batch of rows, which decides how timestamps are encoded.
@@ -117,6 +113,7 @@ pub struct SegmentWriter {
     columns: Columns,
     info: SegmentInfo,
     last: Option<SortKey>,
+    size_bytes: usize,
 }
 
 impl std::fmt::Debug for SegmentWriter {
@@ -141,6 +138,7 @@ impl SegmentWriter {
                 ..SegmentInfo::default()
             },
             last: None,
+            size_bytes: 0,
         }
     }
 
@@ -149,39 +147,80 @@ impl SegmentWriter {
     /// # Errors
     /// [`Error::Order`] where the chunk sorts before the last one or starts before it ends.
     pub fn push(&mut self, chunk: Chunk) -> Result<(), Error> {
-        let series_id = chunk.labels.series_id();
-        for chunk in split(chunk, self.options.max_chunk_samples) {
-            self.push_row(&chunk, series_id)?;
+        self.push_series(&[chunk])
+    }
+
+    /// Adds the chunks of one series, in any order.
+    ///
+    /// # Errors
+    /// [`Error::Order`] where the series sorts before the last one.
+    pub fn push_series(&mut self, chunks: &[Chunk]) -> Result<(), Error> {
+        let Some(first) = chunks.first() else { return Ok(()) };
+        let parts = chunks.iter().map(|chunk| (chunk.kind, chunk.samples.part()));
+        self.push_parts(&first.labels, first.labels.series_id(), parts)
+    }
+
+    /// Adds float samples of a series, in order of time; `series_id` is that of the labels.
+    ///
+    /// # Errors
+    /// [`Error::Order`] where they sort before the last row or start before it ends.
+    pub fn push_floats(
+        &mut self,
+        labels: &Labels,
+        series_id: i64,
+        kind: MetricType,
+        timestamps: &[i64],
+        values: &[f64],
+    ) -> Result<(), Error> {
+        let part = Part::Floats { timestamps, values };
+        for row in part.rows(self.options.max_chunk_samples)? {
+            self.push_row(labels, series_id, kind, row)?;
         }
         Ok(())
     }
 
-    fn push_row(&mut self, chunk: &Chunk, series_id: i64) -> Result<(), Error> {
-        let Some((min_ts, max_ts)) = chunk.samples.time_range() else {
+    pub(crate) fn push_parts<'a>(
+        &mut self,
+        labels: &Labels,
+        series_id: i64,
+        parts: impl Iterator<Item = (MetricType, Part<'a>)>,
+    ) -> Result<(), Error> {
+        let max = self.options.max_chunk_samples;
+        let mut rows: Vec<(MetricType, Part<'_>)> = Vec::new();
+        for (kind, part) in parts {
+            rows.extend(part.rows(max)?.map(|row| (kind, row)));
+        }
+        rows.sort_by_key(|(_, row)| row.time_range());
+        rows.into_iter()
+            .try_for_each(|(kind, row)| self.push_row(labels, series_id, kind, row))
+    }
+
+    fn push_row(&mut self, labels: &Labels, series_id: i64, kind: MetricType, row: Part<'_>) -> Result<(), Error> {
+        let Some((min_ts, max_ts)) = row.time_range() else {
             return Ok(());
         };
-        if let Samples::Floats { timestamps, values } = &chunk.samples
-            && timestamps.len() != values.len()
-        {
-            return Err(Error::form("a chunk has not one value for each timestamp"));
-        }
-        let key = SortKey::of(chunk, series_id);
+        let key = SortKey {
+            labels: labels.clone(),
+            series_id,
+            min_ts,
+        };
         match &self.last {
             Some(last) if *last > key => return Err(Error::Order),
             Some(last) if last.labels == key.labels => {}
             _ => self.info.series += 1,
         }
         if self.info.rows == 0 {
-            self.info.first_metric = name(&chunk.labels);
+            self.info.first_metric = name(labels);
         }
         self.info.rows += 1;
-        self.info.samples += chunk.samples.sample_count() as u64;
+        self.info.samples += row.sample_count() as u64;
         self.info.min_ts = self.info.min_ts.min(min_ts);
         self.info.max_ts = self.info.max_ts.max(max_ts);
+        let rollup_min_samples = self.options.rollup_min_samples;
         self.columns
-            .push(chunk, key.series_id, (min_ts, max_ts), self.options.rollup_min_samples)?;
+            .push(labels, kind, row, series_id, (min_ts, max_ts), rollup_min_samples)?;
         self.last = Some(key);
-        if self.columns.samples() >= BATCH_SAMPLES || self.columns.rows() >= BATCH_ROWS {
+        if self.columns.is_full() {
             self.flush()?;
         }
         Ok(())
@@ -206,15 +245,14 @@ impl SegmentWriter {
             }
         };
         writer.write(&columns.finish()?)?;
+        self.size_bytes = writer.bytes_written() + writer.in_progress_size();
         Ok(())
     }
 
-    /// Bytes that the file has so far, about.
+    /// Bytes that the file has so far, about: without the last rows.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.writer
-            .as_ref()
-            .map_or(0, |writer| writer.bytes_written() + writer.in_progress_size())
+        self.size_bytes
     }
 
     /// Closes the file; `None` where nothing was added.
@@ -254,12 +292,11 @@ fn name(labels: &Labels) -> String {
 /// # Errors
 /// [`Error`] where a chunk's lists differ in length or the bytes cannot be written.
 pub fn encode(chunks: Vec<Chunk>, options: EncodeOptions) -> Result<Option<Segment>, Error> {
-    let max_samples = options.max_chunk_samples;
-    let pieces = |chunk| split(chunk, max_samples);
-    let pieces: Vec<Chunk> = chunks.into_iter().flat_map(pieces).collect();
     let mut writer = SegmentWriter::new(options);
-    for (series_id, chunk) in sort_with_ids(pieces) {
-        writer.push_row(&chunk, series_id)?;
+    let sorted = sort_with_ids(chunks);
+    for series in sorted.chunk_by(|a, b| a.0 == b.0 && a.1.labels == b.1.labels) {
+        let parts = series.iter().map(|(_, chunk)| (chunk.kind, chunk.samples.part()));
+        writer.push_parts(&series[0].1.labels, series[0].0, parts)?;
     }
     writer.finish()
 }

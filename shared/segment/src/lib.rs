@@ -8,6 +8,7 @@
 //! - Writing: [`encode`] for chunks at hand, [`SegmentWriter`] row by row.
 //! - Reading: [`Footer`] (what is where), then [`Index`] (labels and times of rows), then the samples of chosen rows.
 //!   Each step says which byte ranges it needs, so that the caller fetches those and no more ([`Source`]).
+//!   Where a range takes a row whole, its rollups will do ([`Footer::read_runs`]).
 //! - Merging: [`merge`], in one pass and bounded memory.
 //!
 //! It is not the store: it knows no object store, no manifest, no clock, and does no I/O.
@@ -48,16 +49,14 @@ mod error;
 mod exemplars;
 mod histograms;
 mod merge;
-mod rollup;
 mod schema;
 mod source;
 
 pub use chunk::{Chunk, Samples, sort};
-pub use decode::{Footer, Index, LabelCache, NoLabelCache, RowSamples};
+pub use decode::{Footer, Index, LabelCache, NoLabelCache, RollupColumn, RowRun, RowSamples};
 pub use duplicates::SeriesMerger;
 pub use encode::{EncodeOptions, ListEncoding, Segment, SegmentInfo, SegmentWriter, encode};
 pub use error::Error;
-pub use merge::merge;
-pub use rollup::Rollup;
+pub use merge::{merge, merge_kept};
 pub use schema::{VERSION, VERSION_KEY};
 pub use source::{Source, coalesce};

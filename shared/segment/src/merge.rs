@@ -1,6 +1,6 @@
 //! Merging segments: many files in, few larger ones out, in one pass with bounded memory.
 
-use crate::chunk::{Chunk, Samples};
+use crate::chunk::{Chunk, Part};
 use crate::decode::{LabelColumns, MergeReader, RowSamples, SampleColumns, exemplars_of};
 use crate::encode::{EncodeOptions, Segment, SegmentWriter};
 use crate::error::contained;
@@ -10,39 +10,6 @@ use parapet_model::{Exemplar, Labels, MetricType};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-
-/// Cuts a chunk into pieces of at most `max_samples`.
-pub(crate) fn split(chunk: Chunk, max_samples: usize) -> Vec<Chunk> {
-    let max_samples = max_samples.max(1);
-    if chunk.samples.len() <= max_samples {
-        return vec![chunk];
-    }
-    let piece = |samples| Chunk {
-        labels: chunk.labels.clone(),
-        kind: chunk.kind,
-        samples,
-    };
-    match &chunk.samples {
-        Samples::Floats { timestamps, values } => timestamps
-            .chunks(max_samples)
-            .zip(values.chunks(max_samples))
-            .map(|(timestamps, values)| {
-                piece(Samples::Floats {
-                    timestamps: timestamps.to_vec(),
-                    values: values.to_vec(),
-                })
-            })
-            .collect(),
-        Samples::Histograms(samples) => samples
-            .chunks(max_samples)
-            .map(|samples| piece(Samples::Histograms(samples.to_vec())))
-            .collect(),
-        Samples::Exemplars(exemplars) => exemplars
-            .chunks(max_samples)
-            .map(|exemplars| piece(Samples::Exemplars(exemplars.to_vec())))
-            .collect(),
-    }
-}
 
 /// The samples of one series that have come together so far.
 #[derive(Default)]
@@ -116,7 +83,8 @@ impl PartialOrd for Head {
     }
 }
 
-/// Merges segments into segments of about `target_bytes`, cut between series.
+/// Merges segments into segments of about `target_bytes`, cut between series, and at the times `cuts` (milliseconds,
+/// rising): samples at or after a cut stand in another segment than those before it.
 ///
 /// Samples of a series are brought together over all inputs, put in order of time, duplicates resolved
 /// ([`SeriesMerger`]), and cut into chunks anew. In memory are: the inputs' compressed bytes as `sources` hold
@@ -124,11 +92,36 @@ impl PartialOrd for Head {
 ///
 /// # Errors
 /// [`Error`] where an input does not read or the output cannot be written.
-pub fn merge(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
-    contained(|| merge_contained(sources, options, target_bytes))
+pub fn merge(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+) -> Result<Vec<Segment>, Error> {
+    merge_kept(sources, options, target_bytes, cuts, &|_| true)
 }
 
-fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: usize) -> Result<Vec<Segment>, Error> {
+/// As [`merge`], of the series that `keep` tells to keep.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_kept(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+    keep: &dyn Fn(&Labels) -> bool,
+) -> Result<Vec<Segment>, Error> {
+    contained(|| merge_contained(sources, options, target_bytes, cuts, keep))
+}
+
+fn merge_contained(
+    sources: &[Source],
+    options: &EncodeOptions,
+    target_bytes: usize,
+    cuts: &[i64],
+    keep: &dyn Fn(&Labels) -> bool,
+) -> Result<Vec<Segment>, Error> {
     let mut cursors = Vec::with_capacity(sources.len());
     for source in sources {
         cursors.extend(Cursor::open(source)?);
@@ -140,7 +133,9 @@ fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: us
     let mut output = Output {
         options,
         target_bytes,
-        writer: None,
+        cuts,
+        keep,
+        writers: cuts.iter().map(|_| None).chain([None]).collect(),
         segments: Vec::new(),
     };
     let mut gathered: Vec<Gathered> = Vec::new();
@@ -160,7 +155,9 @@ fn merge_contained(sources: &[Source], options: &EncodeOptions, target_bytes: us
         }
     }
     output.write(gathered)?;
-    output.close()?;
+    for place in 0..output.writers.len() {
+        output.close(place)?;
+    }
     Ok(output.segments)
 }
 
@@ -213,41 +210,61 @@ fn gather(gathered: &mut Vec<Gathered>, cursor: &Cursor) -> Result<(), Error> {
 struct Output<'a> {
     options: &'a EncodeOptions,
     target_bytes: usize,
-    writer: Option<SegmentWriter>,
+    cuts: &'a [i64],
+    keep: &'a dyn Fn(&Labels) -> bool,
+    /// One for the samples before the first cut, one for those after each.
+    writers: Vec<Option<SegmentWriter>>,
     segments: Vec<Segment>,
 }
 
 impl Output<'_> {
     fn write(&mut self, mut series: Vec<Gathered>) -> Result<(), Error> {
+        series.retain(|series| (self.keep)(&series.labels));
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         for series in series {
-            let mut chunks: Vec<Chunk> = series
-                .into_chunks()
-                .into_iter()
-                .flat_map(|chunk| split(chunk, self.options.max_chunk_samples))
-                .collect();
-            chunks.sort_by_key(|chunk| chunk.samples.time_range());
-            let mut writer = match self.writer.take() {
-                Some(writer) => writer,
-                None => SegmentWriter::new(self.options.clone()),
-            };
-            for chunk in chunks {
-                writer.push(chunk)?;
-            }
-            self.writer = Some(writer);
+            self.push(&series.into_chunks())?;
         }
-        if self
-            .writer
-            .as_ref()
-            .is_some_and(|writer| writer.size_bytes() >= self.target_bytes)
-        {
-            self.close()?;
+        for place in 0..self.writers.len() {
+            let size = self.writers[place].as_ref().map_or(0, SegmentWriter::size_bytes);
+            if size >= self.target_bytes {
+                self.close(place)?;
+            }
         }
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
-        if let Some(writer) = self.writer.take() {
+    /// Adds a series, each part of time to its writer.
+    fn push(&mut self, chunks: &[Chunk]) -> Result<(), Error> {
+        let mut rest: Vec<(MetricType, Part<'_>)> =
+            chunks.iter().map(|chunk| (chunk.kind, chunk.samples.part())).collect();
+        let Some(Chunk { labels, .. }) = chunks.first() else {
+            return Ok(());
+        };
+        let id = labels.series_id();
+        for place in 0..self.writers.len() {
+            let (before, after) = match self.cuts.get(place) {
+                Some(cut) => {
+                    let split = |(kind, part)| {
+                        let (before, after) = Part::split_at(part, *cut);
+                        ((kind, before), (kind, after))
+                    };
+                    rest.into_iter().map(split).unzip()
+                }
+                None => (rest, Vec::new()),
+            };
+            rest = after;
+            if before.iter().any(|(_, part)| part.len() > 0) {
+                let options = self.options;
+                self.writers[place]
+                    .get_or_insert_with(|| SegmentWriter::new(options.clone()))
+                    .push_parts(labels, id, before.into_iter())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, place: usize) -> Result<(), Error> {
+        if let Some(writer) = self.writers[place].take() {
             self.segments.extend(writer.finish()?);
         }
         Ok(())

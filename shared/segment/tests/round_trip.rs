@@ -267,7 +267,7 @@ proptest! {
             .filter_map(|part| encode(merged(part).0, small()).unwrap())
             .map(|segment| Source::whole(segment.bytes))
             .collect();
-        let outputs = merge(&sources, &small(), target).unwrap();
+        let outputs = merge(&sources, &small(), target, &[]).unwrap();
         let mut held = BTreeMap::new();
         for output in &outputs {
             for (labels, series) in read(&Source::whole(output.bytes.clone()), &[], i64::MIN, i64::MAX) {
@@ -277,7 +277,7 @@ proptest! {
         prop_assert_eq!(&held, &merged(&batch).1);
         // The same bytes whatever the order of inputs: nothing in a file tells how it came to be.
         let reversed: Vec<Source> = sources.into_iter().rev().collect();
-        let again = merge(&reversed, &small(), target).unwrap();
+        let again = merge(&reversed, &small(), target, &[]).unwrap();
         prop_assert_eq!(outputs.len(), again.len());
         for (a, b) in outputs.iter().zip(&again) {
             prop_assert_eq!(&a.bytes, &b.bytes);

@@ -13,13 +13,20 @@
 mod garbage;
 mod plan;
 mod publish;
+mod retention;
+mod rollup;
+
+pub use retention::RetentionRule;
 
 use crate::day::{DAY_MS, Day};
 use crate::manifest::{self, FileEntry};
+use crate::reader::{Reader, ReaderSettings};
+use crate::rollups::Resolution;
 use crate::{blocking, keys, objects};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
 use parapet_segment::{EncodeOptions, Segment, Source};
+use rollup::RolledUp;
 use std::sync::Arc;
 
 /// How files are merged and when they go.
@@ -35,14 +42,23 @@ pub struct CompactionSettings {
     pub target_bytes: u64,
     /// A day is brought down to this many files (beside finished ones) once it is over.
     pub closed_day_files: usize,
+    /// Into so many parts of equal time a day is cut when it is over, where one merge takes all of it: what reads an
+    /// hour of many series need not read the day.
+    pub closed_day_parts: usize,
     /// A day counts as over this long after its end.
     pub close_after_ms: i64,
     /// A replaced file is deleted after this long: longer than any query takes.
     pub grace_ms: i64,
     /// An object without manifest entry is an orphan when it is older than this.
     pub orphan_grace_ms: i64,
-    /// Days that ended longer ago than this are deleted.
+    /// Samples of days that ended longer ago than this are deleted.
     pub retention_ms: i64,
+    /// Exceptions to that.
+    pub retention_rules: Vec<RetentionRule>,
+    /// So long after their day rollups of five minutes are kept, where its samples are gone.
+    pub five_minutes_retention_ms: i64,
+    /// The same for rollups of an hour and of the day.
+    pub hour_retention_ms: i64,
     /// Claim checks of days that ended longer ago than this are deleted: longer than a dead-letter queue keeps messages
     /// (14 days), so that one which is sent again still finds its body.
     pub claim_retention_ms: i64,
@@ -59,11 +75,15 @@ impl Default for CompactionSettings {
             max_inputs: 80,
             max_merge_bytes: 160 << 20,
             target_bytes: 96 << 20,
-            closed_day_files: 4,
+            closed_day_files: 5,
+            closed_day_parts: 4,
             close_after_ms: 3_600_000,
             grace_ms: 600_000,
             orphan_grace_ms: 3_600_000,
             retention_ms: 30 * DAY_MS,
+            retention_rules: Vec::new(),
+            five_minutes_retention_ms: 90 * DAY_MS,
+            hour_retention_ms: 400 * DAY_MS,
             claim_retention_ms: 15 * DAY_MS,
             encode: EncodeOptions::default(),
             url_prefix: String::new(),
@@ -82,6 +102,8 @@ pub struct CompactionReport {
     pub outputs: u64,
     /// Merges that another run was quicker with.
     pub conflicts: u64,
+    /// Rollups of days that were made.
+    pub rollups: u64,
     /// Files past their retention.
     pub expired: u64,
     /// Objects deleted.
@@ -97,6 +119,7 @@ impl CompactionReport {
         self.inputs += other.inputs;
         self.outputs += other.outputs;
         self.conflicts += other.conflicts;
+        self.rollups += other.rollups;
         self.expired += other.expired;
         self.deleted += other.deleted;
         self.orphans += other.orphans;
@@ -109,6 +132,8 @@ pub struct Compaction {
     objects: Objects,
     table: Arc<dyn Table>,
     clock: Arc<dyn Clock>,
+    /// For rollups, which are made of what queries would be answered with.
+    reader: Reader,
     settings: Arc<CompactionSettings>,
 }
 
@@ -123,6 +148,7 @@ impl Compaction {
             objects: ports.objects.clone(),
             table: ports.table.clone(),
             clock: ports.clock.clone(),
+            reader: Reader::new(ports, ReaderSettings::default()),
             settings: Arc::new(settings),
         }
     }
@@ -136,8 +162,14 @@ impl Compaction {
         for day in manifest::days(self.table.as_ref(), tenant, first, Day::LAST_NAMED).await? {
             let files = manifest::files(self.table.as_ref(), tenant, day).await?;
             let is_over = day.last_ms().saturating_add(self.settings.close_after_ms) < self.clock.now_ms();
-            for inputs in plan::merges(&files, &self.settings, is_over) {
-                self.merge(tenant, day, inputs, &mut report).await?;
+            let merges = plan::merges(&files, day, &self.settings, is_over);
+            let is_settled = is_over && merges.is_empty();
+            for merge in merges {
+                self.merge(tenant, day, merge, &mut report).await?;
+            }
+            if is_settled {
+                let rolled_up = self.roll_up(tenant, day, Resolution::Day).await?;
+                report.rollups += u64::from(rolled_up == RolledUp::Made);
             }
             self.publish(tenant, day).await?;
         }
@@ -148,7 +180,7 @@ impl Compaction {
         &self,
         tenant: &str,
         day: Day,
-        inputs: Vec<FileEntry>,
+        plan::Merge { inputs, cuts }: plan::Merge,
         report: &mut CompactionReport,
     ) -> Result<(), Error> {
         let gets: Vec<_> = inputs
@@ -168,11 +200,23 @@ impl Compaction {
         let (options, target) = (self.settings.encode.clone(), self.settings.target_bytes);
         let target = usize::try_from(target).unwrap_or(usize::MAX);
         let segments = blocking(move || {
-            parapet_segment::merge(&sources, &options, target)
+            parapet_segment::merge(&sources, &options, target, &cuts)
                 .map_err(|error| Error::new(Kind::Corrupt, "files do not merge").with_source(error))
         })
         .await?;
-        let writes = self.put_outputs(tenant, day, &inputs, &segments).await?;
+        self.swap(tenant, day, &inputs, &segments, report).await
+    }
+
+    /// Takes inputs out of the manifest and puts outputs in, at once.
+    async fn swap(
+        &self,
+        tenant: &str,
+        day: Day,
+        inputs: &[FileEntry],
+        segments: &[Segment],
+        report: &mut CompactionReport,
+    ) -> Result<(), Error> {
+        let writes = self.put_outputs(tenant, day, inputs, segments).await?;
         match self.table.transact(writes).await {
             Ok(_) => {
                 report.merges += 1;
@@ -261,16 +305,21 @@ impl Compaction {
             });
         }
         let objects: Vec<&str> = files.iter().map(|file| file.key.as_str()).collect();
-        let value = serde_json::to_string(&objects)
+        writes.push(self.deletion(&objects, now_ms)?);
+        Ok(writes)
+    }
+
+    /// The write that has objects deleted once their grace period is over.
+    fn deletion(&self, objects: &[&str], now_ms: i64) -> Result<Write, Error> {
+        let value = serde_json::to_string(objects)
             .map_err(|error| Error::new(Kind::Internal, "deletion does not encode").with_source(error))?;
         let name = manifest::file_name(value.as_bytes(), std::iter::empty(), 0);
         let due_ms = now_ms.saturating_add(self.settings.grace_ms);
-        writes.push(Write::Put {
+        Ok(Write::Put {
             key: Key::new(keys::DELETIONS, keys::deletion(due_ms, &name)),
             value,
             expires_at: None,
             condition: Condition::Any,
-        });
-        Ok(writes)
+        })
     }
 }

@@ -1,7 +1,8 @@
 //! The form of a message on the samples queue.
 //!
 //! `{"v":1,"batches":[{"id":"…","tenant":"…","body":"…"}]}`, where `body` is base64 of zstd of a remote write
-//! 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object.
+//! 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object. With
+//! `"any_age":true` samples may be older than the store otherwise takes.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -36,6 +37,8 @@ impl Envelope {
 pub(crate) struct EnvelopeBatch {
     pub(crate) id: String,
     pub(crate) tenant: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) any_age: bool,
     #[serde(flatten)]
     pub(crate) content: Content,
 }
@@ -123,6 +126,8 @@ pub struct Parcel {
     pub id: String,
     /// The batch's tenant.
     pub tenant: String,
+    /// Whether its samples may be of any age: whoever took them in has seen to it.
+    pub any_age: bool,
     content: ParcelContent,
 }
 
@@ -164,6 +169,7 @@ pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
         Ok(Parcel {
             id: batch.id,
             tenant: batch.tenant,
+            any_age: batch.any_age,
             content,
         })
     };

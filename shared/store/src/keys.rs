@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | manifest | `manifest#<tenant>#<day>` | `<level>/<file name>` | a live file of the day, or a tombstone |
 //! | days | `days#<tenant>` | `<day>` | empty: the tenant has (or had) files of that day |
+//! | rollups | `rollups#<tenant>` | `<day>/<resolution>` | a rollup of the day |
+//! | retained | `retained#<tenant>` | `<day>` | which retention of single series was applied to which files |
 //! | tenants | `tenants` | `<tenant>` | empty: the tenant has (or had) data |
 //! | batches | `batch#<tenant>#<id>` | `-` | empty: the batch is stored; expires |
 //! | deletions | `deletions` | `<due, ms>#<name>` | objects to delete when due |
@@ -36,6 +38,18 @@ pub fn manifest_file(level: u8, name: &str) -> String {
 #[must_use]
 pub fn days(tenant: &str) -> String {
     format!("days#{tenant}")
+}
+
+/// Partition key of the rollups of a tenant's days.
+#[must_use]
+pub fn rollups(tenant: &str) -> String {
+    format!("rollups#{tenant}")
+}
+
+/// Partition key of the days of a tenant to which a retention of single series was applied.
+#[must_use]
+pub fn retained(tenant: &str) -> String {
+    format!("retained#{tenant}")
 }
 
 /// Partition key of all tenants.

@@ -56,12 +56,14 @@ pub mod manifest;
 mod objects;
 pub mod outbox;
 mod reader;
+mod rollups;
 pub mod tenant;
 mod writer;
 
-pub use compaction::{Compaction, CompactionReport, CompactionSettings};
+pub use compaction::{Compaction, CompactionReport, CompactionSettings, RetentionRule};
 pub use limits::{Limits, Refusal, Refusals};
-pub use reader::{LevelStatus, Reader, ReaderSettings, Status};
+pub use reader::{LevelStatus, Reader, ReaderSettings, Status, SummedUp};
+pub use rollups::Resolution;
 pub use writer::{CommitReport, FailedBatch, Writer, WriterSettings};
 
 /// Runs work that keeps a core busy off the threads that wait for input and output.

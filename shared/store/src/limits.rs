@@ -88,7 +88,7 @@ impl Limits {
 
     fn refuse_labels(&self, labels: &Labels) -> Option<Refusal> {
         let mut count = 0;
-        for (name, value) in labels {
+        for (name, value) in labels.iter_bytes() {
             count += 1;
             if name.len() > self.max_label_name_bytes {
                 return Some(Refusal::LabelNameTooLong);

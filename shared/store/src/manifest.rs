@@ -109,6 +109,11 @@ impl FileEntry {
         }
     }
 
+    /// Whether its rows stand for samples that are not in it.
+    pub(crate) fn is_rollup(&self) -> bool {
+        self.key.starts_with(crate::rollups::ROLLUP_PREFIX)
+    }
+
     pub(crate) fn encode(&self) -> Result<String, Error> {
         serde_json::to_string(self)
             .map_err(|error| Error::new(Kind::Internal, "manifest entry does not encode").with_source(error))

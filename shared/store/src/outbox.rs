@@ -17,6 +17,18 @@ pub const SOFT_MESSAGE_BYTES: usize = 192 * 1024;
 /// # Errors
 /// What the queue or the object store said; then all of it is to be sent again, under the same ids.
 pub async fn send_samples(ports: &Ports, batches: Vec<SampleBatch>) -> Result<(), Error> {
+    send(ports, batches, false).await
+}
+
+/// As [`send_samples`], for samples that may be older than the store otherwise takes: the caller has checked their age.
+///
+/// # Errors
+/// As [`send_samples`].
+pub async fn send_samples_of_any_age(ports: &Ports, batches: Vec<SampleBatch>) -> Result<(), Error> {
+    send(ports, batches, true).await
+}
+
+async fn send(ports: &Ports, batches: Vec<SampleBatch>, any_age: bool) -> Result<(), Error> {
     let now_ms = ports.clock.now_ms();
     let (mut messages, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0usize);
     for batch in batches {
@@ -34,6 +46,7 @@ pub async fn send_samples(ports: &Ports, batches: Vec<SampleBatch>) -> Result<()
         let entry = EnvelopeBatch {
             id: batch.id,
             tenant: batch.tenant,
+            any_age,
             content,
         };
         let entry_bytes = entry.size_bytes();

@@ -3,14 +3,18 @@
 mod cache;
 mod exemplars;
 mod open_file;
+mod runs;
 mod series_labels;
+
+pub use runs::SummedUp;
 
 use crate::day::Day;
 use crate::manifest::{self, FileEntry};
+use crate::rollups::{self, RollupEntry};
 use crate::{blocking, tenant};
 use cache::Cache;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use open_file::{OpenFile, ReadError, fetch};
+use open_file::{Only, OpenFile, ReadError, fetch};
 use parapet_model::{Labels, METRIC_NAME, MatchOp, Matcher, MetricType, Series};
 use parapet_ports::{Error, Kind, Objects, Ports, Table};
 use parapet_segment::{Footer, SeriesMerger};
@@ -27,6 +31,8 @@ pub struct ReaderSettings {
     pub cached_label_sets: usize,
     /// A file up to this size is fetched whole, a larger one by the ranges that are needed.
     pub whole_file_bytes: u64,
+    /// The same where a few columns of a file will do: where rollups are read instead of samples.
+    pub whole_rollup_bytes: u64,
     /// A small file of up to this many samples is held decoded.
     pub decoded_file_samples: u64,
     /// Requests to the object store under way at once, per call.
@@ -43,6 +49,7 @@ impl Default for ReaderSettings {
             cache_bytes: 128 << 20,
             cached_label_sets: 500_000,
             whole_file_bytes: 4 << 20,
+            whole_rollup_bytes: 48 << 10,
             decoded_file_samples: 64 * 1024,
             parallel_requests: 16,
             parallel_reads: 4,
@@ -126,7 +133,7 @@ impl Reader {
         end_ms: i64,
     ) -> Result<Vec<Series>, Error> {
         self.inner
-            .again(|| self.inner.select(tenant, matchers, start_ms, end_ms))
+            .again(|| self.inner.select(tenant, matchers, start_ms, end_ms, None))
             .await
     }
 
@@ -265,6 +272,7 @@ impl Inner {
                 Err(ReadError::Port(error)) => return Err(error),
                 Err(ReadError::Gone(key)) => {
                     self.files.remove(&key);
+                    self.files.remove(&ranged(&key));
                     gone = key;
                 }
             }
@@ -277,6 +285,15 @@ impl Inner {
 
     /// The live files that may have samples in the range, by time.
     async fn files(&self, tenant: &str, start_ms: i64, end_ms: i64) -> Result<Vec<FileEntry>, Error> {
+        let days = self.days(tenant, start_ms, end_ms).await?;
+        let mut files: Vec<FileEntry> = days.into_iter().flat_map(|(_, files)| files).collect();
+        files.retain(|file| file.min_ts <= end_ms && file.max_ts >= start_ms);
+        files.sort_by_key(|file| file.min_ts);
+        Ok(files)
+    }
+
+    /// The days of the range, each with all its live files.
+    async fn days(&self, tenant: &str, start_ms: i64, end_ms: i64) -> Result<Vec<(Day, Vec<FileEntry>)>, Error> {
         tenant::check(tenant).map_err(|error| Error::new(Kind::Invalid, error.to_string()))?;
         let (first, last) = (Day::of_ms(start_ms), Day::of_ms(end_ms));
         if first > last {
@@ -287,17 +304,30 @@ impl Inner {
             true => Vec::from_iter(BTreeSet::from([first, last])),
             false => manifest::days(table, tenant, first, last).await?,
         };
-        let mut files: Vec<FileEntry> = stream::iter(
-            days.into_iter()
-                .map(|day| manifest::files(table, tenant, day))
-                .collect::<Vec<_>>(),
-        )
-        .buffered(self.settings.parallel_requests.max(1))
-        .try_concat()
-        .await?;
-        files.retain(|file| file.min_ts <= end_ms && file.max_ts >= start_ms);
-        files.sort_by_key(|file| file.min_ts);
-        Ok(files)
+        let files = |day| async move { Ok::<_, Error>((day, manifest::files(table, tenant, day).await?)) };
+        let mut days: Vec<(Day, Vec<FileEntry>)> = stream::iter(days.into_iter().map(files).collect::<Vec<_>>())
+            .buffered(self.settings.parallel_requests.max(1))
+            .try_collect()
+            .await?;
+        // Of days past their retention a rollup is left.
+        if days.iter().any(|(_, files)| files.is_empty()) {
+            let rollups = rollups::entries(table, tenant, first, last).await?;
+            for (day, files) in days.iter_mut().filter(|(_, files)| files.is_empty()) {
+                files.extend(RollupEntry::left_of(&rollups, *day).map(|entry| entry.file.clone()));
+            }
+        }
+        Ok(days)
+    }
+
+    fn check_samples(&self, samples: usize) -> Result<(), Error> {
+        let limit = self.settings.max_samples;
+        if limit > 0 && samples > limit {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("query would load more than {limit} samples"),
+            ));
+        }
+        Ok(())
     }
 
     async fn open(&self, entry: &FileEntry) -> Result<Arc<OpenFile>, ReadError> {
@@ -318,6 +348,7 @@ impl Inner {
         matchers: &[Matcher],
         start_ms: i64,
         end_ms: i64,
+        only: Only<'_>,
     ) -> Result<Vec<Series>, ReadError> {
         let mut files = self.files(tenant, start_ms, end_ms).await?;
         files.retain(|file| may_match(file, matchers));
@@ -325,31 +356,22 @@ impl Inner {
         // Collected, for the compiler cannot see that a future over a lazy `map` of references is `Send`.
         let mut chosen = stream::iter(files.iter().map(|entry| self.open(entry)).collect::<Vec<_>>())
             .buffered(self.settings.parallel_requests.max(1))
-            .map_ok(|file| file.choose(&self.objects, matchers, start_ms, end_ms))
+            .map_ok(|file| {
+                let rows = file.rows(matchers, start_ms, end_ms, only);
+                file.choose(&self.objects, rows, start_ms, end_ms)
+            })
             .try_buffered(self.settings.parallel_reads.max(1));
         let mut by_labels: HashMap<Labels, SeriesMerger> = HashMap::new();
         let mut samples = 0usize;
         while let Some(rows) = chosen.try_next().await? {
             let Some(rows) = rows else { continue };
             rows.visit(start_ms, end_ms, |row| {
-                let more = row.timestamps.len() + row.histograms.len();
-                samples += more;
-                if more == 0 {
-                    return;
-                }
-                let merger = match by_labels.get_mut(row.labels) {
-                    Some(merger) => merger,
-                    None => by_labels.entry(row.labels.clone()).or_default(),
-                };
-                merger.push_floats(row.timestamps, row.values);
-                for (at, histogram) in row.histograms {
-                    merger.push_histogram(*at, histogram.clone());
+                if row.len() > 0 {
+                    samples += row.len();
+                    row.push_to(by_labels.entry(row.labels.clone()).or_default());
                 }
             });
-            if self.settings.max_samples > 0 && samples > self.settings.max_samples {
-                let limit = self.settings.max_samples;
-                return Err(Error::new(Kind::Invalid, format!("query would load more than {limit} samples")).into());
-            }
+            self.check_samples(samples)?;
         }
         drop(chosen);
         let finish = move || {
@@ -417,6 +439,11 @@ impl Inner {
         }
         Ok(kinds)
     }
+}
+
+/// A file's place in the cache where it is not held whole, though small enough for it.
+fn ranged(key: &str) -> String {
+    format!("{key}#ranged")
 }
 
 /// Whether the metric names of a file, which are sorted, leave room for the one that is asked for.

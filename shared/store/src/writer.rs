@@ -1,14 +1,17 @@
 //! Writing: batches become files and manifest entries, each batch exactly once.
 
+mod prepare;
+
 use crate::day::{DAY_MS, Day};
-use crate::limits::{Limits, Refusal, Refusals};
+use crate::limits::{Limits, Refusals};
 use crate::manifest::{self, FileEntry};
 use crate::{blocking, keys, objects};
-use parapet_model::{BatchSeries, Exemplar, Labels, MetricType, SampleBatch, Value};
+use parapet_model::SampleBatch;
 use parapet_ports::table::MAX_TRANSACTION_WRITES;
 use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
-use parapet_segment::{Chunk, EncodeOptions, Segment, SeriesMerger, encode};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use parapet_segment::EncodeOptions;
+use prepare::{Prepared, prepare};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How the writer commits.
@@ -22,6 +25,9 @@ pub struct WriterSettings {
     pub max_commit_batches: usize,
     /// Most samples in one transaction; a single batch may have more.
     pub max_commit_samples: usize,
+    /// A file of about this size is closed, and the next one of the same day begun: far from the size at which a file
+    /// counts as finished, so that merges take it.
+    pub max_file_bytes: usize,
     /// How long the mark of a stored batch is kept: longer than queues keep messages (4 days).
     pub batch_memory_ms: i64,
     /// How often a commit is tried again after a conflict.
@@ -35,6 +41,7 @@ impl Default for WriterSettings {
             encode: EncodeOptions::flush(),
             max_commit_batches: 80,
             max_commit_samples: 400_000,
+            max_file_bytes: 16 << 20,
             batch_memory_ms: 5 * DAY_MS,
             max_attempts: 6,
         }
@@ -69,6 +76,18 @@ pub struct CommitReport {
     pub failed: Vec<FailedBatch>,
 }
 
+impl CommitReport {
+    /// Adds another commit's.
+    pub fn add(&mut self, other: Self) {
+        self.samples += other.samples;
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.repeated += other.repeated;
+        add(&mut self.refused, &other.refused);
+        self.failed.extend(other.failed);
+    }
+}
+
 /// Commits batches. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -77,13 +96,6 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     settings: Arc<WriterSettings>,
     known_days: Arc<Mutex<HashSet<(String, Day)>>>,
-}
-
-/// The files of one commit: their bytes, and the entries that will make them exist.
-#[derive(Debug, Default)]
-struct Prepared {
-    files: Vec<(Day, Segment)>,
-    refused: Refusals,
 }
 
 impl Writer {
@@ -99,7 +111,19 @@ impl Writer {
         }
     }
 
-    /// Stores batches: one file per tenant and day, one transaction per tenant, as long as limits allow.
+    /// The same writer, for samples of any age.
+    #[must_use]
+    pub fn of_any_age(&self) -> Self {
+        let mut settings = (*self.settings).clone();
+        settings.limits.max_age_ms = i64::MAX;
+        Self {
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
+    }
+
+    /// Stores batches: one file per tenant and day (several where it is large), one transaction per tenant, as long as
+    /// limits allow.
     ///
     /// Invariant: a batch's samples are visible exactly when its mark is in the table, for one transaction writes
     /// the mark (which must be absent) and the manifest entries of every file that holds a sample of the batch.
@@ -187,7 +211,7 @@ impl Writer {
                 return self.commit_halves(tenant, &batches, report).await;
             }
             let entries = self.put_files(tenant, &prepared, &batches, salt, now_ms).await?;
-            self.remember_days(tenant, prepared.files.iter().map(|file| file.0))
+            self.remember_days(tenant, prepared.files.iter().map(|(day, _)| *day))
                 .await?;
             let writes = self.writes(tenant, &entries, &batches, now_ms)?;
             match self.table.transact(writes).await {
@@ -215,7 +239,7 @@ impl Writer {
         Err(Error::new(Kind::Unavailable, "commit met a conflict at every attempt"))
     }
 
-    /// A batch that spans many days takes many writes: with fewer batches to a transaction it may fit.
+    /// A batch that spans many days, or is very large, takes many writes: with fewer batches to a transaction it may fit.
     async fn commit_halves(
         &self,
         tenant: &str,
@@ -225,7 +249,7 @@ impl Writer {
         if batches.len() < 2 {
             return Err(Error::new(
                 Kind::Invalid,
-                "a batch spans more days than one transaction can hold",
+                "a batch spans more days, or has more data, than one transaction can hold",
             ));
         }
         let (first, second) = batches.split_at(batches.len() / 2);
@@ -336,67 +360,4 @@ fn add(total: &mut Refusals, more: &Refusals) {
     for (reason, count) in more {
         *total.entry(*reason).or_default() += count;
     }
-}
-
-/// What comes together of a series on one day.
-#[derive(Default)]
-struct Gathered {
-    kind: MetricType,
-    samples: SeriesMerger,
-    exemplars: Vec<Exemplar>,
-}
-
-type Days = BTreeMap<Day, HashMap<Labels, Gathered>>;
-
-/// Sorts samples into days and series, and encodes a file per day.
-fn prepare(batches: &[SampleBatch], settings: &WriterSettings, now_ms: i64) -> Result<Prepared, Error> {
-    let mut prepared = Prepared::default();
-    let mut days = Days::new();
-    for series in batches.iter().flat_map(|batch| &batch.series) {
-        sort_in(series, &settings.limits, now_ms, &mut days, &mut prepared.refused);
-    }
-    for (day, series) in days {
-        let mut chunks = Vec::with_capacity(series.len());
-        for (labels, of_day) in series {
-            let series = of_day.samples.finish(labels);
-            chunks.extend(Chunk::of_series(series, of_day.kind, of_day.exemplars));
-        }
-        let segment = encode(chunks, settings.encode.clone())
-            .map_err(|error| Error::new(Kind::Internal, "samples do not encode").with_source(error))?;
-        prepared.files.extend(segment.map(|segment| (day, segment)));
-    }
-    Ok(prepared)
-}
-
-fn sort_in(series: &BatchSeries, limits: &Limits, now_ms: i64, days: &mut Days, refused: &mut Refusals) {
-    let mut refuse = |reason: Refusal, count: u64| *refused.entry(reason).or_default() += count;
-    if let Some(reason) = limits.refuse_series(series) {
-        return refuse(reason, series.samples.len() as u64);
-    }
-    for sample in &series.samples {
-        if let Some(reason) = limits.refuse_sample(sample, now_ms) {
-            refuse(reason, 1);
-            continue;
-        }
-        let merger = &mut of_day(days, series, sample.timestamp_ms).samples;
-        match &sample.value {
-            Value::Float(value) => merger.push_float(sample.timestamp_ms, *value),
-            Value::Histogram(histogram) => merger.push_histogram(sample.timestamp_ms, histogram.clone()),
-        }
-    }
-    for exemplar in &series.exemplars {
-        match limits.refuse_exemplar(exemplar, now_ms) {
-            Some(reason) => refuse(reason, 1),
-            None => of_day(days, series, exemplar.timestamp_ms)
-                .exemplars
-                .push(exemplar.clone()),
-        }
-    }
-}
-
-fn of_day<'d>(days: &'d mut Days, series: &BatchSeries, timestamp_ms: i64) -> &'d mut Gathered {
-    let day = days.entry(Day::of_ms(timestamp_ms)).or_default();
-    let of_day = day.entry(series.labels.clone()).or_default();
-    of_day.kind = of_day.kind.max(series.kind);
-    of_day
 }

@@ -16,8 +16,9 @@ use crate::stats::QueryStats;
 use axum::extract::State;
 use axum::response::Response;
 use futures::future::try_join_all;
-use parapet_model::Series;
-use parapet_promql::{Answer, EvaluationError, Expr, Options, QueryRange, QueryValue, Selector, ValueType};
+use parapet_model::{Run, Series};
+use parapet_promql::{Answer, Beside, EvaluationError, Expr, Options, QueryRange, QueryValue, Selector, ValueType};
+use parapet_store::SummedUp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -136,14 +137,18 @@ impl QueryRequest {
         let permit = api.evaluations.clone().acquire_owned().await.map_err(|_| timed_out())?;
         stats.queued();
         let selectors = parapet_promql::selectors(&expr, &range, &self.options);
-        let fetched = try_join_all(selectors.iter().map(|selector| fetch(api, tenant, selector))).await?;
-        if stats.read(&fetched) > self.options.max_samples {
+        let (fetched, runs) = fetch_all(api, tenant, &selectors).await?;
+        if stats.read(&fetched, &runs) > self.options.max_samples {
             return Err(EvaluationError::TooManySamples.into());
         }
         stats.prepared();
         let body = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
-            let result = parapet_promql::evaluate(&expr, &range, &self.options, &fetched);
+            let beside = Beside {
+                runs: &runs,
+                ..Beside::default()
+            };
+            let result = parapet_promql::evaluate_beside(&expr, &range, &self.options, &fetched, beside);
             drop(fetched);
             let Answer {
                 mut value,
@@ -181,15 +186,64 @@ impl Drop for StopOnDrop {
     }
 }
 
-async fn fetch(api: &Api, tenant: &str, selector: &Selector) -> Result<Vec<Series>, ApiError> {
+/// The series that a selector fetches, and the runs of each.
+type Fetched = (Vec<Arc<Series>>, Vec<Vec<Run>>);
+
+/// Answers all selectors. One that another covers is answered from that one's series: a ratio of errors to requests
+/// reads the requests once.
+async fn fetch_all(
+    api: &Api,
+    tenant: &str,
+    selectors: &[Selector],
+) -> Result<(Vec<Vec<Arc<Series>>>, Vec<Vec<Vec<Run>>>), ApiError> {
+    // The widest that covers it, which may be itself.
+    let root = |at: usize| {
+        let covering = (0..selectors.len()).filter(|other| selectors[*other].covers(&selectors[at]));
+        covering
+            .min_by_key(|other| selectors[*other].matchers.len())
+            .unwrap_or(at)
+    };
+    let roots: Vec<usize> = (0..selectors.len()).map(root).collect();
+    let fetches = selectors.iter().enumerate().map(|(at, selector)| async move {
+        if root(at) == at {
+            fetch(api, tenant, selector).await
+        } else {
+            Ok(Fetched::default())
+        }
+    });
+    let fetched: Vec<Fetched> = try_join_all(fetches).await?;
+    let answer = |at: usize| {
+        let (series, runs) = &fetched[roots[at]];
+        let matchers = &selectors[at].matchers;
+        let passes = |series: &Series| matchers.iter().all(|matcher| matcher.matches_labels(&series.labels));
+        let chosen = || (0..series.len()).filter(|number| roots[at] == at || passes(&series[*number]));
+        let of_chosen = chosen().filter_map(|number| runs.get(number).cloned()).collect();
+        (chosen().map(|number| series[number].clone()).collect(), of_chosen)
+    };
+    Ok((0..selectors.len()).map(answer).unzip())
+}
+
+async fn fetch(api: &Api, tenant: &str, selector: &Selector) -> Result<Fetched, ApiError> {
     let Selector {
         matchers,
         start_ms,
         end_ms,
-        ..
+        hints,
     } = selector;
-    let series = api.reader.select(tenant, matchers, *start_ms, *end_ms).await;
-    series.map_err(|error| match error.kind() {
+    let read = match &hints.windows {
+        Some(windows) => {
+            api.reader
+                .select_runs(tenant, matchers, *start_ms, *end_ms, windows)
+                .await
+        }
+        None => api
+            .reader
+            .select(tenant, matchers, *start_ms, *end_ms)
+            .await
+            .map(SummedUp::from),
+    };
+    let read = read.map(|SummedUp { series, runs }| (series.into_iter().map(Arc::new).collect(), runs));
+    read.map_err(|error| match error.kind() {
         // The reader refuses one thing alone: more samples than a query may hold.
         parapet_ports::Kind::Invalid => EvaluationError::TooManySamples.into(),
         _ => ApiError::from(error),

@@ -11,8 +11,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use parapet_model::{BatchSeries, Exemplar, SampleBatch, Value};
 use parapet_remote_write::{Error as DecodeError, decode_v1, decode_v2, snappy_decode};
-use parapet_store::{Limits, Refusal};
+use parapet_store::day::DAY_MS;
+use parapet_store::{Limits, Refusal, outbox};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -80,22 +82,31 @@ async fn receive(api: &Api, headers: &HeaderMap, body: Body) -> Result<Response,
             }
             error => bad(error.to_string()),
         })?;
-    let checked = Checked::new(series, &api.settings.limits, now_ms);
-    let written = checked.written_headers();
-    if !checked.series.is_empty() {
-        let batch = SampleBatch {
-            id,
-            tenant,
-            series: checked.series,
-        };
-        parapet_store::outbox::send_samples(&api.ports, vec![batch])
-            .await
-            .map_err(|error| {
-                tracing::error!(error = %error.chain(), "remote write could not be queued");
-                // A sender tries again after any 5xx.
-                Rejected(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-            })?;
+    // A sender tries again after any 5xx.
+    let later = |error: String| Rejected(StatusCode::SERVICE_UNAVAILABLE, error);
+    let mut limits = api.settings.limits.clone();
+    let samples = series.iter().flat_map(|series| &series.samples);
+    let oldest_ms = samples.map(|sample| sample.timestamp_ms).min();
+    let is_old = oldest_ms.is_some_and(|oldest| oldest < now_ms.saturating_sub(limits.max_age_ms));
+    if is_old {
+        let config = api.configuration.current(&api.ports).await;
+        let window_ms = config
+            .map_err(|error| later(error.message))?
+            .out_of_order_time_window_ms;
+        limits.max_age_ms = limits.max_age_ms.max(window_ms);
     }
+    let checked = Checked::new(series, &limits, now_ms);
+    let written = checked.written_headers();
+    let batches = batches(&id, &tenant, checked.series);
+    let sent = if is_old {
+        outbox::send_samples_of_any_age(&api.ports, batches).await
+    } else {
+        outbox::send_samples(&api.ports, batches).await
+    };
+    sent.map_err(|error| {
+        tracing::error!(error = %error.chain(), "remote write could not be queued");
+        later(error.to_string())
+    })?;
     // What is sound is stored for both versions: a sender does not send again after a 400.
     let status = if checked.faults.is_empty() {
         StatusCode::NO_CONTENT
@@ -111,6 +122,38 @@ async fn receive(api: &Api, headers: &HeaderMap, body: Body) -> Result<Response,
         Version::V1 => (status, text).into_response(),
         Version::V2 => (status, written, text).into_response(),
     })
+}
+
+/// Days of one batch: each takes a file at least, and a transaction holds a hundred.
+const BATCH_DAYS: i64 = 60;
+
+/// The request as batches that one transaction can hold: one, unless it reaches over many days.
+fn batches(id: &str, tenant: &str, series: Vec<BatchSeries>) -> Vec<SampleBatch> {
+    let batch = |id: String, series| SampleBatch {
+        id,
+        tenant: tenant.to_owned(),
+        series,
+    };
+    let period = |timestamp_ms: i64| timestamp_ms.div_euclid(BATCH_DAYS * DAY_MS);
+    let samples = series.iter().flat_map(|series| &series.samples);
+    let exemplars = series.iter().flat_map(|series| &series.exemplars);
+    let periods: BTreeSet<i64> = samples
+        .map(|sample| period(sample.timestamp_ms))
+        .chain(exemplars.map(|exemplar| period(exemplar.timestamp_ms)))
+        .collect();
+    if periods.len() <= 1 {
+        return Vec::from_iter((!series.is_empty()).then(|| batch(id.to_owned(), series)));
+    }
+    let of_period = |wanted: i64| {
+        let mut part = series.clone();
+        for one in &mut part {
+            one.samples.retain(|sample| period(sample.timestamp_ms) == wanted);
+            one.exemplars.retain(|exemplar| period(exemplar.timestamp_ms) == wanted);
+        }
+        part.retain(|one| !one.samples.is_empty() || !one.exemplars.is_empty());
+        batch(format!("{id}/{wanted}"), part)
+    };
+    periods.into_iter().map(of_period).collect()
 }
 
 fn batch_id(body: &[u8]) -> String {
@@ -269,6 +312,29 @@ mod tests {
     fn the_same_bytes_have_the_same_id() {
         assert_eq!(batch_id(b"a"), batch_id(b"a"));
         assert_ne!(batch_id(b"a"), batch_id(b"b"));
+    }
+
+    #[test]
+    fn a_request_over_many_days_is_several_batches() {
+        let at = |days: &[i64]| BatchSeries {
+            labels: Labels::from_pairs([("__name__", "m")]),
+            kind: MetricType::Unknown,
+            samples: days.iter().map(|day| Sample::float(day * DAY_MS, 1.0)).collect(),
+            exemplars: Vec::new(),
+        };
+        let of = |days: &[i64]| -> Vec<(String, usize)> {
+            let batches = batches("id", "t", vec![at(days)]);
+            batches
+                .iter()
+                .map(|batch| (batch.id.clone(), batch.sample_count()))
+                .collect()
+        };
+        assert_eq!(of(&[1, 2, 59]), [("id".to_owned(), 3)]);
+        assert_eq!(
+            of(&[-1, 0, 59, 60, 61, 200]),
+            [("id/-1", 1), ("id/0", 2), ("id/1", 2), ("id/3", 1)].map(|(id, count)| (id.to_owned(), count))
+        );
+        assert!(batches("id", "t", Vec::new()).is_empty());
     }
 
     #[test]

@@ -304,7 +304,7 @@ mod stored {
 mod remote_write {
     use super::*;
     use parapet_model::{BatchSeries, Labels, MetricType, Sample};
-    use parapet_ports::{Queue, QueueReader};
+    use parapet_ports::{ConfigFiles, Queue, QueueReader, SourceFile};
 
     fn series(name: &str, at_ms: i64) -> BatchSeries {
         BatchSeries {
@@ -365,6 +365,52 @@ mod remote_write {
              out of bounds: timestamp is too far in the future for series ahead{job=\"a\"}\n"
         );
         assert_eq!(queued(&harness).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn old_samples_are_taken_as_far_back_as_the_configuration_says() {
+        const NOW_MS: i64 = 1_795_262_400_000;
+        const DAY_MS: i64 = 86_400_000;
+        let configured = |window: &str| {
+            let prometheus = SourceFile {
+                path: "prometheus.yml".to_owned(),
+                text: format!("storage: {{tsdb: {{out_of_order_time_window: {window}}}}}\n"),
+            };
+            let config = ConfigFiles {
+                prometheus,
+                version: window.to_owned(),
+                ..ConfigFiles::default()
+            };
+            Harness::configured(NOW_MS, config, |_| ())
+        };
+        // Over more days than a transaction could hold, back to 1970.
+        let mut old = series("old", 0);
+        let days = (0..150).map(|day| Sample::float(NOW_MS - (150 - day) * DAY_MS, 1.0));
+        old.samples.extend(days);
+        let harness = configured("100y");
+        harness.store(vec![old.clone()]).await;
+        for (time, want) in [(0, "1"), (NOW_MS / 1000 - 150 * 86_400, "1")] {
+            let answer = harness.call(get(&format!("/api/v1/query?query=old&time={time}"))).await;
+            let answer: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+            assert_eq!(answer["data"]["result"][0]["value"][1], want, "{answer}");
+        }
+        let query = format!("/api/v1/query?query=count_over_time(old[200d])&time={}", NOW_MS / 1000);
+        let answer = harness.call(get(&query)).await;
+        assert!(answer.text().contains("\"150\""), "{}", answer.text());
+
+        for window in ["0s", "1d", "100d"] {
+            let harness = configured(window);
+            let answer = harness.call(v2(std::slice::from_ref(&old))).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{window}");
+            assert_eq!(answer.text(), "too old sample for series old{job=\"a\"}\n");
+            // At least as far back as without a window: three days.
+            let kept = if window == "100d" { "100" } else { "3" };
+            assert_eq!(
+                answer.header("x-prometheus-remote-write-samples-written"),
+                Some(kept),
+                "{window}"
+            );
+        }
     }
 
     #[tokio::test]

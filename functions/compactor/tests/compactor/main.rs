@@ -1,10 +1,12 @@
 //! The compactor over memory ports: answers never change, whatever is cut off, repeated or run at once.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../../../shared/store/tests/store/faults.rs"]
-mod faults;
+mod crash;
 
-use faults::Faults;
+#[path = "../../../../shared/store/tests/store/death.rs"]
+mod death;
+
+use death::{Event, Life};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStoreExt as _, PutPayload};
 use parapet_compactor::{Compactor, Settings};
@@ -189,7 +191,7 @@ async fn cut_off_at_any_effect_answers_never_change() {
     let mut cut = 0;
     loop {
         let mut reached = false;
-        for after in [false, true] {
+        for event in [Event::DiesBefore, Event::DiesAfter] {
             let world = world(12).await;
             let before = answer(&world.ports).await;
             let samples: u64 = 12 * 10;
@@ -214,22 +216,20 @@ async fn cut_off_at_any_effect_answers_never_change() {
                 }])
                 .await;
             }
-            let faults = Faults::new(&world.ports, cut, after);
-            let _ = Compactor::new(&faults.ports, Settings::default())
-                .handle_tick(HOUR_MS)
-                .await;
-            reached |= faults.was_hit();
+            let (ports, life) = Life::of(&world.ports, cut, event, None);
+            let _ = Compactor::new(&ports, Settings::default()).handle_tick(HOUR_MS).await;
+            reached |= life.was_met();
             let answered = answer(&world.ports).await;
             assert_eq!(answered.len(), before.len() + 1, "cut {cut}");
             assert!(
                 before.iter().all(|series| answered.contains(series)),
-                "cut {cut}, after {after}"
+                "cut {cut}, {event:?}"
             );
             // What Athena sees never names an object that is not there.
             let present = keys(&world.ports, "metrics").await;
             assert!(
                 published(&world.ports).await.is_subset(&present),
-                "cut {cut}, after {after}"
+                "cut {cut}, {event:?}"
             );
 
             let second = Compactor::new(&world.ports, Settings::default());
@@ -244,7 +244,7 @@ async fn cut_off_at_any_effect_answers_never_change() {
             assert_eq!(
                 keys(&world.ports, "metrics").await,
                 live(&world.ports).await,
-                "cut {cut}, after {after}"
+                "cut {cut}, {event:?}"
             );
             assert_eq!(published(&world.ports).await, live(&world.ports).await);
             assert_eq!(answer(&world.ports).await, answered);
@@ -277,8 +277,8 @@ async fn orphans_are_collected_and_their_commit_writes_anew() {
         }],
     };
     // The writer dies between the file and the transaction (its only one: the day is known already).
-    let faults = Faults::new(&world.ports, 1, false);
-    let report = Writer::new(&faults.ports, WriterSettings::default())
+    let (ports, _) = Life::of(&world.ports, 1, Event::DiesBefore, None);
+    let report = Writer::new(&ports, WriterSettings::default())
         .commit(vec![batch()])
         .await;
     assert_eq!(report.failed.len(), 1);

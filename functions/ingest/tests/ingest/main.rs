@@ -1,10 +1,10 @@
 //! The ingest function over memory ports: dispositions, repeats, crashes at every step.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../../../shared/store/tests/store/faults.rs"]
-mod faults;
+#[path = "../../../../shared/store/tests/store/death.rs"]
+mod death;
 
-use faults::Faults;
+use death::{Event, Life};
 use futures::TryStreamExt as _;
 use parapet_ingest::{Ingest, Settings};
 use parapet_model::{BatchSeries, Labels, MetricType, Sample, SampleBatch};
@@ -237,18 +237,18 @@ async fn cut_off_at_any_effect_every_sample_is_stored_once() {
     let mut cut = 0;
     loop {
         let mut reached = false;
-        for after in [false, true] {
+        for event in [Event::DiesBefore, Event::DiesAfter] {
             let world = world();
             let messages = messages(
                 &world,
                 vec![batch("default", 1, 2), batch("default", 2, 2), batch("b", 3, 2)],
             )
             .await;
-            let faults = Faults::new(&world.ports, cut, after);
-            let answers = Ingest::new(&faults.ports, Settings::default())
+            let (ports, life) = Life::of(&world.ports, cut, event, None);
+            let answers = Ingest::new(&ports, Settings::default())
                 .handle_batch(messages.clone())
                 .await;
-            reached |= faults.was_hit();
+            reached |= life.was_met();
             for tenant in ["default", "b"] {
                 let half = stored(&world.ports, tenant).await.len();
                 assert!(
@@ -270,12 +270,8 @@ async fn cut_off_at_any_effect_every_sample_is_stored_once() {
                 answers.iter().all(|answer| *answer == Disposition::Done),
                 "cut {cut}: {answers:?}"
             );
-            assert_eq!(
-                counted(&world.ports, "default").await,
-                8 + 2,
-                "cut {cut}, after {after}"
-            );
-            assert_eq!(counted(&world.ports, "b").await, 4, "cut {cut}, after {after}");
+            assert_eq!(counted(&world.ports, "default").await, 8 + 2, "cut {cut}, {event:?}");
+            assert_eq!(counted(&world.ports, "b").await, 4, "cut {cut}, {event:?}");
             assert_eq!(stored(&world.ports, "default").await.len(), 8 + 2);
         }
         if !reached {

@@ -24,10 +24,10 @@ impl Evaluator<'_> {
             return work(*self, items);
         }
         let (grid, before) = (self.grid, self.shared.samples.get());
-        let (options, fetched, starts) = (self.shared.options, self.shared.fetched, self.shared.starts);
+        let (options, fetched, beside) = (self.shared.options, self.shared.fetched, self.shared.beside);
         let work = &work;
         let piece = move |items: &[T]| -> Found<R> {
-            let shared = Shared::new(options, fetched, starts);
+            let shared = Shared::new(options, fetched, beside);
             shared.samples.set(before);
             let rows = work(Evaluator { shared: &shared, grid }, items)?;
             Ok((rows, shared.annotations.into_inner(), shared.samples.get() - before))

@@ -6,7 +6,7 @@ use crate::ast::{Extension, PositionRange, ValueType};
 use crate::functions::over_time::{self, Context, RangeFunction, Window};
 use crate::plan::{Kind, Node, Range};
 use crate::query::StartTimestamps;
-use parapet_model::{Histogram, Labels, Series, is_stale_nan};
+use parapet_model::{Histogram, Labels, Run, Series, is_stale_nan};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub(crate) struct Points<'a> {
     pub(crate) histograms: Cow<'a, [(i64, Arc<Histogram>)]>,
     /// As many as `times` and `histograms`, or none.
     pub(crate) starts: Option<StartTimestamps>,
+    /// What stands for points that are not there, between those that are.
+    pub(crate) runs: &'a [Run],
 }
 
 impl<'a> Points<'a> {
@@ -73,6 +75,7 @@ impl<'a> Points<'a> {
             values,
             histograms,
             starts,
+            runs: &[],
         }
     }
 
@@ -92,10 +95,13 @@ impl<'a> Points<'a> {
             Some(starts) => (&starts.floats[low..high], &starts.histograms[first..last]),
             None => (&[][..], &[][..]),
         };
+        let runs = self.runs;
+        let runs = &runs[runs.partition_point(|run| run.start_ms <= after)..];
         Window {
             times: &self.times[low..high],
             values: &self.values[low..high],
             histograms: &histograms[first..last],
+            runs: &runs[..runs.partition_point(|run| run.end_ms <= until)],
             float_starts,
             histogram_starts,
             first_float: low,
@@ -153,6 +159,7 @@ impl Evaluator<'_> {
         let mut rows = self.in_pieces(&input.points, values_each, |evaluator, points| {
             let mut context = Context {
                 evaluator,
+                function: name,
                 position,
                 metric: String::new(),
                 range: input.range,
@@ -213,11 +220,11 @@ impl Evaluator<'_> {
             let end = input.at.unwrap_or(now).saturating_sub(input.offset);
             let start = end.saturating_sub(input.range);
             let mut window = points.window(&mut cursor, start.saturating_sub(before), end.saturating_add(after));
-            if window.times.is_empty() && window.histograms.is_empty() {
+            if window.times.is_empty() && window.histograms.is_empty() && window.runs.is_empty() {
                 continue;
             }
             (window.start, window.end, window.now) = (start, end, now);
-            self.check_samples(window.times.len() + window.histograms.len())?;
+            self.check_samples(window.times.len() + window.histograms.len() + window.runs.len())?;
             context.parameters.clear();
             context.parameters.extend(parameters.iter().map(|values| values[step]));
             match function.evaluate(&prepared, context, &window)? {
@@ -247,7 +254,10 @@ impl Evaluator<'_> {
                 for (at, series) in self.fetched(selector.source).iter().enumerate() {
                     self.check_interrupt()?;
                     let starts = self.starts(selector.source, at);
-                    points.push(Points::within(series, times, selector.statistics, starts));
+                    points.push(Points {
+                        runs: self.runs(selector.source, at),
+                        ..Points::within(series, times, selector.statistics, starts)
+                    });
                 }
                 let (offset, at, extension) = (selector.offset, selector.at, selector.extension);
                 Ok(Input {

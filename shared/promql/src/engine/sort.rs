@@ -44,12 +44,12 @@ impl Evaluator<'_> {
 mod tests {
     use super::*;
     use crate::engine::{Grid, Shared};
-    use crate::query::Options;
+    use crate::query::{Beside, Options};
 
     #[test]
     fn sorts_as_the_standard_library_does() {
         let options = Options::default();
-        let shared = Shared::new(&options, &[], &[]);
+        let shared = Shared::new(&options, &[], Beside::default());
         let grid = Grid {
             start: 0,
             end: 0,

@@ -67,6 +67,7 @@ impl Evaluator<'_> {
                 values: Cow::Owned(Vec::new()),
                 histograms: Cow::Owned(Vec::new()),
                 starts: None,
+                runs: &[],
             };
             let (times, values) = (of_row.times.to_mut(), of_row.values.to_mut());
             for (step, value) in row.floats.iter().enumerate().filter(|(_, value)| !is_absent(**value)) {

@@ -5,17 +5,19 @@ mod histograms;
 mod irate;
 mod rate;
 mod regression;
+mod runs;
 mod sliding;
 mod transitions;
 
 pub(crate) use extended::{extend, interpolate, interpolate_histograms};
 pub(crate) use histograms::{HistogramError, incompatible_text, reconciled_text};
+pub(crate) use runs::of_runs;
 
 use super::math::{Sum, mean, quantile};
 use crate::ast::{Extension, PositionRange};
 use crate::engine::{Computed, Evaluator, Points, Result, failure};
 use crate::error::EvaluationError;
-use parapet_model::{Histogram, quote};
+use parapet_model::{Histogram, Run, quote};
 use sliding::{Extremes, PrefixSums};
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub(crate) struct Window<'w> {
     pub(crate) times: &'w [i64],
     pub(crate) values: &'w [f64],
     pub(crate) histograms: &'w [(i64, Arc<Histogram>)],
+    /// What stands for samples before, between or after the floats.
+    pub(crate) runs: &'w [Run],
     /// Start timestamps, as many as `times`, or none.
     pub(crate) float_starts: &'w [i64],
     /// Start timestamps, as many as `histograms`, or none.
@@ -48,6 +52,8 @@ impl Window<'_> {
 /// What a function knows beside the window.
 pub(crate) struct Context<'a> {
     pub(crate) evaluator: Evaluator<'a>,
+    /// The function's name.
+    pub(crate) function: &'static str,
     /// Where the argument stands.
     pub(crate) position: PositionRange,
     /// The metric's name.
@@ -159,6 +165,9 @@ impl RangeFunction {
     }
 
     pub(crate) fn evaluate(&self, prepared: &Prepared, context: &Context<'_>, window: &Window<'_>) -> Answer {
+        if !window.runs.is_empty() {
+            return runs::evaluate(context, window);
+        }
         match *self {
             Self::Plain(body) => body(context, window),
             Self::Sliding(slide, body) => {

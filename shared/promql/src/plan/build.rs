@@ -297,6 +297,7 @@ impl<'a> Builder<'a> {
         Context {
             query: self.query,
             lookback: self.options.lookback_delta_ms,
+            use_start_timestamps: self.options.use_start_timestamps,
             path: &self.path,
         }
     }

@@ -2,8 +2,10 @@
 
 use super::Instant;
 use crate::ast::{BinaryOp, Extension};
+use crate::functions::over_time::of_runs;
 use crate::query::{Hints, QueryRange, Selector};
-use parapet_model::Matcher;
+
+use parapet_model::{Matcher, Windows};
 
 /// What a selector stands in, from the outermost expression to the innermost.
 #[derive(Clone)]
@@ -27,6 +29,7 @@ pub(super) enum Around {
 pub(super) struct Context<'a> {
     pub(super) query: QueryRange,
     pub(super) lookback: i64,
+    pub(super) use_start_timestamps: bool,
     pub(super) path: &'a [Around],
 }
 
@@ -38,8 +41,39 @@ impl Context<'_> {
             matchers: instant.matchers.clone(),
             start_ms,
             end_ms,
-            hints: self.hints(range),
+            hints: Hints {
+                windows: self.windows(instant, range),
+                ..self.hints(range)
+            },
         }
+    }
+
+    /// The windows of the function right around a range selector. Those of subqueries are not told.
+    fn windows(&self, instant: &Instant, range_ms: i64) -> Option<Windows> {
+        let Some(Around::Call(name)) = self.path.last() else {
+            return None;
+        };
+        let is_inner = self.path.iter().any(|around| matches!(around, Around::Subquery { .. }));
+        if range_ms == 0 || instant.extension.is_some() || is_inner || self.use_start_timestamps {
+            return None;
+        }
+        let QueryRange {
+            start_ms,
+            end_ms,
+            step_ms,
+        } = self.query;
+        let steps = if step_ms > 0 {
+            end_ms.saturating_sub(start_ms) / step_ms
+        } else {
+            0
+        };
+        Some(Windows {
+            function: of_runs(name)?,
+            first_end_ms: instant.reference(start_ms),
+            range_ms,
+            step_ms,
+            count: if instant.at.is_some() { 1 } else { steps + 1 },
+        })
     }
 
     fn times(&self, instant: &Instant, range: i64) -> (i64, i64) {
@@ -99,6 +133,7 @@ impl Context<'_> {
             step_ms: inner_step.unwrap_or(self.query.step_ms),
             grouping,
             by,
+            windows: None,
         }
     }
 

@@ -5,9 +5,7 @@ use crate::script::{Command, Eval, Text, parse};
 use crate::storage::Storage;
 use parapet_model::Value;
 use parapet_promql::ast::{AtModifier, Expr};
-use parapet_promql::{
-    Answer, Options, QueryRange, QueryValue, VectorSample, evaluate_with_start_timestamps, selectors,
-};
+use parapet_promql::{Answer, Beside, Options, QueryRange, QueryValue, VectorSample, evaluate_beside, selectors};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -48,7 +46,11 @@ fn query(storage: &Storage, text: &str, range: QueryRange) -> Result<Answer, Str
         .map(|selector| storage.select(selector))
         .collect();
     let (series, starts): (Vec<_>, Vec<_>) = fetched.into_iter().unzip();
-    evaluate_with_start_timestamps(&expr, &range, &options, &series, &starts).map_err(|error| error.to_string())
+    let beside = Beside {
+        starts: &starts,
+        ..Beside::default()
+    };
+    evaluate_beside(&expr, &range, &options, &series, beside).map_err(|error| error.to_string())
 }
 
 fn check(eval: &Eval, answer: Result<Answer, String>) -> Result<Option<Answer>, String> {

@@ -73,6 +73,15 @@ impl Index {
         &self.labels[row]
     }
 
+    /// The first and the last time of a row, milliseconds.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn times(&self, row: usize) -> (i64, i64) {
+        self.times[row]
+    }
+
     /// The memory that the index takes, without the labels themselves, which it shares.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

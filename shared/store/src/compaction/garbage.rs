@@ -1,23 +1,18 @@
-//! What goes: replaced files, days past their retention, orphans, old claim checks.
+//! What goes: replaced files, orphans, old claim checks.
 
 use super::{Compaction, CompactionReport};
 use crate::day::{DAY_MS, Day};
 use crate::envelope::CLAIM_PREFIX;
 use crate::manifest::{self, OBJECT_PREFIX, TOMBSTONE};
+use crate::rollups::{self, ROLLUP_PREFIX};
 use crate::{keys, objects};
 use futures::TryStreamExt as _;
 use object_store::ObjectMeta;
 use parapet_ports::{Condition, Error, Key, Kind, SkRange};
 use std::collections::{BTreeMap, HashSet};
 
-/// Files of one transaction of retention: with the record of their deletion it must hold.
-const RETENTION_FILES: usize = 90;
-
 /// A tombstone stands longer than any commit can hang.
 const TOMBSTONE_MS: i64 = 6 * DAY_MS;
-
-/// A day that is empty stays in the index of days until no writer can take it for known.
-const DAY_INDEX_MS: i64 = 15 * DAY_MS;
 
 impl Compaction {
     /// Deletes the objects whose grace period is over.
@@ -46,36 +41,6 @@ impl Compaction {
             // Last: cut off before this, all of it is done again.
             self.table.delete(item.key, Condition::Any).await?;
             report.deleted += names.len() as u64;
-        }
-        Ok(report)
-    }
-
-    /// Takes days out of the manifest that ended before the retention; their objects go after the grace period.
-    ///
-    /// # Errors
-    /// [`Kind::Unavailable`] where the table or the objects are.
-    pub async fn retain(&self, tenant: &str) -> Result<CompactionReport, Error> {
-        let (mut report, now_ms) = (CompactionReport::default(), self.clock.now_ms());
-        for day in manifest::all_days(self.table.as_ref(), tenant).await? {
-            if day.last_ms() >= now_ms.saturating_sub(self.settings.retention_ms) {
-                continue;
-            }
-            let files = manifest::files(self.table.as_ref(), tenant, day).await?;
-            for part in files.chunks(RETENTION_FILES) {
-                match self.table.transact(self.removals(tenant, day, part, now_ms)?).await {
-                    Ok(_) => report.expired += part.len() as u64,
-                    // A merge was quicker; its output is taken next time.
-                    Err(error) if error.kind() == Kind::Conflict => report.conflicts += 1,
-                    Err(error) => return Err(error),
-                }
-            }
-            self.publish(tenant, day).await?;
-            let is_forgotten = day.last_ms() < now_ms.saturating_sub(DAY_INDEX_MS.max(self.settings.retention_ms));
-            if is_forgotten && manifest::files(self.table.as_ref(), tenant, day).await?.is_empty() {
-                self.table
-                    .delete(Key::new(keys::days(tenant), day.to_string()), Condition::Any)
-                    .await?;
-            }
         }
         Ok(report)
     }
@@ -117,7 +82,34 @@ impl Compaction {
                 }
             }
         }
+        self.collect_rollup_orphans(tenant, before_ms, &mut report).await?;
         Ok(report)
+    }
+
+    /// Deletes rollups that no entry names. They need no tombstone: a rollup is committed within seconds of its object,
+    /// or not at all, and one whose object is missing is done without.
+    async fn collect_rollup_orphans(
+        &self,
+        tenant: &str,
+        before_ms: i64,
+        report: &mut CompactionReport,
+    ) -> Result<(), Error> {
+        let objects = self.list(&format!("{ROLLUP_PREFIX}/tenant={tenant}")).await?;
+        let entries = rollups::entries(self.table.as_ref(), tenant, Day::FIRST_NAMED, Day::LAST_NAMED).await?;
+        let live: HashSet<String> = entries.into_values().map(|entry| entry.file.key).collect();
+        let waiting = self.waiting_deletions().await?;
+        for object in objects
+            .iter()
+            .filter(|object| object.last_modified.timestamp_millis() < before_ms)
+        {
+            let name = object.location.to_string();
+            if !live.contains(&name) && !waiting.contains(&name) {
+                objects::delete(self.objects.as_ref(), &name).await?;
+                report.deleted += 1;
+                report.orphans += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Puts a tombstone where the manifest entry would stand: the commit that the object was written for now meets

@@ -41,6 +41,16 @@ impl<V> Cache<V> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The value of `key`, where it is there.
+    pub(super) fn get(&self, key: &str) -> Option<Arc<V>> {
+        let mut state = self.state();
+        state.clock += 1;
+        let now = state.clock;
+        let slot = state.slots.get_mut(key)?;
+        slot.last_used = now;
+        slot.cell.get().cloned()
+    }
+
     /// The value of `key`, loaded by `load` where it is not there; what `load` gives with its size.
     pub(super) async fn get_or_load<E>(
         &self,

@@ -6,12 +6,13 @@ use crate::{blocking, objects};
 use object_store::ObjectStore;
 use parapet_model::{Exemplar, Histogram, Labels, Matcher};
 use parapet_ports::{Error, Kind, Objects};
-use parapet_segment::{Footer, Index, RowSamples, Source, coalesce};
+use parapet_segment::{Footer, Index, RollupColumn, RowRun, RowSamples, SeriesMerger, Source, coalesce};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Ranges closer than this are fetched as one: a request costs more than the bytes in between.
-const COALESCE_BYTES: u64 = 64 * 1024;
+const COALESCE_BYTES: u64 = 16 * 1024;
 
 /// Why a file cannot be read.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct OpenFile {
     key: String,
     index: Index,
     body: Body,
+    /// Its rows have no samples: the first and the last one, which their rollups tell, stand for them.
+    is_rollup: bool,
 }
 
 /// Where samples are.
@@ -48,6 +51,9 @@ enum Body {
     /// In the object store.
     Remote(Footer, u64),
 }
+
+/// The series that are wanted of those that pass; `None` for all.
+pub(super) type Only<'a> = Option<&'a HashSet<Labels>>;
 
 /// The exemplars of rows that have some, by number of row, in order.
 type RowExemplars = Vec<(usize, Vec<Exemplar>)>;
@@ -71,9 +77,23 @@ struct Row {
 /// A row as the reader takes it: labels and samples within the range.
 pub(super) struct RowView<'a> {
     pub(super) labels: &'a Labels,
-    pub(super) timestamps: &'a [i64],
-    pub(super) values: &'a [f64],
-    pub(super) histograms: &'a [(i64, Arc<Histogram>)],
+    timestamps: &'a [i64],
+    values: &'a [f64],
+    histograms: &'a [(i64, Arc<Histogram>)],
+}
+
+impl RowView<'_> {
+    /// How many samples there are.
+    pub(super) fn len(&self) -> usize {
+        self.timestamps.len() + self.histograms.len()
+    }
+
+    pub(super) fn push_to(&self, series: &mut SeriesMerger) {
+        series.push_floats(self.timestamps, self.values);
+        for (at, histogram) in self.histograms {
+            series.push_histogram(*at, histogram.clone());
+        }
+    }
 }
 
 impl Rows {
@@ -161,7 +181,8 @@ impl OpenFile {
             true => source,
             false => fetch(store.as_ref(), &key, entry.bytes, footer.index_ranges()).await?,
         };
-        let decode = is_small && entry.samples <= decoded_file_samples;
+        let is_rollup = entry.is_rollup();
+        let decode = is_small && !is_rollup && entry.samples <= decoded_file_samples;
         let size = entry.bytes;
         Ok(blocking(move || {
             let index = footer
@@ -181,7 +202,12 @@ impl OpenFile {
             } else {
                 Body::Remote(footer, size)
             };
-            let file = Self { key, index, body };
+            let file = Self {
+                key,
+                index,
+                body,
+                is_rollup,
+            };
             let size_bytes = file.size_bytes();
             Ok((Arc::new(file), size_bytes))
         })
@@ -206,17 +232,93 @@ impl OpenFile {
             .map(|row| self.index.labels(row))
     }
 
-    /// Reads what a query wants of a file.
+    /// The rows that pass.
+    pub(super) fn rows(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64, only: Only<'_>) -> Vec<Range<usize>> {
+        let rows = self.index.select(matchers, start_ms, end_ms);
+        let Some(only) = only else { return rows };
+        ranges(
+            rows.into_iter()
+                .flatten()
+                .filter(|row| only.contains(self.index.labels(*row))),
+        )
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// What rows come to. Of a decoded file nothing: its samples are at hand.
+    pub(super) async fn rollups(
+        self: Arc<Self>,
+        store: &Objects,
+        columns: &'static [RollupColumn],
+        rows: Vec<Range<usize>>,
+    ) -> Result<Vec<(usize, RowRun)>, ReadError> {
+        let (footer, source) = match &self.body {
+            _ if rows.is_empty() => return Ok(Vec::new()),
+            Body::Decoded(..) => return Ok(Vec::new()),
+            Body::Whole(footer, source) => (footer.clone(), source.clone()),
+            Body::Remote(footer, size) => {
+                let ranges = footer.run_ranges(columns, &rows);
+                (footer.clone(), fetch(store.as_ref(), &self.key, *size, ranges).await?)
+            }
+        };
+        let key = self.key.clone();
+        Ok(blocking(move || {
+            let mut runs = Vec::new();
+            footer
+                .read_runs(&source, columns, &rows, |row, run| runs.push((row, run)))
+                .map_err(|error| corrupt(&key, error))?;
+            Ok(runs)
+        })
+        .await?)
+    }
+
+    /// The first and the last sample of each row.
+    async fn ends_of_runs(
+        self: Arc<Self>,
+        store: &Objects,
+        rows: Vec<Range<usize>>,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Rows, ReadError> {
+        let mut ends = Rows::default();
+        let runs = self
+            .clone()
+            .rollups(store, &[RollupColumn::First, RollupColumn::Last], rows)
+            .await?;
+        for (row, run) in runs {
+            let ((first, last), Some(rollup)) = (self.index.times(row), run.rollup) else {
+                continue;
+            };
+            let count = if first == last { 1 } else { 2 };
+            let samples = RowSamples::Floats {
+                timestamps: &[first, last][..count],
+                values: &[rollup.first, rollup.last][..count],
+            };
+            ends.push(row, samples, start_ms, end_ms);
+        }
+        Ok(ends)
+    }
+
+    /// Reads the samples of rows.
     pub(super) async fn choose(
         self: Arc<Self>,
         store: &Objects,
-        matchers: &[Matcher],
+        rows: Vec<Range<usize>>,
         start_ms: i64,
         end_ms: i64,
     ) -> Result<Option<Chosen>, ReadError> {
-        let rows = self.index.select(matchers, start_ms, end_ms);
         if rows.is_empty() {
             return Ok(None);
+        }
+        if self.is_rollup {
+            let read = self.clone().ends_of_runs(store, rows.clone(), start_ms, end_ms).await?;
+            return Ok(Some(Chosen {
+                file: self,
+                rows,
+                read: Some(read),
+            }));
         }
         let (footer, source) = match &self.body {
             Body::Decoded(..) => {
@@ -311,6 +413,18 @@ impl Chosen {
             (None, _) => {}
         }
     }
+}
+
+/// Rising numbers as ranges.
+pub(super) fn ranges(numbers: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some(last) if last.end == number => last.end += 1,
+            _ => ranges.push(number..number + 1),
+        }
+    }
+    ranges
 }
 
 /// Fetches ranges of a file.

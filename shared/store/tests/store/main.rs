@@ -1,5 +1,7 @@
 //! The store over memory ports.
 #![allow(clippy::unwrap_used)]
 
+mod bits;
+mod rollups;
 mod world;
 mod write_and_read;

@@ -3,7 +3,7 @@
 use super::histograms;
 use super::{Answer, Context, Window};
 use crate::engine::Computed;
-use parapet_model::{Histogram, quote};
+use parapet_model::{Histogram, Run, quote};
 use std::sync::Arc;
 
 /// Whether a sample's start timestamp says that the counter began again behind the sample before. Samples are
@@ -75,9 +75,35 @@ pub(super) fn extrapolated_rate(
     } else if gaps == 0 {
         return Ok(None);
     }
-    let positive = counter && increase > 0.0 && values[0] >= 0.0;
-    let share = positive.then(|| values[0] / increase);
+    let share = (counter && increase > 0.0 && values[0] >= 0.0).then(|| values[0] / increase);
     let factor = extent.factor(window, zero_at_start, share);
+    stretched(context, increase, factor, per_second)
+}
+
+/// The same of a window that is summed up.
+pub(super) fn of_run(context: &Context<'_>, window: &Window<'_>, run: &Run, counter: bool, per_second: bool) -> Answer {
+    let gaps = usize::try_from(run.samples).unwrap_or(usize::MAX).saturating_sub(1);
+    if gaps == 0 {
+        return Ok(None);
+    }
+    let first = run.rollup.first;
+    let increase = if counter {
+        run.rollup.increase()
+    } else {
+        run.rollup.last - first
+    };
+    let extent = Extent {
+        first_time: run.start_ms,
+        last_time: run.end_ms,
+        gaps,
+        first_start: 0,
+    };
+    let share = (counter && increase > 0.0 && first >= 0.0).then(|| first / increase);
+    stretched(context, increase, extent.factor(window, false, share), per_second)
+}
+
+#[allow(clippy::unnecessary_wraps)] // The shape of every function's answer.
+fn stretched(context: &Context<'_>, increase: f64, factor: f64, per_second: bool) -> Answer {
     let factor = if per_second {
         factor / context.range_seconds()
     } else {
