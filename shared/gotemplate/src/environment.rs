@@ -58,6 +58,10 @@ pub struct Environment<'a> {
     pub external_url: &'a str,
     /// For `query`; without it `query` is an error.
     pub query: Option<&'a mut Query<'a>>,
+    /// For `__line__` of LogQL.
+    pub line: &'a str,
+    /// For `__timestamp__` of LogQL, nanoseconds since the Unix epoch.
+    pub timestamp_ns: i64,
     /// Bounds.
     pub limits: Limits,
     /// What an absent key gives.

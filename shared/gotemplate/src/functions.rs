@@ -4,8 +4,11 @@ mod alertmanager;
 mod builtin;
 mod compare;
 mod humanize;
+mod loki;
 mod prometheus;
 mod text;
+
+pub(crate) use loki::{fold_floats, fold_integers};
 
 use crate::environment::Environment;
 use crate::value::Value;
@@ -19,6 +22,8 @@ pub enum Dialect {
     PrometheusHtml,
     /// Notification templates: `join`, `toJson`, `date`, …
     Alertmanager,
+    /// LogQL's `line_format` and `label_format`: `__line__`, `alignLeft`, `addf`, …
+    Loki,
 }
 
 /// The type of a parameter, for checks with Go's messages.
@@ -70,6 +75,10 @@ impl Type {
 pub(crate) enum Call {
     Pure(fn(&[Value]) -> Result<Value, String>),
     Environment(fn(&mut Environment<'_>, &[Value]) -> Result<Value, String>),
+    /// Folds integers.
+    Integers(fn(i64, i64) -> Option<i64>),
+    /// Folds floats.
+    Floats(fn(f64, f64) -> f64),
     /// `and`: the first argument that is not true, evaluating no more than needed.
     And,
     /// `or`: the first argument that is true.
@@ -121,6 +130,7 @@ impl Dialect {
         match self {
             Self::Prometheus | Self::PrometheusHtml => prometheus::FUNCTIONS,
             Self::Alertmanager => alertmanager::FUNCTIONS,
+            Self::Loki => loki::FUNCTIONS,
         }
     }
 

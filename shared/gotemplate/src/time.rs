@@ -49,6 +49,23 @@ impl Time {
         }
     }
 
+    /// A time in UTC from nanoseconds since the Unix epoch.
+    #[must_use]
+    pub fn from_nanos(nanos: i64) -> Self {
+        Self {
+            seconds: nanos.div_euclid(1_000_000_000),
+            nanos: u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0),
+            zone: Zone::Utc,
+        }
+    }
+
+    /// Nanoseconds since the Unix epoch, as many as fit.
+    pub(crate) fn nanos(&self) -> i64 {
+        self.seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(self.nanos))
+    }
+
     /// Go's zero time, the year 1.
     #[must_use]
     pub fn zero() -> Self {

@@ -291,6 +291,8 @@ impl<'t> Execution<'t, '_, '_> {
         match function.call {
             Call::Pure(call) => call(values),
             Call::Environment(call) => call(self.environment, values),
+            Call::Integers(operation) => crate::functions::fold_integers(values, operation),
+            Call::Floats(operation) => crate::functions::fold_floats(values, operation),
             Call::And | Call::Or => Ok(Value::Nil),
             Call::Template => {
                 let name = values.first().and_then(Value::as_str).unwrap_or_default();

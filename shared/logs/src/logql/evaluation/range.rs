@@ -1,0 +1,142 @@
+//! Aggregations over time: samples of lines by series, and what is made of a window of them.
+
+use super::{EvaluationError, Parameters, Sample, over_time};
+use crate::LogRecord;
+use crate::logql::ast::{Conversion, Grouping, RangeAggregation};
+use crate::logql::compile::{self, Compiled, CompiledFilter};
+use crate::logql::row::Row;
+use crate::logql::stages;
+use crate::number::{parse_bytes, parse_duration_seconds};
+use parapet_model::{Labels, MatchOp};
+use std::collections::HashMap;
+
+/// The samples of one aggregation.
+#[derive(Clone, Debug)]
+pub(super) struct RangeSeries {
+    range: RangeAggregation,
+    stages: Vec<Compiled>,
+    filters: Vec<CompiledFilter>,
+    series: HashMap<Labels, Vec<(i64, f64)>>,
+    samples: usize,
+}
+
+impl RangeSeries {
+    pub(super) fn new(range: &RangeAggregation) -> Result<Self, String> {
+        let filters = range.unwrap.iter().flat_map(|unwrap| &unwrap.filters);
+        Ok(Self {
+            stages: compile::stages(&range.log)?,
+            filters: filters.map(compile::filter).collect::<Result<_, _>>()?,
+            range: range.clone(),
+            series: HashMap::new(),
+            samples: 0,
+        })
+    }
+
+    pub(super) fn push(&mut self, record: &LogRecord, parameters: &Parameters) -> Result<(), EvaluationError> {
+        let Some(mut row) = stages::run(record, &self.stages, parameters.now_ns) else {
+            return Ok(());
+        };
+        let Some(value) = self.value(&mut row) else {
+            return Ok(());
+        };
+        if !self.filters.iter().all(|filter| stages::passes(filter, &mut row)) {
+            return Ok(());
+        }
+        if !row.error.is_empty() {
+            return Err(EvaluationError::Pipeline {
+                error: row.error.to_owned(),
+                labels: row.labels().to_string(),
+            });
+        }
+        let mut labels = row.labels();
+        if let Some(unwrap) = &self.range.unwrap {
+            labels = labels.without(|name| name == unwrap.label);
+        }
+        if let Some(grouping) = &self.range.grouping {
+            labels = group(&labels, grouping);
+        }
+        self.samples += 1;
+        if self.samples > parameters.max_samples {
+            return Err(EvaluationError::Limit(format!(
+                "the query holds more than {} samples; ask for a shorter time or fewer streams",
+                parameters.max_samples
+            )));
+        }
+        if self.series.len() >= parameters.max_series.saturating_mul(10) && !self.series.contains_key(&labels) {
+            super::check_series(usize::MAX, parameters)?;
+        }
+        self.series.entry(labels).or_default().push((row.timestamp_ns, value));
+        Ok(())
+    }
+
+    /// The number that a row stands for.
+    #[allow(clippy::cast_precision_loss)]
+    fn value(&self, row: &mut Row<'_>) -> Option<f64> {
+        let Some(unwrap) = &self.range.unwrap else {
+            return Some(match self.range.function.as_str() {
+                "bytes_over_time" | "bytes_rate" => row.line.len() as f64,
+                _ => 1.0,
+            });
+        };
+        let text = row.get(&unwrap.label);
+        if text.is_empty() {
+            return None;
+        }
+        let value = match unwrap.conversion {
+            Conversion::Number => text.trim().parse().ok(),
+            Conversion::Bytes => parse_bytes(text),
+            Conversion::Duration => parse_duration_seconds(text),
+        };
+        if value.is_none() {
+            let details = format!("{} does not read as a number", parapet_model::quote(text));
+            row.fail("SampleExtractionErr", details);
+        }
+        Some(value.unwrap_or_default())
+    }
+
+    /// Puts the samples in order of time; those of one time stay as they came.
+    pub(super) fn sort(&mut self) {
+        for samples in self.series.values_mut() {
+            samples.sort_by_key(|(time, _)| *time);
+        }
+    }
+
+    /// The series at a time.
+    pub(super) fn at(&self, time_ns: i64) -> Vec<Sample> {
+        let end = time_ns.saturating_sub(self.range.offset_ns);
+        let start = end.saturating_sub(self.range.range_ns);
+        let mut found = Vec::new();
+        for (labels, samples) in &self.series {
+            // Open on the left, closed on the right.
+            let from = samples.partition_point(|(time, _)| *time <= start);
+            let to = samples.partition_point(|(time, _)| *time <= end);
+            if from < to {
+                found.push(Sample {
+                    labels: labels.clone(),
+                    value: over_time::over_time(&self.range, &samples[from..to], start, end),
+                });
+            }
+        }
+        if self.range.function != "absent_over_time" {
+            return found;
+        }
+        if !found.is_empty() {
+            return Vec::new();
+        }
+        let equal = self
+            .range
+            .log
+            .selector
+            .iter()
+            .filter(|matcher| matcher.op == MatchOp::Equal);
+        vec![Sample {
+            labels: Labels::from_pairs(equal.map(|matcher| (matcher.name.as_str(), matcher.value.as_str()))),
+            value: 1.0,
+        }]
+    }
+}
+
+/// The labels that a grouping leaves.
+pub(super) fn group(labels: &Labels, grouping: &Grouping) -> Labels {
+    labels.without(|name| grouping.labels.iter().any(|other| other == name) == grouping.without)
+}

@@ -1,0 +1,38 @@
+//! Filters of labels.
+
+use super::super::ast::Quantity;
+use super::super::compile::CompiledFilter;
+use super::super::row::Row;
+use crate::number::{parse_bytes, parse_duration_seconds};
+
+/// Whether a row passes. A value that does not read marks the row, and lets it pass.
+pub(in super::super) fn passes(filter: &CompiledFilter, row: &mut Row<'_>) -> bool {
+    match filter {
+        CompiledFilter::Match(matcher) => matcher.matches(row.get(&matcher.name)),
+        CompiledFilter::And(left, right) => passes(left, row) && passes(right, row),
+        CompiledFilter::Or(left, right) => passes(left, row) || passes(right, row),
+        // A row that is marked already can be taken out by its texts alone.
+        _ if !row.error.is_empty() => true,
+        CompiledFilter::Ip { name, negated, range } => row.has(name) && range.in_line(row.get(name)) != *negated,
+        CompiledFilter::Number { name, op, value } => {
+            let text = row.get(name);
+            if text.is_empty() {
+                return false;
+            }
+            #[allow(clippy::cast_precision_loss)]
+            let (found, wanted) = match value {
+                Quantity::Number(number) => (text.trim().parse().ok(), *number),
+                Quantity::Duration(nanos) => (parse_duration_seconds(text).map(|s| (s * 1e9).round()), *nanos as f64),
+                Quantity::Bytes(bytes) => (parse_bytes(text), *bytes),
+            };
+            match found {
+                Some(found) => op.holds(found, wanted),
+                None => {
+                    let details = format!("{} does not read as the filter's number", parapet_model::quote(text));
+                    row.fail("LabelFilterErr", details);
+                    true
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Formats of single lines: JSON, logfmt, CSV.
+
+pub(crate) mod csv;
+pub(crate) mod json;
+pub(crate) mod logfmt;

@@ -1,0 +1,223 @@
+//! Pipelines: what is done with lines between their arrival and the store.
+//!
+//! A pipeline file ([`Pipelines::parse`]) names pipelines; the first whose `match` and `path` fit the stream of a line
+//! takes it. Its stages run in order over the fields of the line: parsers add fields, others promote, change or drop
+//! them. At the end secrets are redacted in everything that is kept.
+//!
+//! ```text
+//! records ─ multiline ─► stages ─► redaction ─► records with their fields
+//!                          ├─► dropped or sampled out: counted
+//!                          └─► metrics: counters and histograms, labels redacted too
+//! ```
+//!
+//! A line that a parser does not understand is kept whole, goes on through the stages, and is counted.
+
+mod event;
+mod file;
+mod file_stages;
+mod kubernetes;
+mod metric;
+mod multiline;
+mod redact;
+mod shipped;
+mod stage;
+mod yaml;
+
+use crate::grok::Scratch;
+use crate::{LogRecord, templates};
+use event::Event;
+use multiline::Multiline;
+use parapet_model::Matcher;
+use stage::{Fate, Stage};
+use std::collections::BTreeMap;
+
+pub use metric::{MetricKind, Observation};
+pub use redact::Redactor;
+pub use yaml::{PipelineError, PipelineFault};
+
+/// Where lines come from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin<'a> {
+    /// The path of the file that they were read from; empty where there is none.
+    pub path: &'a str,
+    /// When they arrived, nanoseconds since the Unix epoch.
+    pub received_ns: i64,
+}
+
+/// The pipelines of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Pipelines {
+    pipelines: Vec<Pipeline>,
+    redactor: Redactor,
+}
+
+/// One pipeline.
+#[derive(Clone, Debug)]
+struct Pipeline {
+    name: String,
+    matchers: Vec<Matcher>,
+    paths: Vec<glob::Pattern>,
+    multiline: Option<Multiline>,
+    stages: Vec<Stage>,
+    redactor: Redactor,
+    metrics: Vec<metric::Rule>,
+    templates: Option<templates::Options>,
+}
+
+/// What came of lines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// The records to store, in the order of their lines.
+    pub records: Vec<LogRecord>,
+    /// What was counted, by pipeline.
+    pub counts: BTreeMap<String, Counts>,
+    /// What metric rules observed, one for each series.
+    pub observations: Vec<Observation>,
+}
+
+/// Lines counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines that came, after joining.
+    pub lines: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Lines that a parser did not understand; they are kept whole.
+    pub unparsed: u64,
+    /// Lines whose time no format read; they have the time of their arrival.
+    pub without_time: u64,
+    /// Lines that a drop rule left out.
+    pub dropped: u64,
+    /// Lines that a sample rule left out.
+    pub sampled_out: u64,
+    /// Secrets replaced.
+    pub redacted: u64,
+}
+
+impl Pipelines {
+    /// Reads a pipeline file.
+    ///
+    /// # Errors
+    /// [`PipelineError`] with every fault in the file.
+    pub fn parse(path: &str, text: &str) -> Result<Self, PipelineError> {
+        file::parse(path, text)
+    }
+
+    /// The pipelines of this file, then those of `later`.
+    #[must_use]
+    pub fn before(mut self, later: Self) -> Self {
+        self.pipelines.extend(later.pipelines);
+        self.redactor = self.redactor.and(&later.redactor);
+        self
+    }
+
+    /// The names of the pipelines, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.pipelines.iter().map(|pipeline| pipeline.name.as_str())
+    }
+
+    /// How message templates of a record's stream are mined, from the pipeline that takes it.
+    #[must_use]
+    pub fn template_options(&self, record: &LogRecord, path: &str) -> templates::Options {
+        let pipeline = self.find(record, path);
+        pipeline
+            .and_then(|pipeline| pipeline.templates.clone())
+            .unwrap_or_default()
+    }
+
+    /// Runs records through their pipelines. Each brings its line, its stream, and what its way in knew of it; a time
+    /// of 0 is none. Lines of one stream must be in the order in which they were written.
+    ///
+    /// The answer depends on nothing but the arguments: the same lines give the same records again.
+    #[must_use]
+    pub fn process(&self, records: Vec<LogRecord>, origin: Origin<'_>) -> Outcome {
+        let mut outcome = Outcome {
+            records: Vec::with_capacity(records.len()),
+            ..Outcome::default()
+        };
+        let mut observed = metric::Observed::default();
+        let mut scratch = Scratch::default();
+        let mut rest = records.into_iter().peekable();
+        while let Some(first) = rest.next() {
+            let pipeline = self.find(&first, origin.path);
+            let counts = outcome
+                .counts
+                .entry(pipeline.map_or_else(String::new, |pipeline| pipeline.name.clone()))
+                .or_default();
+            // All lines of one stream that follow one another go the same way.
+            let mut same = vec![first];
+            while let Some(next) = rest.next_if(|next| next.stream == same[0].stream) {
+                same.push(next);
+            }
+            if let Some(multiline) = pipeline.and_then(|pipeline| pipeline.multiline.as_ref()) {
+                same = multiline.join(same);
+            }
+            for record in same {
+                counts.lines += 1;
+                counts.bytes += record.raw.len() as u64;
+                if let Some(record) = self.one(pipeline, record, origin, counts, &mut observed, &mut scratch) {
+                    outcome.records.push(record);
+                }
+            }
+        }
+        outcome.observations = observed.finish();
+        outcome
+    }
+
+    fn find(&self, record: &LogRecord, path: &str) -> Option<&Pipeline> {
+        self.pipelines.iter().find(|pipeline| {
+            pipeline
+                .matchers
+                .iter()
+                .all(|matcher| matcher.matches_labels(&record.stream))
+                && (pipeline.paths.is_empty() || pipeline.paths.iter().any(|pattern| pattern.matches(path)))
+        })
+    }
+
+    fn one(
+        &self,
+        pipeline: Option<&Pipeline>,
+        mut record: LogRecord,
+        origin: Origin<'_>,
+        counts: &mut Counts,
+        observed: &mut metric::Observed,
+        scratch: &mut Scratch,
+    ) -> Option<LogRecord> {
+        let raw = std::mem::take(&mut record.raw);
+        let line = crate::record::lossy(&raw);
+        let mut event = Event::new(&line, &record, origin);
+        for stage in pipeline.map_or(&[][..], |pipeline| &pipeline.stages) {
+            match stage.apply(&mut event, scratch) {
+                Fate::On => {}
+                Fate::Unparsed => event.unparsed = true,
+                Fate::WithoutTime => counts.without_time += 1,
+                Fate::Dropped => {
+                    counts.dropped += 1;
+                    return None;
+                }
+                Fate::SampledOut => {
+                    counts.sampled_out += 1;
+                    return None;
+                }
+            }
+        }
+        counts.unparsed += u64::from(event.unparsed);
+        let finished = event.finish();
+        drop(line);
+        finished.fill(&mut record);
+        record.raw = raw;
+        for redactor in [Some(&self.redactor), pipeline.map(|pipeline| &pipeline.redactor)]
+            .into_iter()
+            .flatten()
+        {
+            counts.redacted += redactor.redact(&mut record);
+        }
+        for rule in pipeline.map_or(&[][..], |pipeline| &pipeline.metrics) {
+            observed.observe(rule, &record);
+        }
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Lines that belong together: stack traces, and whatever else goes on over a line's end.
+
+use crate::LogRecord;
+use regex::bytes::Regex;
+
+/// Joins lines into records.
+#[derive(Clone, Debug)]
+pub(super) struct Multiline {
+    /// A line that matches begins a record.
+    pub(super) starts: Option<Regex>,
+    /// A line that matches goes on with the record before it.
+    pub(super) continues: Option<Regex>,
+    pub(super) max_lines: usize,
+    pub(super) max_bytes: usize,
+}
+
+impl Multiline {
+    /// Joins the lines of one stream, in their order; what comes before the first beginning is a record of its own.
+    /// Line breaks between joined lines are kept. A record that would grow over the limits is cut.
+    pub(super) fn join(&self, lines: Vec<LogRecord>) -> Vec<LogRecord> {
+        let mut joined: Vec<LogRecord> = Vec::with_capacity(lines.len());
+        let mut count = 0;
+        for line in lines {
+            let begins = self.starts.as_ref().is_some_and(|regex| regex.is_match(&line.raw));
+            let goes_on = match &self.continues {
+                Some(regex) => regex.is_match(&line.raw),
+                None => !begins,
+            };
+            match joined.last_mut() {
+                Some(record)
+                    if goes_on
+                        && !begins
+                        && count < self.max_lines
+                        && record.raw.len() + line.raw.len() < self.max_bytes =>
+                {
+                    record.raw.push(b'\n');
+                    record.raw.extend_from_slice(&line.raw);
+                    count += 1;
+                }
+                _ => {
+                    joined.push(line);
+                    count = 1;
+                }
+            }
+        }
+        joined
+    }
+}

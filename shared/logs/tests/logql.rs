@@ -1,0 +1,368 @@
+//! Every row of `docs/logql.md`: that it reads, prints to what reads the same, and answers as it should.
+#![allow(clippy::unwrap_used)] // A test may stop at what must not be.
+
+use parapet_logs::logql::{Answer, Evaluation, Parameters, parse};
+use parapet_logs::{Level, LogRecord};
+use parapet_model::{Labels, format_float};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn record(seconds: i64, stream: &[(&str, &str)], line: &str) -> LogRecord {
+    LogRecord {
+        timestamp_ns: seconds * 1_000_000_000,
+        raw: line.as_bytes().to_vec(),
+        stream: Labels::from_pairs(stream.iter().copied()),
+        ..LogRecord::default()
+    }
+}
+
+fn records() -> Vec<LogRecord> {
+    let (web, api) = ([("app", "web"), ("env", "prod")], [("app", "api"), ("env", "prod")]);
+    let mut records = vec![
+        record(
+            1,
+            &web,
+            r#"{"level":"info","status":200,"took":"250ms","size":"1KB","user":{"name":"ann"},"tags":["a","b"]}"#,
+        ),
+        record(
+            2,
+            &web,
+            r#"{"level":"error","status":500,"took":"1s","size":"2KB","user":{"name":"bob"}}"#,
+        ),
+        record(
+            3,
+            &api,
+            r#"level=warn status=404 took=30ms size=10KB msg="not found" ip=10.0.0.7"#,
+        ),
+        record(
+            4,
+            &api,
+            r#"level=info status=200 took=20ms size=20KB msg="ok fine" ip=192.168.1.5"#,
+        ),
+        record(5, &[("app", "nginx")], r#"10.1.2.3 - - "GET /a HTTP/1.1" 200 512"#),
+        record(6, &[("app", "nginx")], r#"10.1.2.4 - - "POST /b HTTP/1.1" 500 128"#),
+        record(7, &[("app", "packed")], r#"{"pod":"p1","_entry":"the line"}"#),
+        record(8, &[("app", "color")], "\u{1b}[31mred\u{1b}[0m alert"),
+        LogRecord {
+            level: Some(Level::Error),
+            service: "shop".to_owned(),
+            attributes: Labels::from_pairs([("http.status", "503")]),
+            ..record(9, &[("app", "stored")], "stored line")
+        },
+    ];
+    for second in 1..=9 {
+        records.push(record(second, &[("app", "counter")], &format!("n={}", second * 10)));
+    }
+    records
+}
+
+/// The answer on one line: streams as `{labels} line; line`, series as `{labels} value`.
+fn ask(query: &str) -> String {
+    let expr = parse(query).unwrap_or_else(|error| panic!("{query}: {error}"));
+    let is_log = matches!(expr, parapet_logs::logql::Expr::Log(_));
+    let parameters = Parameters {
+        start_ns: if is_log { 0 } else { 10_000_000_000 },
+        end_ns: 10_000_000_000,
+        ..Parameters::default()
+    };
+    let mut evaluation = Evaluation::new(&expr, parameters).unwrap();
+    for selection in 0..evaluation.selections().len() {
+        for record in records() {
+            evaluation
+                .push(selection, &record)
+                .unwrap_or_else(|error| panic!("{query}: {error}"));
+        }
+    }
+    match evaluation.finish().unwrap_or_else(|error| panic!("{query}: {error}")) {
+        Answer::Scalar(number) => format_float(number),
+        Answer::Vector(samples) => {
+            let texts = samples
+                .iter()
+                .map(|sample| format!("{} {}", sample.labels, format_float(sample.value)));
+            texts.collect::<Vec<_>>().join(" ")
+        }
+        Answer::Streams(streams) => {
+            let texts = streams.iter().map(|stream| {
+                let lines: Vec<String> = stream.entries.iter().map(|entry| shorten(&entry.line)).collect();
+                format!("{} {}", stream.labels, lines.join("; "))
+            });
+            texts.collect::<Vec<_>>().join(" ")
+        }
+        Answer::Matrix(_) => panic!("{query}: a matrix"),
+    }
+}
+
+/// Lines are told by what is special about them.
+fn shorten(line: &str) -> String {
+    for (mark, name) in [
+        ("\"ann\"", "ANN"),
+        ("\"bob\"", "BOB"),
+        ("not found", "404"),
+        ("ok fine", "OK"),
+        ("GET /a", "GET"),
+        ("POST /b", "POST"),
+        ("_entry", "PACKED"),
+    ] {
+        if line.contains(mark) && line.len() > 25 {
+            return name.to_owned();
+        }
+    }
+    line.to_owned()
+}
+
+/// The examples of the page's tables.
+fn examples() -> Vec<String> {
+    let page = include_str!("../../../docs/logql.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    rows.map(|row| {
+        let from = row.find('`').unwrap() + 1;
+        let to = row.rfind('`').unwrap();
+        row[from..to].replace("\\|", "|")
+    })
+    .collect()
+}
+
+#[test]
+fn every_row_answers() {
+    let expected: BTreeMap<&str, &str> = include_str!("logql/answers.txt")
+        .split("\n\n")
+        .filter_map(|pair| pair.trim().split_once('\n'))
+        .collect();
+    let examples = examples();
+    assert!(examples.len() > 80, "{}", examples.len());
+    let known: BTreeSet<&str> = examples.iter().map(String::as_str).collect();
+    let mut faults = Vec::new();
+    for query in &examples {
+        let answer = ask(query).replace('\u{1b}', "^");
+        if expected.get(query.as_str()) != Some(&answer.as_str()) {
+            faults.push(format!("{query}\n{answer}\n"));
+        }
+    }
+    faults.extend(
+        expected
+            .keys()
+            .filter(|query| !known.contains(*query))
+            .map(|query| format!("not on the page: {query}")),
+    );
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn every_row_prints_to_what_reads_the_same() {
+    for query in examples() {
+        let expr = parse(&query).unwrap();
+        let printed = expr.to_string();
+        let again = parse(&printed).unwrap_or_else(|error| panic!("{query} printed as {printed}: {error}"));
+        assert_eq!(expr, again, "{printed}");
+        assert_eq!(printed, again.to_string());
+    }
+}
+
+fn evaluate(query: &str, parameters: Parameters) -> Result<Answer, String> {
+    let expr = parse(query).map_err(|error| error.to_string())?;
+    let mut evaluation = Evaluation::new(&expr, parameters).map_err(|error| error.to_string())?;
+    for selection in 0..evaluation.selections().len() {
+        for record in records() {
+            evaluation.push(selection, &record).map_err(|error| error.to_string())?;
+        }
+    }
+    evaluation.finish().map_err(|error| error.to_string())
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+#[test]
+fn ranges_have_a_point_for_each_step() {
+    let parameters = Parameters {
+        start_ns: 2 * SECOND,
+        end_ns: 8 * SECOND,
+        step_ns: 2 * SECOND,
+        ..Parameters::default()
+    };
+    let answer = evaluate(r#"sum by (app) (count_over_time({app=~"web|color"}[2s]))"#, parameters).unwrap();
+    let Answer::Matrix(series) = answer else {
+        panic!("a matrix")
+    };
+    let points: Vec<_> = series
+        .iter()
+        .map(|series| (series.labels.to_string(), series.points.clone()))
+        .collect();
+    assert_eq!(
+        points,
+        [
+            (r#"{app="color"}"#.to_owned(), vec![(8 * SECOND, 1.0)]),
+            (r#"{app="web"}"#.to_owned(), vec![(2 * SECOND, 2.0)]),
+        ]
+    );
+    let answer = evaluate("vector(1) + 1", parameters).unwrap();
+    let Answer::Matrix(series) = answer else {
+        panic!("a matrix")
+    };
+    assert_eq!(series[0].points.len(), 4);
+}
+
+#[test]
+fn limits_keep_the_latest_or_the_earliest() {
+    for (direction, want, bound) in [
+        (parapet_logs::logql::Direction::Backward, ["n=90", "n=80"], 8),
+        (parapet_logs::logql::Direction::Forward, ["n=10", "n=20"], 2),
+    ] {
+        let parameters = Parameters {
+            end_ns: 10 * SECOND,
+            limit: 2,
+            direction,
+            ..Parameters::default()
+        };
+        let mut evaluation = Evaluation::new(&parse(r#"{app="counter"}"#).unwrap(), parameters).unwrap();
+        assert_eq!(evaluation.bound_ns(), None);
+        for record in records() {
+            evaluation.push(0, &record).unwrap();
+        }
+        assert_eq!(evaluation.bound_ns(), Some(bound * SECOND));
+        let Answer::Streams(streams) = evaluation.finish().unwrap() else {
+            panic!("streams")
+        };
+        let lines: Vec<&str> = streams[0].entries.iter().map(|entry| entry.line.as_str()).collect();
+        assert_eq!(lines, want);
+    }
+}
+
+#[test]
+fn what_is_to_be_fetched() {
+    let query = r#"sum(rate({app="a"} |= "needle in hay" | trace_id="t1" | json | x="y" [5m] offset 1m)) / sum(rate({app="b"}[1m]))"#;
+    let parameters = Parameters {
+        start_ns: 1_000 * SECOND,
+        end_ns: 2_000 * SECOND,
+        step_ns: SECOND,
+        ..Parameters::default()
+    };
+    let plan = parapet_logs::logql::plan(&parse(query).unwrap(), &parameters);
+    let [first, second] = plan.as_slice() else {
+        panic!("two selections")
+    };
+    assert_eq!((first.start_ns, first.end_ns), (640 * SECOND + 1, 1_940 * SECOND));
+    assert_eq!(first.fields, [("trace_id".to_owned(), "t1".to_owned())]);
+    // The first and the last word may be parts of longer ones.
+    assert_eq!(first.need, parapet_logs::Need::Word("in".to_owned()));
+    assert_eq!((second.start_ns, second.end_ns), (940 * SECOND + 1, 2_000 * SECOND));
+    assert_eq!(second.matchers[0].to_string(), r#"app="b""#);
+}
+
+#[test]
+fn errors_say_where_and_what() {
+    for (query, place, word) in [
+        ("", "line 1, col 1", "unexpected $end"),
+        ("{", "line 1, col 2", "IDENTIFIER"),
+        (r#"{app="a""#, "line 1, col 9", "unexpected $end"),
+        (r#"{app=~"("}"#, "line 1, col 7", "regular expression"),
+        (r#"{app=~".*"}"#, "line 1, col 1", "empty-compatible"),
+        ("{app=\"a\"}\n| json |", "line 2, col 9", "unexpected $end"),
+        (r#"{app="a"} | foo"#, "line 1, col 16", "comparison"),
+        (r#"{app="a"} | regexp "x""#, "line 1, col 1", "named capture"),
+        (r#"{app="a"} | pattern "<a><b>""#, "line 1, col 1", "consecutive"),
+        (r#"{app="a"} | line_format "{{.a""#, "line 1, col 1", "template"),
+        (
+            r#"{app="a"} | line_format "{{fromJson .a}}""#,
+            "line 1, col 1",
+            "fromJson",
+        ),
+        (r#"{app="a"} |= ip("1.2.3")"#, "line 1, col 1", "write an address"),
+        (r#"{app="a"} |~ ip("1.2.3.4")"#, "line 1, col", "invalid match type"),
+        (r#"rate({app="a"})"#, "line 1, col 15", "expecting RANGE"),
+        (r#"rate({app="a"}[5x])"#, "line 1, col 15", "duration"),
+        (r#"sum_over_time({app="a"}[5m])"#, "line 1, col 1", "without unwrap"),
+        (
+            r#"count_over_time({app="a"} | unwrap b [5m])"#,
+            "line 1, col 1",
+            "with unwrap",
+        ),
+        (
+            r#"quantile_over_time({app="a"} | unwrap b [5m])"#,
+            "line 1, col 1",
+            "parameter required",
+        ),
+        (r#"rate({app="a"}[5m]) by (b)"#, "line 1, col 1", "grouping not allowed"),
+        (r#"topk(rate({app="a"}[5m]))"#, "line 1, col 6", "parameter required"),
+        (r#"sum({app="a"})"#, "line 1, col 5", "log query"),
+        (r#"{app="a"} + 1"#, "line 1, col 11", "left leg"),
+        (r#"rate({app="a"}[5m]) and 1"#, "line 1, col 25", "literal"),
+        (r#"rate({app="a"}[5m]) @ 5"#, "line 1, col 21", "unexpected"),
+        (r#"rate({app="a"}[5m])[1h:5m]"#, "line 1, col 20", "duration"),
+        (r#"{app="a"} | logfmt | b > 0x10"#, "line 1, col 26", "no number"),
+        (r#"foo({app="a"})"#, "line 1, col 1", "functions are"),
+        (
+            r#"{app="a"} | label_format a=b,a=c"#,
+            "line 1, col",
+            "multiple label name",
+        ),
+        (r#"rate({app="a"}[5m]) + bool 1"#, "line 1, col", "comparison operators"),
+    ] {
+        let error = parse(query).expect_err(query).to_string();
+        assert!(error.contains(place) && error.contains(word), "{query}: {error}");
+    }
+    for nested in [
+        "(".repeat(100_000),
+        format!("{{a=\"b\"}} | {}", "(".repeat(50_000)),
+        "-".repeat(100_000),
+    ] {
+        assert!(parse(&nested).is_err());
+    }
+}
+
+#[test]
+fn what_fails_while_it_is_evaluated() {
+    let at = Parameters {
+        start_ns: 10 * SECOND,
+        end_ns: 10 * SECOND,
+        ..Parameters::default()
+    };
+    for (query, parameters, word) in [
+        (
+            r#"count_over_time({app="api"} | json [10s])"#,
+            at,
+            "pipeline error: 'JSONParserErr'",
+        ),
+        (
+            r#"sum_over_time({app="api"} | logfmt | unwrap msg [10s])"#,
+            at,
+            "SampleExtractionErr",
+        ),
+        (
+            r#"count_over_time({app="api"} | logfmt | msg>5 [10s])"#,
+            at,
+            "LabelFilterErr",
+        ),
+        (
+            r#"rate({env="prod"}[10s]) / on (env) rate({env="prod"}[10s])"#,
+            at,
+            "many-to-many matching not allowed",
+        ),
+        (
+            r#"rate({env="prod"}[10s]) / on (env) sum by (env) (rate({env="prod"}[10s]))"#,
+            at,
+            "many-to-one matching must be explicit",
+        ),
+        (
+            r#"count_over_time({app=~".+"}[10s])"#,
+            Parameters { max_series: 2, ..at },
+            "maximum number of series (2)",
+        ),
+        (
+            r#"count_over_time({app=~".+"}[10s])"#,
+            Parameters { max_samples: 5, ..at },
+            "more than 5 samples",
+        ),
+        (
+            "vector(1)",
+            Parameters {
+                start_ns: 0,
+                step_ns: 1,
+                ..at
+            },
+            "maximum resolution",
+        ),
+        ("vector(1)", Parameters { end_ns: 0, ..at }, "must not be before"),
+    ] {
+        let error = evaluate(query, parameters).expect_err(query);
+        assert!(error.contains(word), "{query}: {error}");
+    }
+}
