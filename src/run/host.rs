@@ -81,6 +81,8 @@ impl Host {
         let mut rules = parapet_rule_evaluation::Settings::from_vars(vars)?;
         rules.external_url.clone_from(&external_url);
         options.query.apply_to_rules(&mut rules);
+        let mut scraper = parapet_scraper::Settings::from_vars(vars)?;
+        options.query.apply_to_scrapes(&mut scraper);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
         notifier.grammar = options.alertmanager_grammar.unwrap_or_default();
@@ -104,7 +106,7 @@ impl Host {
             compactor.compaction.url_prefix = format!("{}/objects/", directory.display());
         }
         Ok(Self {
-            scraper: Arc::new(Scraper::new(ports.clone(), parapet_scraper::Settings::from_vars(vars)?)),
+            scraper: Arc::new(Scraper::new(ports.clone(), scraper)),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
             notifier: Arc::new(Notifier::new(ports.clone(), notifier).with_outlets(outlets)),

@@ -22,6 +22,7 @@ mod body;
 mod counters;
 mod handler;
 mod metadata;
+mod native_histogram;
 mod outcome;
 mod plan;
 mod request;

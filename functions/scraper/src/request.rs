@@ -5,11 +5,10 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
-use parapet_config::{Authorization, EscapingScheme, ScrapeJob, ScrapeProtocol, Target};
+use parapet_config::{Authorization, ScrapeJob, ScrapeProtocol, Target, accept_header};
 use parapet_exposition::Format;
 use parapet_model::format_float;
 use parapet_ports::{HttpRequest, HttpResponse};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
@@ -27,7 +26,7 @@ pub(crate) fn build(job: &ScrapeJob, target: &Target, max_body_bytes: u64) -> Re
         headers.insert(name, value);
         Ok(())
     };
-    set(ACCEPT, &accept(&job.protocols, job.escaping))?;
+    set(ACCEPT, &accept_header(&job.protocols, job.escaping))?;
     set(
         ACCEPT_ENCODING,
         if job.enable_compression { "gzip" } else { "identity" },
@@ -59,26 +58,6 @@ pub(crate) fn build(job: &ScrapeJob, target: &Target, max_body_bytes: u64) -> Re
     })
 }
 
-/// The `Accept` header (`acceptHeader` of Prometheus): weights fall from 0.6, anything comes last.
-fn accept(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
-    let mut out = String::new();
-    let mut weight = 6;
-    for protocol in protocols {
-        out.push_str(protocol.media_type());
-        // Only the newer formats know how to escape names.
-        if matches!(
-            protocol,
-            ScrapeProtocol::OpenMetricsText1_0_0 | ScrapeProtocol::PrometheusText1_0_0
-        ) {
-            let _ = write!(out, ";escaping={}", escaping.as_str());
-        }
-        let _ = write!(out, ";q=0.{weight},");
-        weight -= 1;
-    }
-    let _ = write!(out, "*/*;q=0.{weight}");
-    out
-}
-
 /// The body of an answer and its format; `None` for an empty body, which has no series and needs no format.
 ///
 /// # Errors
@@ -100,23 +79,9 @@ pub(crate) fn read(job: &ScrapeJob, response: HttpResponse) -> Result<Option<(By
     let fallback = job.fallback_protocol.map(|protocol| match protocol {
         ScrapeProtocol::OpenMetricsText1_0_0 | ScrapeProtocol::OpenMetricsText0_0_1 => Format::OpenMetrics,
         ScrapeProtocol::PrometheusText1_0_0 | ScrapeProtocol::PrometheusText0_0_4 => Format::PrometheusText,
+        ScrapeProtocol::PrometheusProto => Format::Protobuf,
     });
     let format = Format::from_content_type(&String::from_utf8_lossy(content_type), fallback)
         .map_err(|error| error.to_string())?;
     Ok(Some((response.body, format)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accepts_what_prometheus_accepts() {
-        assert_eq!(
-            accept(&ScrapeProtocol::DEFAULT, EscapingScheme::AllowUtf8),
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-             application/openmetrics-text;version=0.0.1;q=0.5,\
-             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        );
-    }
 }

@@ -44,6 +44,6 @@ mod yaml;
 pub use config::{Config, parse, parse_with_variables};
 pub use error::ConfigError;
 pub use http_client::Authorization;
-pub use protocols::{EscapingScheme, ScrapeProtocol};
+pub use protocols::{ScrapeProtocol, accept_header};
 pub use scrape::ScrapeJob;
 pub use target::Target;

@@ -2,13 +2,13 @@
 
 use crate::error::Fault;
 use crate::fields::Fields;
-use crate::global::{self, Global, NATIVE_HISTOGRAM_FIELDS, ScrapeLimits};
+use crate::global::{self, Global, Histograms, ScrapeLimits};
 use crate::http_client::{self, Authorization};
-use crate::protocols::{self, EscapingScheme, ScrapeProtocol};
+use crate::protocols::{self, ScrapeProtocol};
 use crate::target::Target;
 use crate::yaml::{Node, Value};
 use crate::{relabel, static_configs};
-use parapet_model::{Labels, quote};
+use parapet_model::{EscapingScheme, Labels, NameValidation, quote};
 use parapet_relabel::Rule;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -52,8 +52,22 @@ pub struct ScrapeJob {
     pub protocols: Vec<ScrapeProtocol>,
     /// The format of an answer that does not say what it is.
     pub fallback_protocol: Option<ScrapeProtocol>,
+    /// Which names of metrics and labels are valid.
+    pub name_validation: NameValidation,
     /// How names outside the classic character set are asked for.
     pub escaping: EscapingScheme,
+    /// Whether native histograms are taken; a histogram that has a classic form too is read as that otherwise.
+    pub native_histograms: bool,
+    /// Whether classic histograms are stored as native ones with custom buckets.
+    pub convert_classic_histograms: bool,
+    /// Whether classic histograms are stored too where they are stored as native ones.
+    pub classic_histograms: bool,
+    /// The most buckets of a native histogram: its resolution is halved until they fit.
+    pub native_histogram_bucket_limit: u64,
+    /// The least factor by which bounds of a native histogram grow: finer ones are made coarser. 0 asks for nothing.
+    pub native_histogram_min_bucket_factor: f64,
+    /// Whether scrapes report their timeout, sample limit and body size too.
+    pub extra_metrics: bool,
     /// How requests authenticate.
     pub authorization: Option<Authorization>,
     /// Rules for the labels of targets; `targets` are what they leave.
@@ -62,11 +76,15 @@ pub struct ScrapeJob {
     pub metric_relabel: Vec<Rule>,
     /// The targets, without repeats.
     pub targets: Vec<Target>,
-    /// The labels of targets that `relabel` dropped, as they were before.
+    /// The labels of targets that `relabel` dropped, as they were before; no more than `keep_dropped_targets`.
     pub dropped_targets: Vec<Labels>,
+    /// How many targets `relabel` dropped.
+    pub dropped_targets_count: u64,
+    /// How many dropped targets are remembered.
+    pub keep_dropped_targets: u64,
 }
 
-const SUPPORTED: [&str; 17] = [
+const SUPPORTED: [&str; 19] = [
     "job_name",
     "static_configs",
     "relabel_configs",
@@ -84,15 +102,12 @@ const SUPPORTED: [&str; 17] = [
     "fallback_scrape_protocol",
     "metric_name_validation_scheme",
     "metric_name_escaping_scheme",
-];
-
-/// Fields that have no effect here.
-const NOT_USED: [&str; 4] = [
-    "scrape_failure_log_file",
-    "keep_dropped_targets",
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
 ];
+
+/// Fields that have no effect here.
+const NOT_USED: [&str; 1] = ["scrape_failure_log_file"];
 
 /// Every way of discovery of Prometheus 3 but `static`.
 const DISCOVERY: [&str; 36] = [
@@ -153,7 +168,7 @@ pub(crate) fn read(
     let supported = [
         &SUPPORTED[..],
         &ScrapeLimits::FIELDS,
-        &NATIVE_HISTOGRAM_FIELDS,
+        &Histograms::FIELDS,
         &NOT_USED,
         &http_client::SUPPORTED,
     ]
@@ -170,7 +185,8 @@ pub(crate) fn read(
     for field in NOT_USED {
         global::warn_not_used(&fields, &format!("job {}", quote(name)), field, warnings);
     }
-    global::check_native_histograms(&fields)?;
+    let histograms = Histograms::read(&fields, global.histograms)?;
+    let names = protocols::read_names(&fields, global.names)?;
     let (interval_ms, timeout_ms) = times(&fields, name, global)?;
     let limits = ScrapeLimits::read(&fields, &global.limits)?;
     let scheme = fields
@@ -204,16 +220,31 @@ pub(crate) fn read(
         label_name_length_limit: limits.label_name_length,
         label_value_length_limit: limits.label_value_length,
         target_limit: limits.targets,
-        protocols: protocols::read_list(&fields, warnings)?
+        protocols: protocols::read_list(&fields)?
             .or_else(|| global.protocols.clone())
-            .unwrap_or_else(|| ScrapeProtocol::DEFAULT.to_vec()),
+            .unwrap_or_else(|| {
+                if histograms.native {
+                    ScrapeProtocol::PROTOBUF_FIRST.to_vec()
+                } else {
+                    ScrapeProtocol::DEFAULT.to_vec()
+                }
+            }),
         fallback_protocol: protocols::read_fallback(&fields)?,
-        escaping: protocols::read_names(&fields)?.unwrap_or(global.escaping),
+        name_validation: names.validation,
+        escaping: names.escaping,
+        native_histograms: histograms.native,
+        convert_classic_histograms: histograms.convert_classic,
+        classic_histograms: histograms.always_classic,
+        native_histogram_bucket_limit: fields.unsigned("native_histogram_bucket_limit")?.unwrap_or_default(),
+        native_histogram_min_bucket_factor: fields.float("native_histogram_min_bucket_factor")?.unwrap_or_default(),
+        extra_metrics: histograms.extra_metrics,
         authorization: http_client::read_authorization(&fields, secrets)?,
-        relabel: relabel::read(&fields, "relabel_configs", "target")?,
-        metric_relabel: relabel::read(&fields, "metric_relabel_configs", "metric")?,
+        relabel: relabel::read(&fields, "relabel_configs", "target", names.validation)?,
+        metric_relabel: relabel::read(&fields, "metric_relabel_configs", "metric", names.validation)?,
         targets: Vec::new(),
         dropped_targets: Vec::new(),
+        dropped_targets_count: 0,
+        keep_dropped_targets: limits.keep_dropped_targets,
     };
     static_configs::read(&fields, &mut job, warnings)?;
     Ok(job)

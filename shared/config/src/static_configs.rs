@@ -52,7 +52,13 @@ pub(crate) fn read(fields: &Fields<'_>, job: &mut ScrapeJob, warnings: &mut Vec<
                 // As in Prometheus, the same target twice is one.
                 Ok(Resolved::Kept(target)) if seen.insert(target.identity) => kept.push(*target),
                 Ok(Resolved::Kept(_)) => {}
-                Ok(Resolved::Dropped(labels)) => dropped.push(labels),
+                Ok(Resolved::Dropped(labels)) => {
+                    job.dropped_targets_count += 1;
+                    let keep = job.keep_dropped_targets;
+                    if keep == 0 || (dropped.len() as u64) < keep {
+                        dropped.push(labels);
+                    }
+                }
                 // As in Prometheus, what relabelling made of a target is the target's fault, not the file's.
                 Err(what) if !job.relabel.is_empty() => warnings.push(format!(
                     "line {}: target {} is left out after relabelling: {what}",

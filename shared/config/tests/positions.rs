@@ -1,7 +1,8 @@
 //! What the errors say, and where.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use parapet_config::{Authorization, EscapingScheme, ScrapeProtocol, parse};
+use parapet_config::{Authorization, ScrapeProtocol, parse};
+use parapet_model::EscapingScheme;
 
 fn error(text: &str) -> String {
     parse("p.yml", text).unwrap_err().to_string()
@@ -162,7 +163,10 @@ scrape_configs:
         b.targets[0].url,
         "https://host/federate?match%5B%5D=%7Bjob%3D%22x%22%7D&match%5B%5D=y"
     );
-    assert_eq!(b.protocols, [ScrapeProtocol::PrometheusText1_0_0]);
+    assert_eq!(
+        b.protocols,
+        [ScrapeProtocol::PrometheusProto, ScrapeProtocol::PrometheusText1_0_0]
+    );
     assert_eq!(b.escaping, EscapingScheme::Underscores);
     assert_eq!(
         b.authorization,
@@ -175,7 +179,7 @@ scrape_configs:
     assert_eq!(config.evaluation_interval_ms, 15_000);
     assert_eq!(config.external_labels.to_string(), r#"{build="1.0", region="eu"}"#);
     assert_eq!(config.rule_files, ["rules/*.yml"]);
-    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     assert!(config.to_yaml().contains("password: <secret>}"));
     assert!(!config.to_yaml().contains("hush"));
 }

@@ -45,7 +45,7 @@ pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<R
             if show("dropped") {
                 object.object("droppedTargetCounts", |counts| {
                     for job in all.jobs() {
-                        write_integer(counts.escaped_field(&job.name), job.dropped_targets.len() as i128);
+                        write_integer(counts.escaped_field(&job.name), i128::from(job.dropped_targets_count));
                     }
                 });
             } else {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod histograms;
 mod scrapes;
 mod simulation;
 mod staleness;
