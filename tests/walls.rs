@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 14] = [
+const PURE: [&str; 16] = [
+    "discovery",
     "model",
     "protobuf",
+    "http-client",
     "exposition",
     "remote-write",
     "relabel",

@@ -7,7 +7,9 @@ use crate::run::{pump, ticker};
 use parapet_adapter_aws::{Aws, AwsSettings};
 use parapet_adapter_local::{Local, LocalSettings};
 use parapet_compactor::Compactor;
-use parapet_function_kit::{MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy};
+use parapet_function_kit::{
+    MachineFiles, MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy,
+};
 use parapet_ingest::Ingest;
 use parapet_notifier::{AwsSecrets, Notifier, Outlets};
 use parapet_ports::{Clock, Function, Ports, Queue, QueueReader, Secrets};
@@ -106,7 +108,10 @@ impl Host {
             compactor.compaction.url_prefix = format!("{}/objects/", directory.display());
         }
         Ok(Self {
-            scraper: Arc::new(Scraper::new(ports.clone(), scraper)),
+            scraper: Arc::new(
+                Scraper::with_secrets(ports.clone(), outlets.secrets.clone(), scraper)
+                    .with_files(Arc::new(MachineFiles)),
+            ),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
             notifier: Arc::new(Notifier::new(ports.clone(), notifier).with_outlets(outlets)),

@@ -3,7 +3,7 @@
 use crate::native_histogram;
 use crate::sample_labels::{self, LabelLimits};
 use crate::settings::Settings;
-use parapet_config::ScrapeJob;
+use parapet_config::{ScrapeJob, Target};
 use parapet_exposition::{Entry, FamilyTracker, Format, LabelPair, Limits, Metadata, Options, Parser};
 use parapet_model::{BatchSeries, Exemplar, Labels, Sample, Value};
 use std::borrow::Cow;
@@ -50,7 +50,7 @@ pub(crate) struct BodyFault {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'a> {
     pub(crate) job: &'a ScrapeJob,
-    pub(crate) target_labels: &'a Labels,
+    pub(crate) target: &'a Target,
     /// The timestamp of samples that have none.
     pub(crate) timestamp_ms: i64,
     pub(crate) settings: &'a Settings,
@@ -150,7 +150,7 @@ impl Collector<'_> {
     fn add(&mut self, mut point: Point<'_>, family: &FamilyTracker<'_>) -> Result<(), String> {
         let Reading { job, .. } = self.reading;
         self.out.samples += 1;
-        let labels = sample_labels::join(&point.name, point.labels, self.reading.target_labels, job.honor_labels)?;
+        let labels = sample_labels::join(&point.name, point.labels, &self.reading.target.labels, job.honor_labels)?;
         let Some(labels) = sample_labels::relabel(labels, &job.metric_relabel)? else {
             return Ok(());
         };
@@ -234,7 +234,7 @@ impl Collector<'_> {
     /// The exemplars of a series whose sample has this time. A native histogram's need a time of their own: without
     /// one nothing tells a new one from one that was there before.
     fn exemplars(&self, point: &Point<'_>, timestamp_ms: i64) -> Vec<Exemplar> {
-        let oldest = self.reading.timestamp_ms - EXEMPLAR_AGE_MS.max(self.reading.job.interval_ms.saturating_mul(5));
+        let oldest = self.reading.timestamp_ms - EXEMPLAR_AGE_MS.max(self.reading.target.interval_ms.saturating_mul(5));
         let is_histogram = matches!(point.value, Value::Histogram(_));
         let taken = point.exemplars.iter().filter(|found| match found.timestamp_ms {
             Some(at) => at >= oldest,
@@ -254,7 +254,7 @@ impl Collector<'_> {
     /// one alone is no more than an interval away.
     fn zero_sample(&self, point: &Point<'_>, timestamp_ms: i64) -> Option<Sample> {
         let began_ms = point.start_timestamp_ms?;
-        let earliest_ms = timestamp_ms - self.reading.job.interval_ms;
+        let earliest_ms = timestamp_ms - self.reading.target.interval_ms;
         (earliest_ms < began_ms && began_ms < timestamp_ms).then(|| Sample {
             timestamp_ms: began_ms,
             value: match &point.value {

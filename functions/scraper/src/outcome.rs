@@ -1,6 +1,7 @@
 //! One scrape of one target: request, samples, markers, and what is to be remembered.
 
 use crate::body::{self, Body, BodyFault, Reading};
+use crate::client::Clients;
 use crate::counters::{Counters, add};
 use crate::metadata;
 use crate::plan::Home;
@@ -38,6 +39,7 @@ pub(crate) struct Context {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) sets: SeriesSets,
+    pub(crate) clients: Clients,
     pub(crate) in_flight: Semaphore,
     pub(crate) counters: Counters,
     /// The last slot that this process has done of each shard. No more than a short way to skip a duplicate: what
@@ -156,7 +158,7 @@ pub(crate) async fn scrape(
         reports.samples as f64,
         reports.kept as f64,
         reports.added as f64,
-        job.timeout_ms as f64 / 1000.0,
+        target.timeout_ms as f64 / 1000.0,
         job.sample_limit as f64,
         reports.body_bytes as f64,
     ];
@@ -299,14 +301,15 @@ async fn fetch(context: &Context, job: &ScrapeJob, target: &Target, timestamp_ms
         )));
     }
     let settings = &context.settings;
-    let request = request::build(job, target, settings.max_body_bytes)?;
+    let request = request::build(&context.clients, job, target, settings.max_body_bytes).await;
+    let request = request.map_err(|error| error.chain())?;
     let response = context.ports.http.call(request).await.map_err(|error| error.chain())?;
     let Some((bytes, format)) = request::read(job, response)? else {
         return Ok(Body::default());
     };
     let reading = Reading {
         job,
-        target_labels: &target.labels,
+        target,
         timestamp_ms,
         settings,
     };

@@ -1,14 +1,12 @@
 //! The request to a target, and what its answer means before it is parsed.
 
-use base64::Engine as _;
+use crate::client::Clients;
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
-};
-use parapet_config::{Authorization, ScrapeJob, ScrapeProtocol, Target, accept_header};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use parapet_config::{ScrapeJob, ScrapeProtocol, Target, accept_header};
 use parapet_exposition::Format;
 use parapet_model::format_float;
-use parapet_ports::{HttpRequest, HttpResponse};
+use parapet_ports::{Error, HttpRequest, HttpResponse, Kind};
 use std::time::Duration;
 
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
@@ -16,45 +14,39 @@ const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-
 /// The request of a scrape.
 ///
 /// # Errors
-/// Where a header cannot be written, as with a line break in a password.
-pub(crate) fn build(job: &ScrapeJob, target: &Target, max_body_bytes: u64) -> Result<HttpRequest, String> {
+/// What of the job's client cannot be had or sent: a secret, a token, a line break in a password.
+pub(crate) async fn build(
+    clients: &Clients,
+    job: &ScrapeJob,
+    target: &Target,
+    max_body_bytes: u64,
+) -> Result<HttpRequest, Error> {
+    let timeout = Duration::from_millis(target.timeout_ms.unsigned_abs());
     let mut headers = HeaderMap::new();
-    let mut set = |name: HeaderName, value: &str| -> Result<(), String> {
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| format!("the value of header {name} cannot be sent"))?;
-        value.set_sensitive(name == AUTHORIZATION);
+    let compression = if job.enable_compression { "gzip" } else { "identity" };
+    for (name, value) in [
+        (ACCEPT, accept_header(&job.protocols, job.escaping)),
+        (ACCEPT_ENCODING, compression.to_owned()),
+        (USER_AGENT, concat!("Parapet/", env!("CARGO_PKG_VERSION")).to_owned()),
+        (TIMEOUT_HEADER, format_float(target.timeout_ms as f64 / 1000.0)),
+    ] {
+        let value = HeaderValue::from_str(&value)
+            .map_err(|error| Error::new(Kind::Internal, "header cannot be sent").with_source(error))?;
         headers.insert(name, value);
-        Ok(())
-    };
-    set(ACCEPT, &accept_header(&job.protocols, job.escaping))?;
-    set(
-        ACCEPT_ENCODING,
-        if job.enable_compression { "gzip" } else { "identity" },
-    )?;
-    set(USER_AGENT, concat!("Parapet/", env!("CARGO_PKG_VERSION")))?;
-    set(TIMEOUT_HEADER, &format_float(job.timeout_ms as f64 / 1000.0))?;
-    match &job.authorization {
-        None => {}
-        Some(Authorization::Basic { username, password }) => {
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
-            set(AUTHORIZATION, &format!("Basic {pair}"))?;
-        }
-        Some(Authorization::Credentials { kind, credentials }) => {
-            set(AUTHORIZATION, &format!("{kind} {credentials}"))?;
-        }
     }
+    let options = clients.prepare(&job.http, &target.url, timeout, &mut headers).await?;
     Ok(HttpRequest {
         method: http::Method::GET,
         url: target.url.clone(),
         headers,
         body: Bytes::new(),
-        timeout: Duration::from_millis(job.timeout_ms.unsigned_abs()),
+        timeout,
         body_limit_bytes: if job.body_size_limit_bytes > 0 {
             job.body_size_limit_bytes
         } else {
             max_body_bytes
         },
-        options: parapet_ports::HttpOptions::default(),
+        options,
     })
 }
 

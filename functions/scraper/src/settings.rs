@@ -1,9 +1,10 @@
 //! Limits and tunables of the scraper.
 
+use parapet_http_client::EnvironmentProxies;
 use parapet_ports::{Error, VarReader, Vars};
 
 /// Limits and tunables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// About how many targets one task scrapes.
     pub targets_per_shard: usize,
@@ -23,6 +24,10 @@ pub struct Settings {
     pub type_and_unit_labels: bool,
     /// How many series of earlier scrapes are remembered in this process, to save reading them from the bucket.
     pub cached_series: usize,
+    /// The proxies for jobs that ask for the environment's (`proxy_from_environment`).
+    pub proxies: EnvironmentProxies,
+    /// The address and port of the Kubernetes API server, which a pod's variables name.
+    pub kubernetes: Option<(String, String)>,
     /// How many objects are read or written at one time.
     pub object_concurrency: usize,
 }
@@ -39,6 +44,8 @@ impl Default for Settings {
             start_timestamps: false,
             type_and_unit_labels: false,
             cached_series: 250_000,
+            proxies: EnvironmentProxies::default(),
+            kubernetes: None,
             object_concurrency: 16,
         }
     }
@@ -65,6 +72,10 @@ impl Settings {
             start_timestamps: reader.parsed("PARAPET_SCRAPE_START_TIMESTAMPS", default.start_timestamps),
             type_and_unit_labels: reader.parsed("PARAPET_SCRAPE_TYPE_AND_UNIT_LABELS", default.type_and_unit_labels),
             cached_series: reader.parsed("PARAPET_SCRAPE_CACHED_SERIES", default.cached_series),
+            proxies: EnvironmentProxies::from_vars(|name| vars.get(name)),
+            kubernetes: vars
+                .get("KUBERNETES_SERVICE_HOST")
+                .zip(vars.get("KUBERNETES_SERVICE_PORT")),
             object_concurrency: reader.parsed("PARAPET_SCRAPE_OBJECT_CONCURRENCY", default.object_concurrency),
         };
         for (name, value) in [

@@ -1,17 +1,18 @@
 //! `scrape_configs`: jobs with everything resolved.
 
+use crate::discovery::{self, Discovery};
 use crate::error::Fault;
 use crate::fields::Fields;
 use crate::global::{self, Global, Histograms, ScrapeLimits};
-use crate::http_client::{self, Authorization};
+use crate::http_client::{self, Secrets};
 use crate::protocols::{self, ScrapeProtocol};
-use crate::target::Target;
+use crate::target::{self, Resolved, Target, TargetDefaults, TargetGroup};
 use crate::yaml::{Node, Value};
 use crate::{relabel, static_configs};
-use parapet_model::{EscapingScheme, Labels, NameValidation, quote};
+use parapet_http_client::HttpClient;
+use parapet_model::{EscapingScheme, Labels, NameValidation, format_duration_ms, quote};
 use parapet_relabel::Rule;
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, HashSet};
 
 /// A job: what to scrape, how often and how. Limits of 0 are none.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,18 +69,24 @@ pub struct ScrapeJob {
     pub native_histogram_min_bucket_factor: f64,
     /// Whether scrapes report their timeout, sample limit and body size too.
     pub extra_metrics: bool,
-    /// How requests authenticate.
-    pub authorization: Option<Authorization>,
+    /// How requests authenticate and which way they take.
+    pub http: HttpClient,
     /// Rules for the labels of targets; `targets` are what they leave.
     pub relabel: Vec<Rule>,
     /// Rules for the labels of scraped series, before they are stored.
     pub metric_relabel: Vec<Rule>,
+    /// Where further targets are found.
+    pub discoveries: Vec<Discovery>,
+    /// `static_configs`.
+    pub static_groups: Vec<TargetGroup>,
     /// The targets, without repeats.
     pub targets: Vec<Target>,
     /// The labels of targets that `relabel` dropped, as they were before; no more than `keep_dropped_targets`.
     pub dropped_targets: Vec<Labels>,
     /// How many targets `relabel` dropped.
     pub dropped_targets_count: u64,
+    /// What of the discovered is no target: the labels as they were before `relabel`, and why.
+    pub faulty_targets: Vec<(Labels, String)>,
     /// How many dropped targets are remembered.
     pub keep_dropped_targets: u64,
 }
@@ -109,11 +116,10 @@ const SUPPORTED: [&str; 19] = [
 /// Fields that have no effect here.
 const NOT_USED: [&str; 1] = ["scrape_failure_log_file"];
 
-/// Every way of discovery of Prometheus 3 but `static`.
-const DISCOVERY: [&str; 36] = [
+/// Every other way of discovery of Prometheus 3.
+const DISCOVERY: [&str; 32] = [
     "aws_sd_configs",
     "azure_sd_configs",
-    "consul_sd_configs",
     "digitalocean_sd_configs",
     "dns_sd_configs",
     "docker_sd_configs",
@@ -122,12 +128,9 @@ const DISCOVERY: [&str; 36] = [
     "ecs_sd_configs",
     "elasticache_sd_configs",
     "eureka_sd_configs",
-    "file_sd_configs",
     "gce_sd_configs",
     "hetzner_sd_configs",
-    "http_sd_configs",
     "ionos_sd_configs",
-    "kubernetes_sd_configs",
     "kuma_sd_configs",
     "lightsail_sd_configs",
     "linode_sd_configs",
@@ -150,14 +153,14 @@ const DISCOVERY: [&str; 36] = [
 ];
 
 /// Shorter intervals cannot be kept by queues whose delays are whole seconds.
-const MIN_INTERVAL_MS: i64 = 1_000;
+pub(crate) const MIN_INTERVAL_MS: i64 = 1_000;
 
 /// Reads one element of `scrape_configs`.
 pub(crate) fn read(
     node: &Node,
     global: &Global,
     warnings: &mut Vec<String>,
-    secrets: &mut Vec<Range<usize>>,
+    secrets: &mut Secrets<'_>,
 ) -> Result<ScrapeJob, Fault> {
     if matches!(node.value, Value::Null) {
         return Err(Fault::new(
@@ -170,11 +173,11 @@ pub(crate) fn read(
         &ScrapeLimits::FIELDS,
         &Histograms::FIELDS,
         &NOT_USED,
-        &http_client::SUPPORTED,
+        &http_client::FIELDS,
+        &discovery::FIELDS,
     ]
     .concat();
-    let unsupported = [&DISCOVERY[..], &http_client::UNSUPPORTED].concat();
-    let fields = Fields::read(node, "scrape_configs", &supported, &unsupported)?;
+    let fields = Fields::read(node, "scrape_configs", &supported, &DISCOVERY)?;
     let name = fields.text("job_name")?.unwrap_or_default();
     if name.is_empty() {
         return Err(Fault::new(
@@ -238,16 +241,60 @@ pub(crate) fn read(
         native_histogram_bucket_limit: fields.unsigned("native_histogram_bucket_limit")?.unwrap_or_default(),
         native_histogram_min_bucket_factor: fields.float("native_histogram_min_bucket_factor")?.unwrap_or_default(),
         extra_metrics: histograms.extra_metrics,
-        authorization: http_client::read_authorization(&fields, secrets)?,
+        http: http_client::read(&fields, secrets)?,
         relabel: relabel::read(&fields, "relabel_configs", "target", names.validation)?,
         metric_relabel: relabel::read(&fields, "metric_relabel_configs", "metric", names.validation)?,
+        discoveries: discovery::read(&fields, name, secrets)?,
+        static_groups: Vec::new(),
         targets: Vec::new(),
         dropped_targets: Vec::new(),
         dropped_targets_count: 0,
+        faulty_targets: Vec::new(),
         keep_dropped_targets: limits.keep_dropped_targets,
     };
-    static_configs::read(&fields, &mut job, warnings)?;
+    job.static_groups = static_configs::read(&fields)?;
+    let groups = std::mem::take(&mut job.static_groups);
+    job.set_targets(&groups);
+    job.static_groups = groups;
+    static_configs::check(&fields, &job, warnings)?;
     Ok(job)
+}
+
+impl ScrapeJob {
+    /// Makes targets of groups, in the place of those that the job had: what the rules leave of them, each once
+    /// (`targetsFromGroup` of Prometheus). What relabelling made of a target is the target's fault, not the job's.
+    pub fn set_targets<'g>(&mut self, groups: impl IntoIterator<Item = &'g TargetGroup>) {
+        let (mut kept, mut dropped, mut faulty, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
+        let (mut dropped_count, keep) = (0, self.keep_dropped_targets);
+        let defaults = TargetDefaults {
+            job: &self.name,
+            scheme: &self.scheme,
+            metrics_path: &self.metrics_path,
+            params: &self.params,
+            interval: format_duration_ms(self.interval_ms),
+            timeout: format_duration_ms(self.timeout_ms),
+            relabel: &self.relabel,
+        };
+        for group in groups {
+            for own in &group.targets {
+                let labels = target::discovered_labels(own, &group.labels, &defaults);
+                match target::resolve(&labels, &defaults) {
+                    // As in Prometheus, the same target twice is one.
+                    Ok(Resolved::Kept(target)) if seen.insert(target.identity) => kept.push(*target),
+                    Ok(Resolved::Kept(_)) => {}
+                    Ok(Resolved::Dropped) => {
+                        dropped_count += 1;
+                        if keep == 0 || dropped_count <= keep {
+                            dropped.push(labels);
+                        }
+                    }
+                    Err(what) => faulty.push((labels, what)),
+                }
+            }
+        }
+        (self.targets, self.dropped_targets, self.faulty_targets) = (kept, dropped, faulty);
+        self.dropped_targets_count = dropped_count;
+    }
 }
 
 /// Interval and timeout, milliseconds.

@@ -67,8 +67,8 @@ fn write_active(out: &mut Vec<u8>, active: ActiveTarget<'_>, external_url: &str)
         object.string("lastScrape", &format_rfc3339(active.last_scrape_ms()));
         object.number("lastScrapeDuration", active.last_scrape_seconds());
         object.string("health", active.health());
-        object.string("scrapeInterval", &format_duration_ms(job.interval_ms));
-        object.string("scrapeTimeout", &format_duration_ms(job.timeout_ms));
+        object.string("scrapeInterval", &format_duration_ms(target.interval_ms));
+        object.string("scrapeTimeout", &format_duration_ms(target.timeout_ms));
     });
 }
 
