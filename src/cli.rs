@@ -37,6 +37,11 @@ pub(crate) enum Command {
     Slo(Slo),
     /// Ask a server in PromQL: tables, graphs, JSON or CSV
     Query(Box<crate::query::QueryOptions>),
+    /// Show what is scraped, what is not, and why
+    Targets(Box<crate::targets::Arguments>),
+    /// Look at one thing from near
+    #[command(subcommand)]
+    Debug(crate::debug::Debug),
     /// Acknowledge groups of alerts: they are not repeated
     Ack(Box<crate::ack::Arguments>),
     /// Print a completion script for a shell

@@ -4,6 +4,7 @@ mod ack;
 mod check;
 mod check_rules;
 mod cli;
+mod debug;
 mod explain;
 mod query;
 mod routes;
@@ -12,6 +13,7 @@ mod run;
 mod slo_expand;
 mod storage;
 mod table;
+mod targets;
 mod test_rules;
 
 use clap::Parser;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         cli::Command::Routes(routes) => routes::run(&routes),
         cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Query(options) => query::query(&options).map(|()| ExitCode::SUCCESS),
+        cli::Command::Targets(arguments) => targets::run(&arguments).map(|()| ExitCode::SUCCESS),
+        cli::Command::Debug(command) => debug::run(&command),
         cli::Command::Ack(arguments) => ack::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);
