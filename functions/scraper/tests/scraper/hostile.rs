@@ -22,7 +22,7 @@ async fn hostile_bodies_fail_the_scrape_with_a_reason() {
         (
             "a value that is not UTF-8",
             b"a{b=\"\xff\"} 1\n".to_vec(),
-            "invalid label value",
+            "invalid UTF-8 label value",
         ),
         (
             "a name that is not UTF-8",
@@ -36,7 +36,7 @@ async fn hostile_bodies_fail_the_scrape_with_a_reason() {
         ),
         (
             "bytes",
-            (0..100_000u32).map(|at| (at * 7919 >> 3) as u8 | 1).collect(),
+            (0..100_000u32).map(|at| ((at * 7919) >> 3) as u8 | 1).collect(),
             "expected",
         ),
         (
