@@ -148,7 +148,7 @@ def is_wanted(key, ours, theirs, body, content_type, native):
         return theirs is None or (counts and float(ours[0][0]) > float(theirs[0][0]))
     if native and b"_created" in body and (counts or name.endswith("_created")):
         return theirs is None or (counts and float(ours[0][0]) > float(theirs[0][0]))
-    timed = re.search(rb"[ }][^ #\n]+ [0-9]{9,13}(\.[0-9]+)?( #|\n)", body)
+    timed = re.search(rb"[ }][^ #\n]+ [0-9]{1,13}(\.[0-9]+)?( #|\n)", body)
     return name == "scrape_series_added" and timed and float(ours[0][0]) > float(theirs[0][0])
 
 
