@@ -43,6 +43,11 @@ pub(crate) enum Command {
     Import(Box<crate::import::Arguments>),
     /// Write what is stored as OpenMetrics, CSV, JSON or blocks of Prometheus
     Export(Box<crate::export::Arguments>),
+    /// Show what is scraped, what is not, and why
+    Targets(Box<crate::targets::Arguments>),
+    /// Look at one thing from near
+    #[command(subcommand)]
+    Debug(crate::debug::Debug),
     /// Acknowledge groups of alerts: they are not repeated
     Ack(Box<crate::ack::Arguments>),
     /// Print a completion script for a shell

@@ -4,6 +4,7 @@ mod ack;
 mod check;
 mod check_rules;
 mod cli;
+mod debug;
 mod explain;
 mod export;
 mod import;
@@ -15,6 +16,7 @@ mod slo_expand;
 mod sql;
 mod storage;
 mod table;
+mod targets;
 mod test_rules;
 
 use clap::Parser;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         cli::Command::Export(arguments) => export::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Sql(arguments) => sql::run(&arguments),
         cli::Command::Import(arguments) => import::run(&arguments).map(|()| ExitCode::SUCCESS),
+        cli::Command::Targets(arguments) => targets::run(&arguments).map(|()| ExitCode::SUCCESS),
+        cli::Command::Debug(command) => debug::run(&command),
         cli::Command::Ack(arguments) => ack::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Completions { shell } => {
             cli::completions(shell);

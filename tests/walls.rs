@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 14] = [
+const PURE: [&str; 17] = [
+    "discovery",
     "model",
+    "protobuf",
+    "http-client",
     "exposition",
     "remote-write",
     "relabel",

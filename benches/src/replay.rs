@@ -10,8 +10,8 @@
 //! - What kube-state-metrics says stands, but that one state in some thousand changes with a scrape.
 
 use anyhow::Context as _;
-use parapet_exposition::{Exposition, Format, Limits, collect};
-use parapet_model::{Labels, MetricType, format_float};
+use parapet_exposition::{Format, Limits, Parser, collect};
+use parapet_model::{Labels, MetricType, Value, format_float};
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
@@ -188,7 +188,15 @@ pub fn targets(scrapes: &Path, fleet: Fleet) -> anyhow::Result<Vec<Target>> {
 type Captured = (Vec<Replayed>, Vec<Line>);
 
 /// A capture: its series, and its lines, those of samples with the place of their series.
-fn read(file: &Path) -> anyhow::Result<(Exposition, Vec<Line>)> {
+/// A series of a captured scrape.
+struct Shown {
+    labels: Labels,
+    kind: MetricType,
+    value: f64,
+    timestamp_ms: Option<i64>,
+}
+
+fn read(file: &Path) -> anyhow::Result<(Vec<Shown>, Vec<Line>)> {
     let mut body = String::new();
     let opened = std::fs::File::open(file).with_context(|| format!("no scrape at {}", file.display()))?;
     flate2::read::GzDecoder::new(opened).read_to_string(&mut body)?;
@@ -202,13 +210,23 @@ fn read(file: &Path) -> anyhow::Result<(Exposition, Vec<Line>)> {
         Some(Line::Sample(line[..end].to_owned(), places.next()?))
     };
     let lines: Vec<Line> = body.lines().filter_map(line).collect();
-    let parsed = collect(body.as_bytes(), Format::PrometheusText, &Limits::default())?;
+    let parsed = collect(Parser::new(body.as_bytes(), Format::PrometheusText, &Limits::default()))?;
+    let series = parsed.series.into_iter().filter_map(|series| match series.value {
+        Value::Float(value) => Some(Shown {
+            labels: series.labels,
+            kind: series.kind,
+            value,
+            timestamp_ms: series.timestamp_ms,
+        }),
+        Value::Histogram(_) => None,
+    });
+    let series: Vec<Shown> = series.collect();
     anyhow::ensure!(
-        places.next() == Some(parsed.series.len()),
+        places.next() == Some(series.len()),
         "a line of {} is lost",
         file.display()
     );
-    Ok((parsed, lines))
+    Ok((series, lines))
 }
 
 fn node(scrapes: &Path, version: &str, number: usize) -> anyhow::Result<Captured> {
@@ -218,7 +236,7 @@ fn node(scrapes: &Path, version: &str, number: usize) -> anyhow::Result<Captured
     for capture in 0..7 {
         let parsed;
         (parsed, lines) = read(&scrapes.join(format!("live/{version}.{capture}.prom.gz")))?;
-        last = parsed.series;
+        last = parsed;
         for series in &last {
             values.entry(series.labels.clone()).or_default().push(series.value);
         }
@@ -255,7 +273,7 @@ fn node(scrapes: &Path, version: &str, number: usize) -> anyhow::Result<Captured
 
 fn cadvisor(scrapes: &Path, number: u64) -> anyhow::Result<Captured> {
     let (parsed, lines) = read(&scrapes.join("k8s/k8s-1.35.cadvisor.prom.gz"))?;
-    let shown = parsed.series;
+    let shown = parsed;
     let started = shown
         .iter()
         .filter(|series| series.labels.metric_name() == Some("container_start_time_seconds"))
@@ -289,7 +307,7 @@ fn cadvisor(scrapes: &Path, number: u64) -> anyhow::Result<Captured> {
 
 fn kube_state(scrapes: &Path, number: u64) -> anyhow::Result<Captured> {
     let (parsed, lines) = read(&scrapes.join("k8s/k8s-1.35.ksm.prom.gz"))?;
-    let series = parsed.series.into_iter().map(|series| {
+    let series = parsed.into_iter().map(|series| {
         let name = series.labels.metric_name().unwrap_or_default();
         let is_state = name.contains("_status_") && (series.value == 0.0 || series.value == 1.0);
         let model = if is_state { Model::Toggles } else { Model::Stands };

@@ -5,7 +5,7 @@ mod pieces;
 use super::Format;
 use super::sink::Sink;
 use anyhow::{Context as _, anyhow, bail};
-use parapet_exposition::{Entry, FamilyTracker, Format as Syntax, Limits, Parser};
+use parapet_exposition::{Entry, FamilyTracker, Format as Syntax, Limits, Parser, Place};
 use parapet_model::{Exemplar, Labels, Sample};
 use pieces::{Piece, Pieces};
 use std::fs::File;
@@ -54,8 +54,14 @@ fn import_piece(piece: &Piece<'_>, syntax: Syntax, sink: &mut Sink<'_>) -> anyho
     let mut tracker = FamilyTracker::default();
     loop {
         let entry = parser.next_entry().map_err(|error| {
-            let line = piece.line(error.line);
-            anyhow!("line {line}, column {}: {}", error.column, error.message)
+            let place = match error.place {
+                Place::Line { line, column } => Place::Line {
+                    line: piece.line(line),
+                    column,
+                },
+                byte => byte,
+            };
+            anyhow!("{place}: {}", error.message)
         })?;
         match entry {
             None => return Ok(()),
@@ -71,9 +77,10 @@ fn import_piece(piece: &Piece<'_>, syntax: Syntax, sink: &mut Sink<'_>) -> anyho
                     bail!(
                         "line {}: {labels} has no timestamp; write one after the value, in {}",
                         line(),
-                        match syntax {
-                            Syntax::OpenMetrics => "seconds",
-                            Syntax::PrometheusText => "milliseconds",
+                        if syntax == Syntax::OpenMetrics {
+                            "seconds"
+                        } else {
+                            "milliseconds"
                         }
                     );
                 };

@@ -7,7 +7,9 @@ use crate::run::{pump, ticker};
 use parapet_adapter_aws::{Aws, AwsSettings};
 use parapet_adapter_local::{Local, LocalSettings};
 use parapet_compactor::Compactor;
-use parapet_function_kit::{MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy};
+use parapet_function_kit::{
+    MachineFiles, MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy,
+};
 use parapet_ingest::Ingest;
 use parapet_notifier::{AwsSecrets, Notifier, Outlets};
 use parapet_ports::{Clock, Function, Ports, Queue, QueueReader, Secrets};
@@ -81,6 +83,8 @@ impl Host {
         let mut rules = parapet_rule_evaluation::Settings::from_vars(vars)?;
         rules.external_url.clone_from(&external_url);
         options.query.apply_to_rules(&mut rules);
+        let mut scraper = parapet_scraper::Settings::from_vars(vars)?;
+        options.query.apply_to_scrapes(&mut scraper);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
         notifier.grammar = options.alertmanager_grammar.unwrap_or_default();
@@ -108,7 +112,10 @@ impl Host {
             compactor.compaction.url_prefix = crate::storage::published_prefix(&options.storage_path)?;
         }
         Ok(Self {
-            scraper: Arc::new(Scraper::new(ports.clone(), parapet_scraper::Settings::from_vars(vars)?)),
+            scraper: Arc::new(
+                Scraper::with_secrets(ports.clone(), outlets.secrets.clone(), scraper)
+                    .with_files(Arc::new(MachineFiles)),
+            ),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
             notifier: Arc::new(Notifier::new(ports.clone(), notifier).with_outlets(outlets)),

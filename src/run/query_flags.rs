@@ -17,7 +17,7 @@ pub(crate) struct QueryFlags {
     #[arg(long = "query.max-samples", value_name = "COUNT")]
     max_samples: Option<usize>,
     /// Prometheus' feature flags, separated by commas; of those that are not always on here:
-    /// promql-delayed-name-removal, type-and-unit-labels (in queries)
+    /// created-timestamp-zero-ingestion, promql-delayed-name-removal, type-and-unit-labels
     #[arg(long = "enable-feature", value_name = "FEATURES", value_delimiter = ',')]
     features: Vec<String>,
 }
@@ -33,6 +33,7 @@ const ALWAYS_ON: [&str; 7] = [
     "promql-extended-range-selectors",
 ];
 const DELAYED_NAME_REMOVAL: &str = "promql-delayed-name-removal";
+const START_TIMESTAMPS: &str = "created-timestamp-zero-ingestion";
 const TYPE_AND_UNIT_LABELS: &str = "type-and-unit-labels";
 
 impl QueryFlags {
@@ -44,7 +45,7 @@ impl QueryFlags {
     pub(crate) fn warn(&self) {
         for feature in &self.features {
             let known = ALWAYS_ON.contains(&feature.as_str())
-                || [DELAYED_NAME_REMOVAL, TYPE_AND_UNIT_LABELS].contains(&feature.as_str());
+                || [DELAYED_NAME_REMOVAL, START_TIMESTAMPS, TYPE_AND_UNIT_LABELS].contains(&feature.as_str());
             if !known {
                 tracing::warn!(option = %feature, "Unknown option for --enable-feature: it changes nothing");
             }
@@ -65,6 +66,11 @@ impl QueryFlags {
         set(&mut rules.max_samples, self.max_samples);
         rules.delayed_name_removal = self.has(DELAYED_NAME_REMOVAL);
         rules.type_and_unit_labels = self.has(TYPE_AND_UNIT_LABELS);
+    }
+
+    pub(crate) fn apply_to_scrapes(&self, scraper: &mut parapet_scraper::Settings) {
+        scraper.start_timestamps |= self.has(START_TIMESTAMPS);
+        scraper.type_and_unit_labels |= self.has(TYPE_AND_UNIT_LABELS);
     }
 
     /// As `/api/v1/status/flags` shows them.

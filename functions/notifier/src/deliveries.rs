@@ -10,10 +10,8 @@ use parapet_ledger::Event;
 use parapet_ports::{
     Disposition, Error, HttpOptions, HttpRequest, Kind, MailCredentials, MailRequest, Message, Outgoing, Queue,
 };
-use parapet_receivers::{
-    Answer, Connection, Context, Mail, RenderError, Request, Step, Verdict, next, redact, remember,
-};
-use parapet_routing::{Integration, Outcome, Secret};
+use parapet_receivers::{Answer, Context, Mail, RenderError, Request, Step, Verdict, next, redact, remember};
+use parapet_routing::{Integration, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -291,7 +289,7 @@ impl Notifier {
             implicit_tls: mail.implicit_tls,
             require_tls: mail.require_tls,
             server_name: mail.connection.server_name.clone(),
-            options: self.options(mail.connection, ""),
+            options: HttpOptions::of(mail.connection, &self.settings.proxies, ""),
             credentials: mail.credentials.map(|credentials| MailCredentials {
                 identity: credentials.identity,
                 username: credentials.username,
@@ -306,46 +304,6 @@ impl Notifier {
         match self.outlets.mailer.send(request).await {
             Ok(()) => Verdict::Sent,
             Err(error) => failed(&error, error.chain()),
-        }
-    }
-
-    /// How a request to a URL travels.
-    fn options(&self, connection: Connection, url: &str) -> HttpOptions {
-        let text = |secret: Secret| secret.expose().to_owned();
-        let own_proxy = connection.proxy_url.map(text);
-        let settings = &self.settings;
-        let environment = if url.starts_with("https:") {
-            &settings.https_proxy
-        } else {
-            &settings.http_proxy
-        };
-        let environment = environment.clone().filter(|_| connection.proxy_from_environment);
-        let mut no_proxy = if connection.proxy_from_environment {
-            settings.no_proxy.clone()
-        } else {
-            connection.no_proxy
-        };
-        if connection.proxy_from_environment || !no_proxy.is_empty() {
-            // Go's rule wherever it looks at such a list: this machine is reached directly.
-            no_proxy.push_str(",localhost,127.0.0.0/8,::1");
-        }
-        HttpOptions {
-            ca: connection.ca.map(text),
-            identity: connection
-                .identity
-                .map(|(certificate, key)| (text(certificate), text(key))),
-            insecure_skip_verify: connection.insecure_skip_verify,
-            tls_min_version: connection.min_version,
-            tls_max_version: connection.max_version,
-            proxy_url: own_proxy.or(environment),
-            no_proxy,
-            proxy_headers: connection
-                .proxy_headers
-                .into_iter()
-                .map(|(name, value)| (name, text(value)))
-                .collect(),
-            keep_redirects: !connection.follow_redirects,
-            http1_only: !connection.enable_http2,
         }
     }
 
@@ -365,7 +323,7 @@ impl Notifier {
             body: Bytes::from(request.body),
             timeout: self.time_left(ends_at_ms),
             body_limit_bytes: self.settings.answer_limit_bytes,
-            options: self.options(request.connection, request.url.expose()),
+            options: HttpOptions::of(request.connection, &self.settings.proxies, request.url.expose()),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Tunables.
 
+use parapet_http_client::EnvironmentProxies;
 use parapet_ports::{Error, VarReader, Vars};
 use parapet_routing::Grammar;
 
@@ -20,12 +21,8 @@ pub struct Settings {
     pub first_backoff_ms: i64,
     /// The longest wait between tries, milliseconds.
     pub max_backoff_ms: i64,
-    /// The proxy for `http` URLs of receivers that ask for the environment's (`proxy_from_environment`).
-    pub http_proxy: Option<String>,
-    /// The same for `https` URLs.
-    pub https_proxy: Option<String>,
-    /// Hosts that are reached without it, separated by commas.
-    pub no_proxy: String,
+    /// The proxies for receivers that ask for the environment's (`proxy_from_environment`).
+    pub proxies: EnvironmentProxies,
     /// For how long a secret of Secrets Manager or Parameter Store is kept, milliseconds.
     pub secret_ttl_ms: i64,
     /// How much of a receiver's answer is read, bytes.
@@ -63,9 +60,7 @@ impl Default for Settings {
             lease_margin_ms: 15_000,
             first_backoff_ms: 1_000,
             max_backoff_ms: 60_000,
-            http_proxy: None,
-            https_proxy: None,
-            no_proxy: String::new(),
+            proxies: EnvironmentProxies::default(),
             secret_ttl_ms: 300_000,
             answer_limit_bytes: 1024 * 1024,
             inline_limit_bytes: 300 * 1024,
@@ -105,10 +100,7 @@ impl Settings {
             reader.fault("PARAPET_SILENCE_NOTICE_MINUTES is not between 0 and 10080 (a week)");
         }
         settings.silence_notice_ms = notice.clamp(0, 10_080) * 60_000;
-        let either = |names: [&str; 2]| names.iter().find_map(|name| reader.optional(name));
-        settings.http_proxy = either(["HTTP_PROXY", "http_proxy"]);
-        settings.https_proxy = either(["HTTPS_PROXY", "https_proxy"]);
-        settings.no_proxy = either(["NO_PROXY", "no_proxy"]).unwrap_or_default();
+        settings.proxies = EnvironmentProxies::from_vars(|name| vars.get(name));
         let timeout = reader.parsed("PARAPET_NOTIFY_TIMEOUT_SECONDS", settings.request_timeout_ms / 1000);
         if !(1..=300).contains(&timeout) {
             reader.fault("PARAPET_NOTIFY_TIMEOUT_SECONDS is not between 1 and 300");

@@ -1,6 +1,8 @@
 //! Ticks become tasks, tasks become samples.
 
+use crate::client::Clients;
 use crate::counters::{Counters, add};
+use crate::discovery::{Asking, Discoveries};
 use crate::outcome::Context;
 use crate::plan::{Plan, ScrapeTask};
 use crate::series_set::SeriesSets;
@@ -8,7 +10,9 @@ use crate::settings::Settings;
 use crate::{task, tidy};
 use parapet_config::Config;
 use parapet_ports::queue::MAX_DELAY_SECONDS;
-use parapet_ports::{Disposition, Error, Function, Kind, Message, Outgoing, Ports, Queue};
+use parapet_ports::{
+    Disposition, Error, Files, Function, Kind, Message, NoFiles, NoSecrets, Outgoing, Ports, Queue, Secrets,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
@@ -21,6 +25,8 @@ const MINUTE_MS: i64 = 60_000;
 #[derive(Debug)]
 pub struct Scraper {
     context: Context,
+    discoveries: Discoveries,
+    files: Arc<dyn Files>,
     parsed: Mutex<Option<Parsed>>,
 }
 
@@ -28,6 +34,10 @@ pub struct Scraper {
 #[derive(Clone, Debug)]
 struct Parsed {
     version: String,
+    /// As it is written, without what discovery finds.
+    written: Arc<Config>,
+    /// Of what was found.
+    found: u64,
     config: Arc<Config>,
     plan: Arc<Plan>,
 }
@@ -36,8 +46,16 @@ impl Scraper {
     /// A scraper over ports.
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self::with_secrets(ports, Arc::new(NoSecrets), settings)
+    }
+
+    /// A scraper that reads the secrets to which the configuration refers.
+    #[must_use]
+    pub fn with_secrets(ports: Ports, secrets: Arc<dyn Secrets>, settings: Settings) -> Self {
+        let proxies = settings.proxies.clone();
         Self {
             context: Context {
+                clients: Clients::new(ports.http.clone(), ports.clock.clone(), secrets, proxies),
                 sets: SeriesSets::new(ports.objects.clone(), settings.cached_series),
                 in_flight: Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
                 ports,
@@ -45,8 +63,16 @@ impl Scraper {
                 counters: Counters::default(),
                 done: Mutex::default(),
             },
+            discoveries: Discoveries::default(),
+            files: Arc::new(NoFiles),
             parsed: Mutex::default(),
         }
+    }
+
+    /// Where the files of `file_sd_configs` and `kubeconfig_file` are.
+    #[must_use]
+    pub fn with_files(self, files: Arc<dyn Files>) -> Self {
+        Self { files, ..self }
     }
 
     /// What it did since the process began.
@@ -63,6 +89,15 @@ impl Scraper {
     /// tick does it.
     pub async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
         let minute_ms = at_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
+        let written = self.parsed().await?.written;
+        let kubernetes = self.context.settings.kubernetes.as_ref();
+        let asking = Asking {
+            ports: &self.context.ports,
+            clients: &self.context.clients,
+            files: self.files.as_ref(),
+            cluster: kubernetes.map(|(host, port)| (host.as_str(), port.as_str())),
+        };
+        self.discoveries.refresh(asking, &written).await;
         let parsed = self.parsed().await?;
         let now_ms = self.context.ports.clock.now_ms();
         let mut messages = Vec::new();
@@ -138,18 +173,29 @@ impl Scraper {
         }
     }
 
-    /// The configuration as it is now, parsed once for each version of it.
+    /// The configuration as it is now with the targets that were found, made once for each version of both.
     async fn parsed(&self) -> Result<Parsed, Error> {
         let files = self.context.ports.config.current().await?;
         let lock = || self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(parsed) = lock().as_ref().filter(|parsed| parsed.version == files.version) {
-            return Ok(parsed.clone());
+        let known = lock().clone().filter(|parsed| parsed.version == files.version);
+        let written = match &known {
+            Some(parsed) => parsed.written.clone(),
+            None => {
+                let source = &files.prometheus;
+                let config = parapet_config::parse(&source.path, &source.text)
+                    .map_err(|error| Error::new(Kind::Invalid, "configuration does not read").with_source(error))?;
+                Arc::new(config)
+            }
+        };
+        let found = self.discoveries.version(&self.context.ports, &written).await?;
+        if let Some(parsed) = known.filter(|parsed| parsed.found == found) {
+            return Ok(parsed);
         }
-        let source = &files.prometheus;
-        let config = parapet_config::parse(&source.path, &source.text)
-            .map_err(|error| Error::new(Kind::Invalid, "configuration does not read").with_source(error))?;
+        let (config, found) = self.discoveries.apply(&self.context.ports, &written).await?;
         let parsed = Parsed {
             version: files.version.clone(),
+            written,
+            found,
             plan: Arc::new(Plan::new(&config, self.context.settings.targets_per_shard)),
             config: Arc::new(config),
         };

@@ -1,6 +1,7 @@
 //! The scraper function: from `prometheus.yml` to batches of samples on the queue.
 //!
 //! ```text
+//! minute tick ─► discovery: what is due is asked, what was found is kept in the bucket
 //! minute tick ─► plan: one task per interval, shard and slot of the minute ─► [scrape-tasks, delayed to the slot]
 //! task ─► scrape the shard's targets ─► [samples]  then  state: series sets, health, last error
 //! minute tick ─► tidy: targets that left the configuration get their staleness markers
@@ -19,9 +20,12 @@
 #![warn(missing_docs)]
 
 mod body;
+mod client;
 mod counters;
+mod discovery;
 mod handler;
 mod metadata;
+mod native_histogram;
 mod outcome;
 mod plan;
 mod request;
@@ -33,6 +37,7 @@ mod task;
 mod tidy;
 
 pub use counters::{Counters, CountersSnapshot};
+pub use discovery::with_discovered_targets;
 pub use handler::Scraper;
 pub use metadata::{load_metadata, read_metadata};
 pub use plan::{Plan, ScrapeTask};

@@ -1,7 +1,9 @@
 //! The scraper function on AWS Lambda.
 
 use parapet_adapter_aws::{Aws, AwsSettings};
-use parapet_function_kit::{LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports, run};
+use parapet_function_kit::{
+    BucketFiles, BucketSecrets, LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports, run,
+};
 use parapet_scraper::{Scraper, Settings};
 use std::sync::Arc;
 
@@ -16,8 +18,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     )
     .await;
     let ports = process_ports(aws.objects, aws.queues, aws.table)?;
+    let secrets = Arc::new(BucketSecrets {
+        objects: ports.objects.clone(),
+        vars: ProcessVars,
+    });
+    let files = Arc::new(BucketFiles(ports.objects.clone()));
     run(
-        Arc::new(Scraper::new(ports.clone(), settings)),
+        Arc::new(Scraper::with_secrets(ports.clone(), secrets, settings).with_files(files)),
         ports.queues,
         aws.reader,
     )

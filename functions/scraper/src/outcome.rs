@@ -1,6 +1,7 @@
 //! One scrape of one target: request, samples, markers, and what is to be remembered.
 
 use crate::body::{self, Body, BodyFault, Reading};
+use crate::client::Clients;
 use crate::counters::{Counters, add};
 use crate::metadata;
 use crate::plan::Home;
@@ -16,14 +17,21 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
-/// The series that the scraper adds to each scrape. Their order is that of Prometheus.
-const REPORTS: [&str; 5] = [
+/// The series that the scraper adds to each scrape, the last three with `extra_scrape_metrics` alone. Their order is
+/// that of Prometheus.
+const REPORTS: [&str; 8] = [
     "up",
     "scrape_duration_seconds",
     "scrape_samples_scraped",
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
+    "scrape_timeout_seconds",
+    "scrape_sample_limit",
+    "scrape_body_size_bytes",
 ];
+
+/// How many of them there are without `extra_scrape_metrics`.
+const USUAL_REPORTS: usize = 5;
 
 /// What every scrape of this process shares.
 #[derive(Debug)]
@@ -31,6 +39,7 @@ pub(crate) struct Context {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) sets: SeriesSets,
+    pub(crate) clients: Clients,
     pub(crate) in_flight: Semaphore,
     pub(crate) counters: Counters,
     /// The last slot that this process has done of each shard. No more than a short way to skip a duplicate: what
@@ -83,16 +92,23 @@ impl Before<'_> {
     }
 }
 
+/// What the HTTP client says of a body over `body_size_limit`.
+const BODY_SIZE_LIMIT: &str = "body size limit exceeded";
+
 /// Why a scrape failed, and how many samples had been read and kept by relabelling.
 struct Failure {
     message: String,
     samples: usize,
     kept: usize,
+    /// As `scrape_body_size_bytes` reports it.
+    body_bytes: i64,
 }
 
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self {
+            // As in Prometheus, of a body over the limit the size is told as -1.
+            body_bytes: if message == BODY_SIZE_LIMIT { -1 } else { 0 },
             message,
             samples: 0,
             kept: 0,
@@ -142,8 +158,17 @@ pub(crate) async fn scrape(
         reports.samples as f64,
         reports.kept as f64,
         reports.added as f64,
+        target.timeout_ms as f64 / 1000.0,
+        job.sample_limit as f64,
+        reports.body_bytes as f64,
     ];
-    series.extend(report_series(&target.labels, timestamp_ms, values));
+    let told = if job.extra_metrics {
+        REPORTS.len()
+    } else {
+        USUAL_REPORTS
+    };
+    state.extra_metrics = job.extra_metrics;
+    series.extend(report_series(&target.labels, timestamp_ms, &values[..told]));
     let superseded = before
         .set()
         .filter(|old| state.series_set.as_ref() != Some(*old))
@@ -162,6 +187,7 @@ struct Reports {
     samples: usize,
     kept: usize,
     added: usize,
+    body_bytes: i64,
 }
 
 type Parts = (Vec<BatchSeries>, Reports, TargetState, Option<(String, SeriesSet)>);
@@ -220,6 +246,7 @@ async fn succeeded(
         samples: body.samples,
         kept: body.kept,
         added,
+        body_bytes: body.bytes,
     };
     let mut series = body.series;
     series.append(&mut ended);
@@ -233,6 +260,7 @@ async fn succeeded(
         series_set,
         live: true,
         metadata,
+        extra_metrics: false,
     };
     Ok((series, reports, state, new_set))
 }
@@ -246,6 +274,7 @@ async fn failed(context: &Context, timestamp_ms: i64, failure: &Failure, before:
         samples: failure.samples,
         kept: failure.kept,
         added: 0,
+        body_bytes: failure.body_bytes,
     };
     let state = TargetState {
         job: String::new(),
@@ -258,6 +287,7 @@ async fn failed(context: &Context, timestamp_ms: i64, failure: &Failure, before:
         series_set: before.set().cloned(),
         live: before.rerun && before.is_live(),
         metadata: before.state.and_then(|state| state.metadata.clone()),
+        extra_metrics: false,
     };
     Ok((series, reports, state, None))
 }
@@ -271,23 +301,28 @@ async fn fetch(context: &Context, job: &ScrapeJob, target: &Target, timestamp_ms
         )));
     }
     let settings = &context.settings;
-    let request = request::build(job, target, settings.max_body_bytes)?;
+    let request = request::build(&context.clients, job, target, settings.max_body_bytes).await;
+    let request = request.map_err(|error| error.chain())?;
     let response = context.ports.http.call(request).await.map_err(|error| error.chain())?;
     let Some((bytes, format)) = request::read(job, response)? else {
         return Ok(Body::default());
     };
     let reading = Reading {
         job,
-        target_labels: &target.labels,
+        target,
         timestamp_ms,
-        max_samples: settings.max_samples,
-        max_labels_per_series: settings.max_labels_per_series,
+        settings,
     };
-    body::read(&bytes, format, &reading).map_err(|BodyFault { message, samples, kept }| Failure {
-        message,
-        samples,
-        kept,
-    })
+    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    match body::read(&bytes, format, &reading) {
+        Ok(body) => Ok(Body { bytes: length, ..body }),
+        Err(BodyFault { message, samples, kept }) => Err(Failure {
+            message,
+            samples,
+            kept,
+            body_bytes: length,
+        }),
+    }
 }
 
 /// Staleness markers for the tracked series of a set that `ended` says yes to.
@@ -302,11 +337,11 @@ fn stale(set: &SeriesSet, timestamp_ms: i64, ended: impl Fn(&Labels) -> bool) ->
         .collect()
 }
 
-fn report_series(labels: &Labels, timestamp_ms: i64, values: [f64; 5]) -> impl Iterator<Item = BatchSeries> {
+fn report_series(labels: &Labels, timestamp_ms: i64, values: &[f64]) -> impl Iterator<Item = BatchSeries> {
     REPORTS.into_iter().zip(values).map(move |(name, value)| BatchSeries {
         labels: sample_labels::report(name, labels),
         kind: MetricType::Gauge,
-        samples: vec![Sample::float(timestamp_ms, value)],
+        samples: vec![Sample::float(timestamp_ms, *value)],
         exemplars: Vec::new(),
     })
 }
@@ -333,6 +368,15 @@ pub(crate) async fn gone(
         Some(set) => stale(&*context.sets.get(&set.name).await?, timestamp_ms, |_| true),
         None => Vec::new(),
     };
-    series.extend(report_series(&state.labels, timestamp_ms, [stale_nan(); 5]));
+    let told = if state.extra_metrics {
+        REPORTS.len()
+    } else {
+        USUAL_REPORTS
+    };
+    series.extend(report_series(
+        &state.labels,
+        timestamp_ms,
+        &[stale_nan(); REPORTS.len()][..told],
+    ));
     Ok(batch(format!("scrape/{identity:016x}/{timestamp_ms}/gone"), series))
 }

@@ -68,10 +68,8 @@ impl Plan {
     #[must_use]
     pub fn new(config: &Config, targets_per_shard: usize) -> Self {
         let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
-        for job in &config.jobs {
-            if !job.targets.is_empty() {
-                *counts.entry(job.interval_ms).or_default() += job.targets.len() as u64;
-            }
+        for target in config.jobs.iter().flat_map(|job| &job.targets) {
+            *counts.entry(target.interval_ms).or_default() += 1;
         }
         let per_shard = targets_per_shard.max(1) as u64;
         let shards: BTreeMap<i64, u64> = counts
@@ -86,11 +84,11 @@ impl Plan {
         let homes = config
             .jobs
             .iter()
-            .flat_map(|job| job.targets.iter().map(move |target| (job, target)))
-            .map(|(job, target)| {
-                let shards = shards.get(&job.interval_ms).copied().unwrap_or(1);
+            .flat_map(|job| &job.targets)
+            .map(|target| {
+                let shards = shards.get(&target.interval_ms).copied().unwrap_or(1);
                 let home = Home {
-                    interval_ms: job.interval_ms,
+                    interval_ms: target.interval_ms,
                     shards,
                     shard: target.identity % shards,
                 };
@@ -157,8 +155,8 @@ pub(crate) fn targets_of<'c>(config: &'c Config, task: &ScrapeTask) -> Vec<(&'c 
     config
         .jobs
         .iter()
-        .filter(|job| job.interval_ms == task.interval_ms)
         .flat_map(|job| job.targets.iter().map(move |target| (job, target)))
+        .filter(|(_, target)| target.interval_ms == task.interval_ms)
         .filter(|(_, target)| target.identity % task.shards == task.shard)
         .collect()
 }

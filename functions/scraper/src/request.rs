@@ -1,15 +1,12 @@
 //! The request to a target, and what its answer means before it is parsed.
 
-use base64::Engine as _;
+use crate::client::Clients;
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
-};
-use parapet_config::{Authorization, EscapingScheme, ScrapeJob, ScrapeProtocol, Target};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use parapet_config::{ScrapeJob, ScrapeProtocol, Target, accept_header};
 use parapet_exposition::Format;
 use parapet_model::format_float;
-use parapet_ports::{HttpRequest, HttpResponse};
-use std::fmt::Write as _;
+use parapet_ports::{Error, HttpRequest, HttpResponse, Kind};
 use std::time::Duration;
 
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
@@ -17,66 +14,40 @@ const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-
 /// The request of a scrape.
 ///
 /// # Errors
-/// Where a header cannot be written, as with a line break in a password.
-pub(crate) fn build(job: &ScrapeJob, target: &Target, max_body_bytes: u64) -> Result<HttpRequest, String> {
+/// What of the job's client cannot be had or sent: a secret, a token, a line break in a password.
+pub(crate) async fn build(
+    clients: &Clients,
+    job: &ScrapeJob,
+    target: &Target,
+    max_body_bytes: u64,
+) -> Result<HttpRequest, Error> {
+    let timeout = Duration::from_millis(target.timeout_ms.unsigned_abs());
     let mut headers = HeaderMap::new();
-    let mut set = |name: HeaderName, value: &str| -> Result<(), String> {
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| format!("the value of header {name} cannot be sent"))?;
-        value.set_sensitive(name == AUTHORIZATION);
+    let compression = if job.enable_compression { "gzip" } else { "identity" };
+    for (name, value) in [
+        (ACCEPT, accept_header(&job.protocols, job.escaping)),
+        (ACCEPT_ENCODING, compression.to_owned()),
+        (USER_AGENT, concat!("Parapet/", env!("CARGO_PKG_VERSION")).to_owned()),
+        (TIMEOUT_HEADER, format_float(target.timeout_ms as f64 / 1000.0)),
+    ] {
+        let value = HeaderValue::from_str(&value)
+            .map_err(|error| Error::new(Kind::Internal, "header cannot be sent").with_source(error))?;
         headers.insert(name, value);
-        Ok(())
-    };
-    set(ACCEPT, &accept(&job.protocols, job.escaping))?;
-    set(
-        ACCEPT_ENCODING,
-        if job.enable_compression { "gzip" } else { "identity" },
-    )?;
-    set(USER_AGENT, concat!("Parapet/", env!("CARGO_PKG_VERSION")))?;
-    set(TIMEOUT_HEADER, &format_float(job.timeout_ms as f64 / 1000.0))?;
-    match &job.authorization {
-        None => {}
-        Some(Authorization::Basic { username, password }) => {
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
-            set(AUTHORIZATION, &format!("Basic {pair}"))?;
-        }
-        Some(Authorization::Credentials { kind, credentials }) => {
-            set(AUTHORIZATION, &format!("{kind} {credentials}"))?;
-        }
     }
+    let options = clients.prepare(&job.http, &target.url, timeout, &mut headers).await?;
     Ok(HttpRequest {
         method: http::Method::GET,
         url: target.url.clone(),
         headers,
         body: Bytes::new(),
-        timeout: Duration::from_millis(job.timeout_ms.unsigned_abs()),
+        timeout,
         body_limit_bytes: if job.body_size_limit_bytes > 0 {
             job.body_size_limit_bytes
         } else {
             max_body_bytes
         },
-        options: parapet_ports::HttpOptions::default(),
+        options,
     })
-}
-
-/// The `Accept` header (`acceptHeader` of Prometheus): weights fall from 0.6, anything comes last.
-fn accept(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
-    let mut out = String::new();
-    let mut weight = 6;
-    for protocol in protocols {
-        out.push_str(protocol.media_type());
-        // Only the newer formats know how to escape names.
-        if matches!(
-            protocol,
-            ScrapeProtocol::OpenMetricsText1_0_0 | ScrapeProtocol::PrometheusText1_0_0
-        ) {
-            let _ = write!(out, ";escaping={}", escaping.as_str());
-        }
-        let _ = write!(out, ";q=0.{weight},");
-        weight -= 1;
-    }
-    let _ = write!(out, "*/*;q=0.{weight}");
-    out
 }
 
 /// The body of an answer and its format; `None` for an empty body, which has no series and needs no format.
@@ -100,23 +71,9 @@ pub(crate) fn read(job: &ScrapeJob, response: HttpResponse) -> Result<Option<(By
     let fallback = job.fallback_protocol.map(|protocol| match protocol {
         ScrapeProtocol::OpenMetricsText1_0_0 | ScrapeProtocol::OpenMetricsText0_0_1 => Format::OpenMetrics,
         ScrapeProtocol::PrometheusText1_0_0 | ScrapeProtocol::PrometheusText0_0_4 => Format::PrometheusText,
+        ScrapeProtocol::PrometheusProto => Format::Protobuf,
     });
     let format = Format::from_content_type(&String::from_utf8_lossy(content_type), fallback)
         .map_err(|error| error.to_string())?;
     Ok(Some((response.body, format)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accepts_what_prometheus_accepts() {
-        assert_eq!(
-            accept(&ScrapeProtocol::DEFAULT, EscapingScheme::AllowUtf8),
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-             application/openmetrics-text;version=0.0.1;q=0.5,\
-             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        );
-    }
 }

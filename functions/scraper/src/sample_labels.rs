@@ -1,7 +1,7 @@
 //! The labels of a stored series: those of the body and those of the target (`mutateSampleLabels` of Prometheus).
 
 use parapet_exposition::LabelPair;
-use parapet_model::{Labels, METRIC_NAME};
+use parapet_model::{Labels, METRIC_NAME, NameValidation};
 use parapet_relabel::Rule;
 use std::borrow::Cow;
 
@@ -85,6 +85,21 @@ pub(crate) fn relabel(labels: Labels, rules: &[Rule]) -> Result<Option<Labels>, 
     match parapet_relabel::process(&labels, rules).filter(|labels| !labels.is_empty()) {
         Some(labels) if labels.metric_name().is_none() => Err("missing metric name (__name__ label)".to_owned()),
         relabelled => Ok(relabelled),
+    }
+}
+
+/// Checks names against `metric_name_validation_scheme`.
+///
+/// # Errors
+/// What makes the whole scrape fail: a name that is not valid.
+pub(crate) fn check_names(labels: &Labels, validation: NameValidation) -> Result<(), String> {
+    let is_valid = |(name, value): (&str, &str)| {
+        validation.is_label_name(name) && (name != METRIC_NAME || validation.is_metric_name(value))
+    };
+    if labels.iter().all(is_valid) {
+        Ok(())
+    } else {
+        Err(format!("invalid metric name or label names: {labels}"))
     }
 }
 
@@ -189,6 +204,20 @@ mod tests {
             ),
         ] {
             assert_eq!(joined(body, target, honor), want, "{body:?} {target:?} {honor}");
+        }
+    }
+
+    #[test]
+    fn legacy_names_are_asked_for() {
+        for (name, label, legacy) in [
+            ("a:b", "c", true),
+            ("a.b", "c", false),
+            ("a", "c:d", false),
+            ("a", "é", false),
+        ] {
+            let labels = Labels::from_pairs([("__name__", name), (label, "x")]);
+            assert!(check_names(&labels, NameValidation::Utf8).is_ok());
+            assert_eq!(check_names(&labels, NameValidation::Legacy).is_ok(), legacy, "{labels}");
         }
     }
 

@@ -1,9 +1,10 @@
 //! Limits and tunables of the scraper.
 
+use parapet_http_client::EnvironmentProxies;
 use parapet_ports::{Error, VarReader, Vars};
 
 /// Limits and tunables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// About how many targets one task scrapes.
     pub targets_per_shard: usize,
@@ -15,8 +16,18 @@ pub struct Settings {
     pub max_samples: u64,
     /// The most labels of one series in a body, before `label_limit`.
     pub max_labels_per_series: usize,
+    /// The most buckets of one histogram in the protobuf format, before `native_histogram_bucket_limit`.
+    pub max_buckets_per_histogram: usize,
+    /// Whether start times are stored as zero samples (`--enable-feature=created-timestamp-zero-ingestion`).
+    pub start_timestamps: bool,
+    /// Whether series get `__type__` and `__unit__` (`--enable-feature=type-and-unit-labels`).
+    pub type_and_unit_labels: bool,
     /// How many series of earlier scrapes are remembered in this process, to save reading them from the bucket.
     pub cached_series: usize,
+    /// The proxies for jobs that ask for the environment's (`proxy_from_environment`).
+    pub proxies: EnvironmentProxies,
+    /// The address and port of the Kubernetes API server, which a pod's variables name.
+    pub kubernetes: Option<(String, String)>,
     /// How many objects are read or written at one time.
     pub object_concurrency: usize,
 }
@@ -29,7 +40,12 @@ impl Default for Settings {
             max_body_bytes: 256 * 1024 * 1024,
             max_samples: 1_000_000,
             max_labels_per_series: 1_000,
+            max_buckets_per_histogram: 65_536,
+            start_timestamps: false,
+            type_and_unit_labels: false,
             cached_series: 250_000,
+            proxies: EnvironmentProxies::default(),
+            kubernetes: None,
             object_concurrency: 16,
         }
     }
@@ -49,7 +65,17 @@ impl Settings {
             max_body_bytes: reader.parsed("PARAPET_SCRAPE_MAX_BODY_BYTES", default.max_body_bytes),
             max_samples: reader.parsed("PARAPET_SCRAPE_MAX_SAMPLES", default.max_samples),
             max_labels_per_series: reader.parsed("PARAPET_SCRAPE_MAX_LABELS_PER_SERIES", default.max_labels_per_series),
+            max_buckets_per_histogram: reader.parsed(
+                "PARAPET_SCRAPE_MAX_BUCKETS_PER_HISTOGRAM",
+                default.max_buckets_per_histogram,
+            ),
+            start_timestamps: reader.parsed("PARAPET_SCRAPE_START_TIMESTAMPS", default.start_timestamps),
+            type_and_unit_labels: reader.parsed("PARAPET_SCRAPE_TYPE_AND_UNIT_LABELS", default.type_and_unit_labels),
             cached_series: reader.parsed("PARAPET_SCRAPE_CACHED_SERIES", default.cached_series),
+            proxies: EnvironmentProxies::from_vars(|name| vars.get(name)),
+            kubernetes: vars
+                .get("KUBERNETES_SERVICE_HOST")
+                .zip(vars.get("KUBERNETES_SERVICE_PORT")),
             object_concurrency: reader.parsed("PARAPET_SCRAPE_OBJECT_CONCURRENCY", default.object_concurrency),
         };
         for (name, value) in [

@@ -47,6 +47,9 @@ pub struct TargetState {
     /// The object that holds the metadata.
     #[serde(default)]
     pub metadata: Option<String>,
+    /// Whether scrapes report the series of `extra_scrape_metrics` too, which end with the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extra_metrics: bool,
 }
 
 /// Names a set of series.

@@ -2,10 +2,12 @@
 
 use crate::error::{ConfigError, Fault};
 use crate::fields::Fields;
+use crate::http_client::Secrets;
 use crate::scrape::ScrapeJob;
 use crate::{global, scrape, sections, yaml};
 use parapet_model::{Labels, quote};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// A configuration with every default and inheritance resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,10 +57,11 @@ pub fn parse_with_variables(
     text: &str,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
-    read(text, variables).map_err(|fault| fault.in_file(path))
+    let directory = Path::new(path).parent().unwrap_or(Path::new(""));
+    read(text, directory, variables).map_err(|fault| fault.in_file(path))
 }
 
-fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config, Fault> {
+fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config, Fault> {
     let root = yaml::parse(text)?;
     let not_used = ["runtime"];
     let fields = Fields::read(
@@ -71,7 +74,11 @@ fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config
         .concat(),
         &["scrape_config_files", "remote_write", "remote_read", "tracing", "otlp"],
     )?;
-    let (mut warnings, mut secrets) = (Vec::new(), Vec::new());
+    let mut warnings = Vec::new();
+    let mut secrets = Secrets {
+        directory,
+        ranges: Vec::new(),
+    };
     let global = global::read(fields.get("global"), &mut warnings)?;
     sections::read_alerting(fields.get("alerting"), &mut warnings)?;
     let out_of_order_time_window_ms = sections::read_storage(fields.get("storage"), &mut warnings)?;
@@ -113,7 +120,10 @@ fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config
             .iter()
             .map(|(name, value)| (name.to_owned(), expand(value, variables, &mut warnings))),
     );
+    let mut secrets = secrets.ranges;
     secrets.sort_by_key(|range| range.start);
+    // An anchor that is referred to twice is one place.
+    secrets.dedup();
     Ok(Config {
         jobs,
         rule_files,

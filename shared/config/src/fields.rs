@@ -72,6 +72,19 @@ impl<'a> Fields<'a> {
         self.get(name).map(|node| node.unsigned(name)).transpose()
     }
 
+    /// A number of 0 or more.
+    pub(crate) fn float(&self, name: &str) -> Result<Option<f64>, Fault> {
+        let Some(node) = self.get(name) else { return Ok(None) };
+        let text = node.text()?;
+        match text.parse::<f64>() {
+            Ok(number) if number >= 0.0 && number.is_finite() => Ok(Some(number)),
+            _ => Err(Fault::new(
+                node.at,
+                format!("{name} must be a number from 0 up, not {}", quote(text)),
+            )),
+        }
+    }
+
     /// A duration in milliseconds.
     pub(crate) fn duration_ms(&self, name: &str) -> Result<Option<i64>, Fault> {
         self.get(name).map(Node::duration_ms).transpose()

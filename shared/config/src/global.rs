@@ -2,7 +2,7 @@
 
 use crate::error::Fault;
 use crate::fields::Fields;
-use crate::protocols::{self, EscapingScheme, ScrapeProtocol};
+use crate::protocols::{self, Names, ScrapeProtocol};
 use crate::yaml::Node;
 use parapet_model::Labels;
 
@@ -15,16 +15,18 @@ pub(crate) struct ScrapeLimits {
     pub(crate) label_name_length: u64,
     pub(crate) label_value_length: u64,
     pub(crate) targets: u64,
+    pub(crate) keep_dropped_targets: u64,
 }
 
 impl ScrapeLimits {
-    pub(crate) const FIELDS: [&'static str; 6] = [
+    pub(crate) const FIELDS: [&'static str; 7] = [
         "body_size_limit",
         "sample_limit",
         "label_limit",
         "label_name_length_limit",
         "label_value_length_limit",
         "target_limit",
+        "keep_dropped_targets",
     ];
 
     /// Reads the limits of a section; where one is 0 or absent, `inherited` stands.
@@ -44,6 +46,7 @@ impl ScrapeLimits {
             label_name_length: or("label_name_length_limit", inherited.label_name_length)?,
             label_value_length: or("label_value_length_limit", inherited.label_value_length)?,
             targets: or("target_limit", inherited.targets)?,
+            keep_dropped_targets: or("keep_dropped_targets", inherited.keep_dropped_targets)?,
         })
     }
 }
@@ -58,7 +61,8 @@ pub(crate) struct Global {
     pub(crate) external_labels: Labels,
     pub(crate) limits: ScrapeLimits,
     pub(crate) protocols: Option<Vec<ScrapeProtocol>>,
-    pub(crate) escaping: EscapingScheme,
+    pub(crate) names: Names,
+    pub(crate) histograms: Histograms,
 }
 
 impl Default for Global {
@@ -71,7 +75,8 @@ impl Default for Global {
             external_labels: Labels::empty(),
             limits: ScrapeLimits::default(),
             protocols: None,
-            escaping: EscapingScheme::default(),
+            names: Names::default(),
+            histograms: Histograms::default(),
         }
     }
 }
@@ -82,7 +87,7 @@ pub(crate) fn read(node: Option<&Node>, warnings: &mut Vec<String>) -> Result<Gl
     let Some(node) = node else {
         return Ok(global);
     };
-    let not_used = ["query_log_file", "scrape_failure_log_file", "keep_dropped_targets"];
+    let not_used = ["query_log_file", "scrape_failure_log_file"];
     let supported = [
         &[
             "scrape_interval",
@@ -94,7 +99,7 @@ pub(crate) fn read(node: Option<&Node>, warnings: &mut Vec<String>) -> Result<Gl
             "metric_name_validation_scheme",
             "metric_name_escaping_scheme",
         ][..],
-        &NATIVE_HISTOGRAM_FIELDS,
+        &Histograms::FIELDS,
         &ScrapeLimits::FIELDS,
         &not_used,
     ]
@@ -125,31 +130,38 @@ pub(crate) fn read(node: Option<&Node>, warnings: &mut Vec<String>) -> Result<Gl
         global.external_labels = labels.labels("external_labels")?;
     }
     global.limits = ScrapeLimits::read(&fields, &ScrapeLimits::default())?;
-    global.protocols = protocols::read_list(&fields, warnings)?;
-    global.escaping = protocols::read_names(&fields)?.unwrap_or_default();
-    check_native_histograms(&fields)?;
+    global.protocols = protocols::read_list(&fields)?;
+    global.names = protocols::read_names(&fields, Names::default())?;
+    global.histograms = Histograms::read(&fields, Histograms::default())?;
     Ok(global)
 }
 
-/// Fields that are accepted while they ask for nothing beyond the default.
-pub(crate) const NATIVE_HISTOGRAM_FIELDS: [&str; 4] = [
-    "scrape_native_histograms",
-    "convert_classic_histograms_to_nhcb",
-    "always_scrape_classic_histograms",
-    "extra_scrape_metrics",
-];
+/// Which forms of histograms are taken, and whether scrapes report more of themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Histograms {
+    pub(crate) native: bool,
+    pub(crate) convert_classic: bool,
+    pub(crate) always_classic: bool,
+    pub(crate) extra_metrics: bool,
+}
 
-/// Refuses what is not done yet. Classic histograms are always scraped, so asking for them is no request.
-pub(crate) fn check_native_histograms(fields: &Fields<'_>) -> Result<(), Fault> {
-    for name in NATIVE_HISTOGRAM_FIELDS {
-        if fields.boolean(name)? == Some(true) && name != "always_scrape_classic_histograms" {
-            return Err(Fault::new(
-                fields.position(name),
-                format!("{name}: true is not supported yet; remove it"),
-            ));
-        }
+impl Histograms {
+    pub(crate) const FIELDS: [&'static str; 4] = [
+        "scrape_native_histograms",
+        "convert_classic_histograms_to_nhcb",
+        "always_scrape_classic_histograms",
+        "extra_scrape_metrics",
+    ];
+
+    pub(crate) fn read(fields: &Fields<'_>, inherited: Self) -> Result<Self, Fault> {
+        let [native, convert_classic, always_classic, extra_metrics] = Self::FIELDS.map(|name| fields.boolean(name));
+        Ok(Self {
+            native: native?.unwrap_or(inherited.native),
+            convert_classic: convert_classic?.unwrap_or(inherited.convert_classic),
+            always_classic: always_classic?.unwrap_or(inherited.always_classic),
+            extra_metrics: extra_metrics?.unwrap_or(inherited.extra_metrics),
+        })
     }
-    Ok(())
 }
 
 /// Notes that a field has no effect here.

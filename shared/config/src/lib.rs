@@ -29,6 +29,7 @@
 #![warn(missing_docs)]
 
 mod config;
+mod discovery;
 mod error;
 mod fields;
 mod global;
@@ -42,8 +43,10 @@ mod target;
 mod yaml;
 
 pub use config::{Config, parse, parse_with_variables};
+pub use discovery::{
+    ConsulSd, Discovery, KubernetesAttach, KubernetesRole, KubernetesSd, KubernetesSelector, Mechanism,
+};
 pub use error::ConfigError;
-pub use http_client::Authorization;
-pub use protocols::{EscapingScheme, ScrapeProtocol};
+pub use protocols::{ScrapeProtocol, accept_header};
 pub use scrape::ScrapeJob;
-pub use target::Target;
+pub use target::{Target, TargetGroup};

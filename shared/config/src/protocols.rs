@@ -2,7 +2,7 @@
 
 use crate::error::{Fault, Position};
 use crate::fields::Fields;
-use parapet_model::quote;
+use parapet_model::{EscapingScheme, NameValidation, quote};
 
 /// A format that a target may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,14 +15,22 @@ pub enum ScrapeProtocol {
     PrometheusText1_0_0,
     /// `PrometheusText0.0.4`
     PrometheusText0_0_4,
+    /// `PrometheusProto`
+    PrometheusProto,
 }
-
-/// Known to Prometheus, not read here.
-const PROTOBUF: &str = "PrometheusProto";
 
 impl ScrapeProtocol {
     /// What is asked for where the configuration says nothing, the most wanted first.
     pub const DEFAULT: [Self; 4] = [
+        Self::OpenMetricsText1_0_0,
+        Self::OpenMetricsText0_0_1,
+        Self::PrometheusText1_0_0,
+        Self::PrometheusText0_0_4,
+    ];
+
+    /// What is asked for where native histograms are wanted, the most wanted first.
+    pub const PROTOBUF_FIRST: [Self; 5] = [
+        Self::PrometheusProto,
         Self::OpenMetricsText1_0_0,
         Self::OpenMetricsText0_0_1,
         Self::PrometheusText1_0_0,
@@ -37,6 +45,7 @@ impl ScrapeProtocol {
             Self::OpenMetricsText0_0_1 => "OpenMetricsText0.0.1",
             Self::PrometheusText1_0_0 => "PrometheusText1.0.0",
             Self::PrometheusText0_0_4 => "PrometheusText0.0.4",
+            Self::PrometheusProto => "PrometheusProto",
         }
     }
 
@@ -48,15 +57,17 @@ impl ScrapeProtocol {
             Self::OpenMetricsText0_0_1 => "application/openmetrics-text;version=0.0.1",
             Self::PrometheusText1_0_0 => "text/plain;version=1.0.0",
             Self::PrometheusText0_0_4 => "text/plain;version=0.0.4",
+            Self::PrometheusProto => {
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+            }
         }
     }
 
-    fn parse(name: &str, at: Position) -> Result<Option<Self>, Fault> {
-        if name == PROTOBUF {
-            return Ok(None);
-        }
-        let known = Self::DEFAULT.into_iter().find(|protocol| protocol.as_str() == name);
-        known.map(Some).ok_or_else(|| {
+    fn parse(name: &str, at: Position) -> Result<Self, Fault> {
+        let known = Self::PROTOBUF_FIRST
+            .into_iter()
+            .find(|protocol| protocol.as_str() == name);
+        known.ok_or_else(|| {
             let supported =
                 "OpenMetricsText0.0.1 OpenMetricsText1.0.0 PrometheusProto PrometheusText0.0.4 PrometheusText1.0.0";
             Fault::new(at, format!("unknown scrape protocol {name}, supported: [{supported}]"))
@@ -64,132 +75,124 @@ impl ScrapeProtocol {
     }
 }
 
+/// The `Accept` header of a scrape (`acceptHeader` of Prometheus): weights fall from 0.6, anything comes last.
+#[must_use]
+pub fn accept_header(protocols: &[ScrapeProtocol], escaping: EscapingScheme) -> String {
+    let mut out = String::new();
+    let mut weight = ScrapeProtocol::PROTOBUF_FIRST.len() + 1;
+    for protocol in protocols {
+        out.push_str(protocol.media_type());
+        // Only the newer text formats know how to escape names.
+        if matches!(
+            protocol,
+            ScrapeProtocol::OpenMetricsText1_0_0 | ScrapeProtocol::PrometheusText1_0_0
+        ) {
+            out.push_str(";escaping=");
+            out.push_str(escaping.as_str());
+        }
+        out.push_str(&format!(";q=0.{weight},"));
+        weight = weight.saturating_sub(1);
+    }
+    out.push_str(&format!("*/*;q=0.{weight}"));
+    out
+}
+
 /// Reads `scrape_protocols`; `None` where the field is absent.
-pub(crate) fn read_list(fields: &Fields<'_>, warnings: &mut Vec<String>) -> Result<Option<Vec<ScrapeProtocol>>, Fault> {
+pub(crate) fn read_list(fields: &Fields<'_>) -> Result<Option<Vec<ScrapeProtocol>>, Fault> {
     const NAME: &str = "scrape_protocols";
     if fields.get(NAME).is_none() {
         return Ok(None);
     }
-    let at = fields.position(NAME);
-    let items = fields.list(NAME)?;
-    let mut seen: Vec<String> = Vec::new();
     let mut out = Vec::new();
-    for item in items {
+    for item in fields.list(NAME)? {
         let name = item.text()?;
-        if seen.contains(&name.to_ascii_lowercase()) {
-            return Err(Fault::new(
-                item.at,
-                format!("duplicated protocol {name} in {NAME}; remove it"),
-            ));
+        if out
+            .iter()
+            .any(|seen: &ScrapeProtocol| seen.as_str().eq_ignore_ascii_case(name))
+        {
+            let what = format!("duplicated protocol {name} in {NAME}; remove it");
+            return Err(Fault::new(item.at, what));
         }
-        seen.push(name.to_ascii_lowercase());
-        match ScrapeProtocol::parse(name, item.at)? {
-            Some(protocol) => out.push(protocol),
-            None => warnings.push(format!(
-                "line {}: {PROTOBUF} in {NAME} is not asked for: the protobuf format is not supported yet",
-                item.at.line
-            )),
-        }
+        out.push(ScrapeProtocol::parse(name, item.at)?);
     }
-    match (items.is_empty(), out.is_empty()) {
-        (true, _) => Err(Fault::new(
-            at,
-            format!("{NAME} cannot be empty; remove it to use the default"),
-        )),
-        (false, true) => Err(Fault::new(
-            at,
-            format!("{PROTOBUF} is not supported yet; add a text format, as OpenMetricsText1.0.0"),
-        )),
-        _ => Ok(Some(out)),
+    if out.is_empty() {
+        let what = format!("{NAME} cannot be empty; remove it to use the default");
+        return Err(Fault::new(fields.position(NAME), what));
     }
+    Ok(Some(out))
 }
 
 /// Reads `fallback_scrape_protocol`.
 pub(crate) fn read_fallback(fields: &Fields<'_>) -> Result<Option<ScrapeProtocol>, Fault> {
-    const NAME: &str = "fallback_scrape_protocol";
-    let Some(node) = fields.get(NAME) else {
-        return Ok(None);
-    };
-    let name = node.text()?;
-    if name.is_empty() {
-        return Ok(None);
-    }
-    match ScrapeProtocol::parse(name, node.at)? {
-        Some(protocol) => Ok(Some(protocol)),
-        None => Err(Fault::new(
-            node.at,
-            format!("{PROTOBUF} is not supported yet as {NAME}"),
-        )),
-    }
+    let node = fields.get("fallback_scrape_protocol").filter(|node| !node.is_empty());
+    node.map(|node| ScrapeProtocol::parse(node.text()?, node.at))
+        .transpose()
 }
 
-/// How a target shall write names outside the classic character set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum EscapingScheme {
-    /// As they are.
-    #[default]
-    AllowUtf8,
-    /// Other characters as underscores.
-    Underscores,
-    /// Dots as `_dot_`.
-    Dots,
-    /// Other characters as their code.
-    Values,
+/// How names are checked, and how those outside the classic character set are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) validation: NameValidation,
+    pub(crate) escaping: EscapingScheme,
 }
 
-impl EscapingScheme {
-    /// Its name in the configuration and in the `Accept` header.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AllowUtf8 => "allow-utf-8",
-            Self::Underscores => "underscores",
-            Self::Dots => "dots",
-            Self::Values => "values",
+/// The two fields on names. A section that sets the validation alone gets the escaping that goes with it, not the
+/// inherited one.
+pub(crate) fn read_names(fields: &Fields<'_>, inherited: Names) -> Result<Names, Fault> {
+    const VALIDATION: &str = "metric_name_validation_scheme";
+    const ESCAPING: &str = "metric_name_escaping_scheme";
+    let written = match fields.text(VALIDATION)?.unwrap_or_default() {
+        "" => None,
+        "utf8" => Some(NameValidation::Utf8),
+        "legacy" => Some(NameValidation::Legacy),
+        other => {
+            let what = format!("unrecognized ValidationScheme: {}; write utf8 or legacy", quote(other));
+            return Err(Fault::new(fields.position(VALIDATION), what));
         }
+    };
+    let validation = written.unwrap_or(inherited.validation);
+    let word = fields.text(ESCAPING)?.unwrap_or_default();
+    let escaping = match (EscapingScheme::from_word(word), written) {
+        (Some(escaping), _) => escaping,
+        (None, _) if !word.is_empty() => {
+            let word = quote(word);
+            let what = format!("unknown {ESCAPING} {word}; write allow-utf-8, underscores, dots or values");
+            return Err(Fault::new(fields.position(ESCAPING), what));
+        }
+        (None, None) => inherited.escaping,
+        (None, Some(NameValidation::Legacy)) => EscapingScheme::Underscores,
+        (None, Some(NameValidation::Utf8)) => EscapingScheme::AllowUtf8,
+    };
+    if (validation, escaping) == (NameValidation::Legacy, EscapingScheme::AllowUtf8) {
+        let what = "utf8 metric names requested but validation scheme is not set to UTF8; write underscores, dots or \
+                    values, or metric_name_validation_scheme: utf8";
+        return Err(Fault::new(fields.position(ESCAPING), what));
     }
+    Ok(Names { validation, escaping })
 }
 
-/// The two fields on metric names: how they are checked and how they are asked for.
-pub(crate) fn read_names(fields: &Fields<'_>) -> Result<Option<EscapingScheme>, Fault> {
-    if let Some(node) = fields.get("metric_name_validation_scheme") {
-        match node.text()? {
-            "" | "utf8" => {}
-            "legacy" => {
-                return Err(Fault::new(
-                    node.at,
-                    "metric_name_validation_scheme \"legacy\" is not supported yet; write utf8, and \
-                     metric_name_escaping_scheme: underscores to have classic names",
-                ));
-            }
-            other => {
-                let other = quote(other);
-                return Err(Fault::new(
-                    node.at,
-                    format!("unrecognized ValidationScheme: {other}; write utf8"),
-                ));
-            }
-        }
-    }
-    let Some(node) = fields.get("metric_name_escaping_scheme") else {
-        return Ok(None);
-    };
-    let name = node.text()?;
-    let all = [
-        EscapingScheme::AllowUtf8,
-        EscapingScheme::Underscores,
-        EscapingScheme::Dots,
-        EscapingScheme::Values,
-    ];
-    match all.into_iter().find(|scheme| scheme.as_str() == name) {
-        Some(scheme) => Ok(Some(scheme)),
-        None if name.is_empty() => Ok(None),
-        None => Err(Fault::new(
-            node.at,
-            format!(
-                "unknown metric_name_escaping_scheme {}; write allow-utf-8, underscores, dots or values",
-                quote(name)
-            ),
-        )),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_what_prometheus_accepts() {
+        assert_eq!(
+            accept_header(&ScrapeProtocol::DEFAULT, EscapingScheme::AllowUtf8),
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+             application/openmetrics-text;version=0.0.1;q=0.5,\
+             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+        );
+        assert_eq!(
+            accept_header(&ScrapeProtocol::PROTOBUF_FIRST, EscapingScheme::Underscores),
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+             application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5,\
+             application/openmetrics-text;version=0.0.1;q=0.4,\
+             text/plain;version=1.0.0;escaping=underscores;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+        );
+        assert_eq!(
+            accept_header(&[ScrapeProtocol::PrometheusText0_0_4], EscapingScheme::Dots),
+            "text/plain;version=0.0.4;q=0.6,*/*;q=0.5"
+        );
     }
 }

@@ -3,15 +3,21 @@
 use crate::error::Fault;
 use crate::fields::Fields;
 use crate::yaml::{Node, Value};
-use parapet_model::quote;
+use parapet_model::{NameValidation, quote};
 use parapet_relabel as relabel;
 
 /// Reads a list of rules; `kind` is what Prometheus calls them in its messages.
-pub(crate) fn read(fields: &Fields<'_>, name: &str, kind: &str) -> Result<Vec<relabel::Rule>, Fault> {
-    fields.list(name)?.iter().map(|node| rule(node, name, kind)).collect()
+pub(crate) fn read(
+    fields: &Fields<'_>,
+    name: &str,
+    kind: &str,
+    names: NameValidation,
+) -> Result<Vec<relabel::Rule>, Fault> {
+    let rules = fields.list(name)?.iter();
+    rules.map(|node| rule(node, name, kind, names)).collect()
 }
 
-fn rule(node: &Node, section: &str, kind: &str) -> Result<relabel::Rule, Fault> {
+fn rule(node: &Node, section: &str, kind: &str, validation: NameValidation) -> Result<relabel::Rule, Fault> {
     if matches!(node.value, Value::Null) {
         return Err(Fault::new(
             node.at,
@@ -35,7 +41,7 @@ fn rule(node: &Node, section: &str, kind: &str) -> Result<relabel::Rule, Fault> 
     let mut source_labels = Vec::new();
     for label in fields.list("source_labels")? {
         let name = label.text()?;
-        if name.is_empty() {
+        if !validation.is_label_name(name) {
             return Err(Fault::new(
                 label.at,
                 format!("{} is not a valid label name", quote(name)),
@@ -52,6 +58,5 @@ fn rule(node: &Node, section: &str, kind: &str) -> Result<relabel::Rule, Fault> 
         replacement: text("replacement", default.replacement)?,
         action: text("action", default.action)?,
     };
-    relabel::Rule::new(written, relabel::Names::Utf8)
-        .map_err(|error| Fault::new(fields.position(error.field), error.reason))
+    relabel::Rule::new(written, validation).map_err(|error| Fault::new(fields.position(error.field), error.reason))
 }

@@ -1,17 +1,18 @@
 //! `scrape_configs`: jobs with everything resolved.
 
+use crate::discovery::{self, Discovery};
 use crate::error::Fault;
 use crate::fields::Fields;
-use crate::global::{self, Global, NATIVE_HISTOGRAM_FIELDS, ScrapeLimits};
-use crate::http_client::{self, Authorization};
-use crate::protocols::{self, EscapingScheme, ScrapeProtocol};
-use crate::target::Target;
+use crate::global::{self, Global, Histograms, ScrapeLimits};
+use crate::http_client::{self, Secrets};
+use crate::protocols::{self, ScrapeProtocol};
+use crate::target::{self, Resolved, Target, TargetDefaults, TargetGroup};
 use crate::yaml::{Node, Value};
 use crate::{relabel, static_configs};
-use parapet_model::{Labels, quote};
+use parapet_http_client::HttpClient;
+use parapet_model::{EscapingScheme, Labels, NameValidation, format_duration_ms, quote};
 use parapet_relabel::Rule;
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, HashSet};
 
 /// A job: what to scrape, how often and how. Limits of 0 are none.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,21 +53,45 @@ pub struct ScrapeJob {
     pub protocols: Vec<ScrapeProtocol>,
     /// The format of an answer that does not say what it is.
     pub fallback_protocol: Option<ScrapeProtocol>,
+    /// Which names of metrics and labels are valid.
+    pub name_validation: NameValidation,
     /// How names outside the classic character set are asked for.
     pub escaping: EscapingScheme,
-    /// How requests authenticate.
-    pub authorization: Option<Authorization>,
+    /// Whether native histograms are taken; a histogram that has a classic form too is read as that otherwise.
+    pub native_histograms: bool,
+    /// Whether classic histograms are stored as native ones with custom buckets.
+    pub convert_classic_histograms: bool,
+    /// Whether classic histograms are stored too where they are stored as native ones.
+    pub classic_histograms: bool,
+    /// The most buckets of a native histogram: its resolution is halved until they fit.
+    pub native_histogram_bucket_limit: u64,
+    /// The least factor by which bounds of a native histogram grow: finer ones are made coarser. 0 asks for nothing.
+    pub native_histogram_min_bucket_factor: f64,
+    /// Whether scrapes report their timeout, sample limit and body size too.
+    pub extra_metrics: bool,
+    /// How requests authenticate and which way they take.
+    pub http: HttpClient,
     /// Rules for the labels of targets; `targets` are what they leave.
     pub relabel: Vec<Rule>,
     /// Rules for the labels of scraped series, before they are stored.
     pub metric_relabel: Vec<Rule>,
+    /// Where further targets are found.
+    pub discoveries: Vec<Discovery>,
+    /// `static_configs`.
+    pub static_groups: Vec<TargetGroup>,
     /// The targets, without repeats.
     pub targets: Vec<Target>,
-    /// The labels of targets that `relabel` dropped, as they were before.
+    /// The labels of targets that `relabel` dropped, as they were before; no more than `keep_dropped_targets`.
     pub dropped_targets: Vec<Labels>,
+    /// How many targets `relabel` dropped.
+    pub dropped_targets_count: u64,
+    /// What of the discovered is no target: the labels as they were before `relabel`, and why.
+    pub faulty_targets: Vec<(Labels, String)>,
+    /// How many dropped targets are remembered.
+    pub keep_dropped_targets: u64,
 }
 
-const SUPPORTED: [&str; 17] = [
+const SUPPORTED: [&str; 19] = [
     "job_name",
     "static_configs",
     "relabel_configs",
@@ -84,21 +109,17 @@ const SUPPORTED: [&str; 17] = [
     "fallback_scrape_protocol",
     "metric_name_validation_scheme",
     "metric_name_escaping_scheme",
-];
-
-/// Fields that have no effect here.
-const NOT_USED: [&str; 4] = [
-    "scrape_failure_log_file",
-    "keep_dropped_targets",
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
 ];
 
-/// Every way of discovery of Prometheus 3 but `static`.
-const DISCOVERY: [&str; 36] = [
+/// Fields that have no effect here.
+const NOT_USED: [&str; 1] = ["scrape_failure_log_file"];
+
+/// Every other way of discovery of Prometheus 3.
+const DISCOVERY: [&str; 32] = [
     "aws_sd_configs",
     "azure_sd_configs",
-    "consul_sd_configs",
     "digitalocean_sd_configs",
     "dns_sd_configs",
     "docker_sd_configs",
@@ -107,12 +128,9 @@ const DISCOVERY: [&str; 36] = [
     "ecs_sd_configs",
     "elasticache_sd_configs",
     "eureka_sd_configs",
-    "file_sd_configs",
     "gce_sd_configs",
     "hetzner_sd_configs",
-    "http_sd_configs",
     "ionos_sd_configs",
-    "kubernetes_sd_configs",
     "kuma_sd_configs",
     "lightsail_sd_configs",
     "linode_sd_configs",
@@ -135,14 +153,14 @@ const DISCOVERY: [&str; 36] = [
 ];
 
 /// Shorter intervals cannot be kept by queues whose delays are whole seconds.
-const MIN_INTERVAL_MS: i64 = 1_000;
+pub(crate) const MIN_INTERVAL_MS: i64 = 1_000;
 
 /// Reads one element of `scrape_configs`.
 pub(crate) fn read(
     node: &Node,
     global: &Global,
     warnings: &mut Vec<String>,
-    secrets: &mut Vec<Range<usize>>,
+    secrets: &mut Secrets<'_>,
 ) -> Result<ScrapeJob, Fault> {
     if matches!(node.value, Value::Null) {
         return Err(Fault::new(
@@ -153,13 +171,13 @@ pub(crate) fn read(
     let supported = [
         &SUPPORTED[..],
         &ScrapeLimits::FIELDS,
-        &NATIVE_HISTOGRAM_FIELDS,
+        &Histograms::FIELDS,
         &NOT_USED,
-        &http_client::SUPPORTED,
+        &http_client::FIELDS,
+        &discovery::FIELDS,
     ]
     .concat();
-    let unsupported = [&DISCOVERY[..], &http_client::UNSUPPORTED].concat();
-    let fields = Fields::read(node, "scrape_configs", &supported, &unsupported)?;
+    let fields = Fields::read(node, "scrape_configs", &supported, &DISCOVERY)?;
     let name = fields.text("job_name")?.unwrap_or_default();
     if name.is_empty() {
         return Err(Fault::new(
@@ -170,7 +188,8 @@ pub(crate) fn read(
     for field in NOT_USED {
         global::warn_not_used(&fields, &format!("job {}", quote(name)), field, warnings);
     }
-    global::check_native_histograms(&fields)?;
+    let histograms = Histograms::read(&fields, global.histograms)?;
+    let names = protocols::read_names(&fields, global.names)?;
     let (interval_ms, timeout_ms) = times(&fields, name, global)?;
     let limits = ScrapeLimits::read(&fields, &global.limits)?;
     let scheme = fields
@@ -204,19 +223,78 @@ pub(crate) fn read(
         label_name_length_limit: limits.label_name_length,
         label_value_length_limit: limits.label_value_length,
         target_limit: limits.targets,
-        protocols: protocols::read_list(&fields, warnings)?
+        protocols: protocols::read_list(&fields)?
             .or_else(|| global.protocols.clone())
-            .unwrap_or_else(|| ScrapeProtocol::DEFAULT.to_vec()),
+            .unwrap_or_else(|| {
+                if histograms.native {
+                    ScrapeProtocol::PROTOBUF_FIRST.to_vec()
+                } else {
+                    ScrapeProtocol::DEFAULT.to_vec()
+                }
+            }),
         fallback_protocol: protocols::read_fallback(&fields)?,
-        escaping: protocols::read_names(&fields)?.unwrap_or(global.escaping),
-        authorization: http_client::read_authorization(&fields, secrets)?,
-        relabel: relabel::read(&fields, "relabel_configs", "target")?,
-        metric_relabel: relabel::read(&fields, "metric_relabel_configs", "metric")?,
+        name_validation: names.validation,
+        escaping: names.escaping,
+        native_histograms: histograms.native,
+        convert_classic_histograms: histograms.convert_classic,
+        classic_histograms: histograms.always_classic,
+        native_histogram_bucket_limit: fields.unsigned("native_histogram_bucket_limit")?.unwrap_or_default(),
+        native_histogram_min_bucket_factor: fields.float("native_histogram_min_bucket_factor")?.unwrap_or_default(),
+        extra_metrics: histograms.extra_metrics,
+        http: http_client::read(&fields, secrets)?,
+        relabel: relabel::read(&fields, "relabel_configs", "target", names.validation)?,
+        metric_relabel: relabel::read(&fields, "metric_relabel_configs", "metric", names.validation)?,
+        discoveries: discovery::read(&fields, name, secrets)?,
+        static_groups: Vec::new(),
         targets: Vec::new(),
         dropped_targets: Vec::new(),
+        dropped_targets_count: 0,
+        faulty_targets: Vec::new(),
+        keep_dropped_targets: limits.keep_dropped_targets,
     };
-    static_configs::read(&fields, &mut job, warnings)?;
+    job.static_groups = static_configs::read(&fields)?;
+    let groups = std::mem::take(&mut job.static_groups);
+    job.set_targets(&groups);
+    job.static_groups = groups;
+    static_configs::check(&fields, &job, warnings)?;
     Ok(job)
+}
+
+impl ScrapeJob {
+    /// Makes targets of groups, in the place of those that the job had: what the rules leave of them, each once
+    /// (`targetsFromGroup` of Prometheus). What relabelling made of a target is the target's fault, not the job's.
+    pub fn set_targets<'g>(&mut self, groups: impl IntoIterator<Item = &'g TargetGroup>) {
+        let (mut kept, mut dropped, mut faulty, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
+        let (mut dropped_count, keep) = (0, self.keep_dropped_targets);
+        let defaults = TargetDefaults {
+            job: &self.name,
+            scheme: &self.scheme,
+            metrics_path: &self.metrics_path,
+            params: &self.params,
+            interval: format_duration_ms(self.interval_ms),
+            timeout: format_duration_ms(self.timeout_ms),
+            relabel: &self.relabel,
+        };
+        for group in groups {
+            for own in &group.targets {
+                let labels = target::discovered_labels(own, &group.labels, &defaults);
+                match target::resolve(&labels, &defaults) {
+                    // As in Prometheus, the same target twice is one.
+                    Ok(Resolved::Kept(target)) if seen.insert(target.identity) => kept.push(*target),
+                    Ok(Resolved::Kept(_)) => {}
+                    Ok(Resolved::Dropped) => {
+                        dropped_count += 1;
+                        if keep == 0 || dropped_count <= keep {
+                            dropped.push(labels);
+                        }
+                    }
+                    Err(what) => faulty.push((labels, what)),
+                }
+            }
+        }
+        (self.targets, self.dropped_targets, self.faulty_targets) = (kept, dropped, faulty);
+        self.dropped_targets_count = dropped_count;
+    }
 }
 
 /// Interval and timeout, milliseconds.

@@ -1,69 +1,68 @@
-//! `static_configs`: the targets that a configuration names, after `relabel_configs`.
+//! `static_configs`: the targets that a configuration names.
 
 use crate::error::Fault;
 use crate::fields::Fields;
 use crate::scrape::ScrapeJob;
-use crate::target::{self, Resolved, TargetDefaults};
+use crate::target::TargetGroup;
 use crate::yaml::Value;
-use parapet_model::{Labels, format_duration_ms, quote};
-use std::collections::HashSet;
+use parapet_model::{Labels, quote};
 
-/// Labels that the section may not set itself.
-const RESERVED: [&str; 4] = [
-    "__scrape_interval__",
-    "__scrape_timeout__",
-    "__address__",
-    "__unix_socket__",
-];
+const SECTION: &str = "static_configs";
 
-/// Adds the targets of the section to the job, those kept and those dropped.
-pub(crate) fn read(fields: &Fields<'_>, job: &mut ScrapeJob, warnings: &mut Vec<String>) -> Result<(), Fault> {
-    let (mut kept, mut dropped, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    let defaults = TargetDefaults {
-        job: &job.name,
-        scheme: &job.scheme,
-        metrics_path: &job.metrics_path,
-        params: &job.params,
-        interval: format_duration_ms(job.interval_ms),
-        timeout: format_duration_ms(job.timeout_ms),
-        relabel: &job.relabel,
-    };
-    for group in fields.list("static_configs")? {
+/// Reads the section.
+pub(crate) fn read(fields: &Fields<'_>) -> Result<Vec<TargetGroup>, Fault> {
+    let mut groups = Vec::new();
+    for (index, group) in fields.list(SECTION)?.iter().enumerate() {
         if matches!(group.value, Value::Null) {
-            return Err(Fault::new(
-                group.at,
-                "empty or null section in static_configs; remove it",
-            ));
+            let what = "empty or null section in static_configs; remove it";
+            return Err(Fault::new(group.at, what));
         }
-        let group = Fields::read(group, "static_configs", &["targets", "labels"], &[])?;
+        let group = Fields::read(group, SECTION, &["targets", "labels"], &[])?;
         let labels = match group.get("labels") {
             Some(node) => node.labels("labels")?,
             None => Labels::empty(),
         };
-        if let Some(name) = RESERVED.into_iter().find(|name| labels.get(name).is_some()) {
-            let at = group.position("labels");
-            return Err(Fault::new(
-                at,
-                format!("label {name} in static_configs is not supported yet"),
-            ));
+        if labels.get("__unix_socket__").is_some() {
+            let what = "label __unix_socket__ in static_configs is not supported yet";
+            return Err(Fault::new(group.position("labels"), what));
         }
+        let addresses = group.list("targets")?.iter().map(|address| {
+            let address = address.text()?;
+            Ok(Labels::from_pairs([("__address__", address)]))
+        });
+        groups.push(TargetGroup {
+            source: index.to_string(),
+            targets: addresses.collect::<Result<_, Fault>>()?,
+            labels,
+        });
+    }
+    Ok(groups)
+}
+
+/// Says what is no target. Without rules it is a fault of the file, as in Prometheus.
+pub(crate) fn check(fields: &Fields<'_>, job: &ScrapeJob, warnings: &mut Vec<String>) -> Result<(), Fault> {
+    let mut faulty = job.faulty_targets.iter();
+    let Some(mut fault) = faulty.next() else { return Ok(()) };
+    for group in fields.list(SECTION)? {
+        let group = Fields::read(group, SECTION, &["targets", "labels"], &[])?;
         for address in group.list("targets")? {
-            match target::resolve(address.text()?, &labels, &defaults) {
-                // As in Prometheus, the same target twice is one.
-                Ok(Resolved::Kept(target)) if seen.insert(target.identity) => kept.push(*target),
-                Ok(Resolved::Kept(_)) => {}
-                Ok(Resolved::Dropped(labels)) => dropped.push(labels),
-                // As in Prometheus, what relabelling made of a target is the target's fault, not the file's.
-                Err(what) if !job.relabel.is_empty() => warnings.push(format!(
-                    "line {}: target {} is left out after relabelling: {what}",
-                    address.at.line,
-                    quote(address.text()?)
-                )),
-                Err(what) => return Err(Fault::new(address.at, what)),
+            let (labels, what) = fault;
+            if labels.get("__address__").unwrap_or_default() != address.text()? {
+                continue;
+            }
+            if job.relabel.is_empty() {
+                return Err(Fault::new(address.at, what.clone()));
+            }
+            warnings.push(format!(
+                "line {}: target {} is left out after relabelling: {what}",
+                address.at.line,
+                quote(address.text()?)
+            ));
+            match faulty.next() {
+                Some(next) => fault = next,
+                None => return Ok(()),
             }
         }
     }
-    job.targets = kept;
-    job.dropped_targets = dropped;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A target: where it is scraped and which labels its series get (`PopulateLabels` of Prometheus).
 
-use parapet_model::{Labels, LabelsBuilder, quote};
+use crate::scrape::MIN_INTERVAL_MS;
+use parapet_model::{Labels, LabelsBuilder, parse_duration_ms, quote};
 use parapet_relabel::Rule;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,6 +15,10 @@ pub struct Target {
     pub labels: Labels,
     /// All labels before any were dropped, `__address__` and the like included: `discoveredLabels` of the API.
     pub discovered_labels: Labels,
+    /// Milliseconds between its scrapes: the job's, or its own (`__scrape_interval__`).
+    pub interval_ms: i64,
+    /// Milliseconds that a scrape may take, at most the interval.
+    pub timeout_ms: i64,
     /// Stable over runs and versions: the hash of job, labels and URL.
     pub identity: u64,
 }
@@ -30,18 +35,30 @@ pub(crate) struct TargetDefaults<'a> {
     pub(crate) relabel: &'a [Rule],
 }
 
+/// Targets that belong together, as discovery finds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetGroup {
+    /// What tells it from the others of the same discovery.
+    pub source: String,
+    /// Labels of each target, `__address__` among them.
+    pub targets: Vec<Labels>,
+    /// Labels that all of them have, unless they have such a label of their own.
+    pub labels: Labels,
+}
+
 /// What became of a target under the job's rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Resolved {
     Kept(Box<Target>),
-    /// With the labels that it had before.
-    Dropped(Labels),
+    Dropped,
 }
 
-/// Builds a target; labels of its group win over what the job says, and rules over both.
-pub(crate) fn resolve(address: &str, group: &Labels, defaults: &TargetDefaults<'_>) -> Result<Resolved, String> {
+/// The labels of a target before the rules: its own win over those of its group, and both over what the job says.
+pub(crate) fn discovered_labels(own: &Labels, group: &Labels, defaults: &TargetDefaults<'_>) -> Labels {
     let mut labels = LabelsBuilder::from(group);
-    labels.set("__address__", address);
+    for (name, value) in own {
+        labels.set(name, value);
+    }
     let mut default = |name: &str, value: &str| {
         if labels.get(name).is_none_or(str::is_empty) {
             labels.set(name, value);
@@ -57,22 +74,20 @@ pub(crate) fn resolve(address: &str, group: &Labels, defaults: &TargetDefaults<'
             default(&format!("__param_{name}"), value);
         }
     }
-    let discovered_labels = labels.build();
-    let Some(relabelled) = parapet_relabel::process(&discovered_labels, defaults.relabel) else {
-        return Ok(Resolved::Dropped(discovered_labels));
+    labels.build()
+}
+
+/// Builds a target.
+///
+/// # Errors
+/// Why the labels that the rules leave are no target.
+pub(crate) fn resolve(discovered: &Labels, defaults: &TargetDefaults<'_>) -> Result<Resolved, String> {
+    let Some(relabelled) = parapet_relabel::process(discovered, defaults.relabel) else {
+        return Ok(Resolved::Dropped);
     };
     let address = relabelled.get("__address__").unwrap_or_default();
     check_address(address)?;
-    for (name, only) in [
-        ("__scrape_interval__", &defaults.interval),
-        ("__scrape_timeout__", &defaults.timeout),
-    ] {
-        if relabelled.get(name) != Some(only) {
-            return Err(format!(
-                "{name} of its own is not supported yet; give it a job of its own"
-            ));
-        }
-    }
+    let (interval_ms, timeout_ms) = times(&relabelled)?;
     let all = relabelled.with("instance", relabelled.get("instance").unwrap_or(address));
     let all = all.without(|name| name.starts_with("__meta_"));
     let scheme = all.get("__scheme__").unwrap_or_default();
@@ -85,9 +100,37 @@ pub(crate) fn resolve(address: &str, group: &Labels, defaults: &TargetDefaults<'
     Ok(Resolved::Kept(Box::new(Target {
         url,
         labels: public,
-        discovered_labels,
+        discovered_labels: discovered.clone(),
+        interval_ms,
+        timeout_ms,
         identity,
     })))
+}
+
+/// Interval and timeout of a target, milliseconds.
+fn times(labels: &Labels) -> Result<(i64, i64), String> {
+    let time = |what: &str, name: &str| {
+        let text = labels.get(name).unwrap_or_default();
+        let ms = parse_duration_ms(text).map_err(|error| format!("error parsing scrape {what}: {error}"))?;
+        match ms {
+            0 => Err(format!("scrape {what} cannot be 0")),
+            ms => Ok(ms),
+        }
+    };
+    let interval_ms = time("interval", "__scrape_interval__")?;
+    let timeout_ms = time("timeout", "__scrape_timeout__")?;
+    if interval_ms < MIN_INTERVAL_MS {
+        return Err("scrape interval is under a second, which is not supported".to_owned());
+    }
+    if timeout_ms > interval_ms {
+        let shown = |name| quote(labels.get(name).unwrap_or_default());
+        return Err(format!(
+            "scrape timeout cannot be greater than scrape interval ({} > {})",
+            shown("__scrape_timeout__"),
+            shown("__scrape_interval__")
+        ));
+    }
+    Ok((interval_ms, timeout_ms))
 }
 
 /// Whether an address is `host` or `host:port`.
@@ -189,9 +232,11 @@ mod tests {
             timeout: "10s".into(),
             relabel: &[],
         };
-        match resolve(address, &Labels::from_pairs(group.iter().copied()), &defaults)? {
+        let own = Labels::from_pairs([("__address__", address)]);
+        let labels = discovered_labels(&own, &Labels::from_pairs(group.iter().copied()), &defaults);
+        match resolve(&labels, &defaults)? {
             Resolved::Kept(target) => Ok(*target),
-            Resolved::Dropped(labels) => panic!("{labels} is dropped"),
+            Resolved::Dropped => panic!("{labels} is dropped"),
         }
     }
 
@@ -220,6 +265,39 @@ mod tests {
         );
         assert_eq!(special.discovered_labels.get("__meta_x"), Some("y"));
         assert_ne!(plain.identity, special.identity);
+    }
+
+    #[test]
+    fn targets_may_have_times_of_their_own() {
+        let own = |interval, timeout| {
+            let target = target(
+                "a",
+                &[("__scrape_interval__", interval), ("__scrape_timeout__", timeout)],
+            )?;
+            Ok::<_, String>((target.interval_ms, target.timeout_ms))
+        };
+        assert_eq!(own("1m30s", "20s"), Ok((90_000, 20_000)));
+        assert_eq!(own("", ""), Ok((15_000, 10_000)));
+        for (interval, timeout, want) in [
+            (
+                "10s",
+                "20s",
+                "scrape timeout cannot be greater than scrape interval (\"20s\" > \"10s\")",
+            ),
+            ("0s", "1s", "scrape interval cannot be 0"),
+            (
+                "soon",
+                "1s",
+                "error parsing scrape interval: not a valid duration string: \"soon\"",
+            ),
+            (
+                "500ms",
+                "100ms",
+                "scrape interval is under a second, which is not supported",
+            ),
+        ] {
+            assert_eq!(own(interval, timeout), Err(want.to_owned()));
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What the errors say, and where.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use parapet_config::{Authorization, EscapingScheme, ScrapeProtocol, parse};
+use parapet_config::{ScrapeProtocol, parse};
+use parapet_http_client::{Reference, SecretSource};
+use parapet_model::EscapingScheme;
 
 fn error(text: &str) -> String {
     parse("p.yml", text).unwrap_err().to_string()
@@ -55,12 +57,32 @@ fn says_file_line_column_what_and_what_to_write() {
             r#"p.yml:4:26: unknown field "target_labels" in relabel_configs; did you mean "target_label"?"#,
         ),
         (
-            "scrape_configs:\n- job_name: a\n  kubernetes_sd_configs: [{role: pod}]\n",
-            r#"p.yml:3:3: "kubernetes_sd_configs" in scrape_configs is not supported yet; remove it"#,
+            "scrape_configs:\n- job_name: a\n  azure_sd_configs: [{port: 80}]\n",
+            r#"p.yml:3:3: "azure_sd_configs" in scrape_configs is not supported yet; remove it"#,
         ),
         (
-            "scrape_configs:\n- job_name: a\n  basic_auth:\n    username: x\n    password_file: y\n",
-            r#"p.yml:5:5: "password_file" in basic_auth is not supported yet; remove it"#,
+            "scrape_configs:\n- job_name: a\n  basic_auth:\n    username: x\n    password: z\n    password_file: y\n",
+            "p.yml:6:5: at most one of basic_auth password & password_file must be configured; remove one",
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  tls_config: {min_version: TLS11}\n",
+            "p.yml:3:16: TLS11 is not supported, TLS 1.2 is the oldest; write TLS12 or TLS13",
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  tls_config: {cert_file: c}\n",
+            "p.yml:3:15: exactly one of key or key_file must be configured when a client certificate is configured",
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  http_headers:\n    User-Agent: {values: [x]}\n",
+            "p.yml:4:5: setting header \"User-Agent\" is not allowed",
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  proxy_from_environment: true\n  proxy_url: http://p\n",
+            "p.yml:4:3: if proxy_from_environment is configured, proxy_url must not be configured",
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  oauth2: {client_id: x}\n",
+            "p.yml:3:11: oauth2 token_url must be configured",
         ),
         (
             "scrape_configs:\n- job_name: a\n  static_configs:\n  - targets:\n    - 'http://b:80/metrics'\n",
@@ -162,22 +184,67 @@ scrape_configs:
         b.targets[0].url,
         "https://host/federate?match%5B%5D=%7Bjob%3D%22x%22%7D&match%5B%5D=y"
     );
-    assert_eq!(b.protocols, [ScrapeProtocol::PrometheusText1_0_0]);
-    assert_eq!(b.escaping, EscapingScheme::Underscores);
     assert_eq!(
-        b.authorization,
-        Some(Authorization::Basic {
-            username: "u".into(),
-            password: "hush".into()
-        })
+        b.protocols,
+        [ScrapeProtocol::PrometheusProto, ScrapeProtocol::PrometheusText1_0_0]
     );
+    assert_eq!(b.escaping, EscapingScheme::Underscores);
+    let basic = b.http.basic_auth.as_ref().unwrap();
+    assert_eq!((basic.0.text(), basic.1.text()), (Some("u"), Some("hush")));
     assert!(!format!("{b:?}").contains("hush"));
     assert_eq!(config.evaluation_interval_ms, 15_000);
     assert_eq!(config.external_labels.to_string(), r#"{build="1.0", region="eu"}"#);
     assert_eq!(config.rule_files, ["rules/*.yml"]);
-    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     assert!(config.to_yaml().contains("password: <secret>}"));
     assert!(!config.to_yaml().contains("hush"));
+}
+
+#[test]
+fn the_http_client_of_a_job() {
+    let text = r#"
+scrape_configs:
+  - job_name: a
+    follow_redirects: false
+    enable_http2: false
+    proxy_url: http://u:p@proxy:3128
+    no_proxy: internal
+    proxy_connect_header: {X-Token: [t0ken]}
+    oauth2: {client_id: id, client_secret: s3cret, token_url: "https://t/", scopes: [a, b], endpoint_params: {k: v}}
+    tls_config: {ca_file: ca.pem, cert_file: /abs/c.pem, key: k3y, server_name: s, insecure_skip_verify: true, max_version: TLS12}
+    http_headers: {X-One: {values: [v], secrets: [h1dden], files: [f]}}
+  - job_name: b
+    bearer_token_file: token
+"#;
+    let config = parse("dir/p.yml", text).unwrap();
+    let [a, b] = config.jobs.as_slice() else { panic!() };
+    let transport = &a.http.transport;
+    assert!(!transport.follow_redirects && !transport.enable_http2);
+    assert_eq!(transport.no_proxy, "internal");
+    let file = |path: &str| SecretSource::Kept(Reference::File(path.to_owned()));
+    assert_eq!(transport.tls.ca, Some(file("dir/ca.pem")));
+    assert_eq!(
+        transport.tls.identity,
+        Some((file("/abs/c.pem"), SecretSource::new("k3y")))
+    );
+    assert_eq!(
+        (transport.tls.server_name.as_str(), transport.tls.max_version.as_str()),
+        ("s", "TLS12")
+    );
+    let headers: Vec<_> = a.http.headers.iter().map(|(_, value)| value.clone()).collect();
+    assert_eq!(
+        headers,
+        [SecretSource::new("v"), SecretSource::new("h1dden"), file("dir/f")]
+    );
+    let oauth2 = a.http.oauth2.as_ref().unwrap();
+    assert_eq!((oauth2.scopes.len(), oauth2.endpoint_params["k"].as_str()), (2, "v"));
+    assert_eq!(b.http.authorization, Some(("Bearer".to_owned(), file("dir/token"))));
+    for secret in ["t0ken", "s3cret", "k3y", "h1dden", "u:p@"] {
+        assert!(
+            !config.to_yaml().contains(secret) && !format!("{config:?}").contains(secret),
+            "{secret}"
+        );
+    }
 }
 
 #[test]

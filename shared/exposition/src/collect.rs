@@ -1,10 +1,10 @@
 //! A whole body at once, and which series belong to which family.
 
 use crate::error::ParseError;
-use crate::format::Format;
-use crate::parser::{Entry, Limits, Parser};
-use parapet_model::{Labels, MetricType};
+use crate::parser::{Entry, Parser};
+use parapet_model::{Labels, MetricType, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A body as data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,7 +23,7 @@ pub struct ParsedSeries {
     /// The kind of its family.
     pub kind: MetricType,
     /// The value.
-    pub value: f64,
+    pub value: Value,
     /// The time that the target gave, milliseconds.
     pub timestamp_ms: Option<i64>,
 }
@@ -39,45 +39,52 @@ pub struct Metadata {
     pub unit: String,
 }
 
-/// Reads a whole body.
+/// Reads a whole body, or what is left of it.
 ///
 /// # Errors
 /// [`ParseError`] at the first fault, a repeated label name included.
-pub fn collect(body: &[u8], format: Format, limits: &Limits) -> Result<Exposition, ParseError> {
-    let mut parser = Parser::new(body, format, limits);
+pub fn collect(mut parser: Parser<'_>) -> Result<Exposition, ParseError> {
     let mut out = Exposition::default();
     let mut tracker = FamilyTracker::default();
-    loop {
-        let fault = match parser.next_entry()? {
-            None => return Ok(out),
-            Some(Entry::Series(series)) => match series.to_labels() {
-                Ok(labels) => {
-                    out.series.push(ParsedSeries {
-                        kind: tracker.kind_of(&series.name),
-                        labels,
-                        value: series.value,
-                        timestamp_ms: series.timestamp_ms,
-                    });
-                    continue;
-                }
-                Err(name) => format!("label name {name:?} is not unique: invalid sample"),
-            },
-            Some(entry) => {
+    while let Some(entry) = parser.next_entry()? {
+        let (labels, name, value, timestamp_ms) = match entry {
+            Entry::Series(series) => {
+                let value = Value::Float(series.value);
+                (series.to_labels(), series.name, value, series.timestamp_ms)
+            }
+            Entry::Histogram(series) => {
+                let labels = series.to_labels();
+                let value = Value::Histogram(Arc::new(series.histogram));
+                (labels, series.name, value, series.timestamp_ms)
+            }
+            entry => {
                 tracker.note(&entry);
-                match entry {
-                    Entry::Type { family, kind } => out.metadata.entry(family.to_owned()).or_default().kind = kind,
-                    Entry::Help { family, text } => {
-                        out.metadata.entry(family.to_owned()).or_default().help = text.into_owned();
-                    }
-                    Entry::Unit { family, unit } => {
-                        out.metadata.entry(family.to_owned()).or_default().unit = unit.to_owned();
-                    }
-                    _ => {}
-                }
+                Metadata::note(&mut out.metadata, entry);
                 continue;
             }
         };
-        return Err(parser.cursor.error(fault));
+        match labels {
+            Ok(labels) => out.series.push(ParsedSeries {
+                kind: tracker.kind_of(&name),
+                labels,
+                value,
+                timestamp_ms,
+            }),
+            Err(name) => return Err(parser.error(format!("label name {name:?} is not unique: invalid sample"))),
+        }
+    }
+    Ok(out)
+}
+
+impl Metadata {
+    /// Takes note of what an entry says of its family; a sample says nothing.
+    pub fn note(all: &mut BTreeMap<String, Self>, entry: Entry<'_, '_>) {
+        match entry {
+            Entry::Type { family, kind } => all.entry(family.to_owned()).or_default().kind = kind,
+            Entry::Help { family, text } => all.entry(family.to_owned()).or_default().help = text.into_owned(),
+            Entry::Unit { family, unit } => all.entry(family.to_owned()).or_default().unit = unit.to_owned(),
+            Entry::Series(_) | Entry::Histogram(_) | Entry::Comment(_) => {}
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The position in a body, and the tokens that messages speak of.
 
-use crate::error::{ParseError, quote};
+use crate::error::{ParseError, Place, quote};
 use std::borrow::Cow;
 
 /// What stands at the position. The names are those of Prometheus' lexer: its messages print them.
@@ -210,8 +210,10 @@ impl<'a> Cursor<'a> {
         let before = &self.body[..self.start.min(self.body.len())];
         let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         ParseError {
-            line: before.iter().filter(|b| **b == b'\n').count() + 1,
-            column: before.len() - line_start + 1,
+            place: Place::Line {
+                line: before.iter().filter(|b| **b == b'\n').count() + 1,
+                column: before.len() - line_start + 1,
+            },
             message: message.into(),
         }
     }

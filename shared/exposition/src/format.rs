@@ -9,6 +9,8 @@ pub enum Format {
     PrometheusText,
     /// OpenMetrics, 0.0.1 or 1.0.0, as text.
     OpenMetrics,
+    /// Delimited `io.prometheus.client.MetricFamily` messages.
+    Protobuf,
 }
 
 /// Why the content type of an answer does not say how to read it.
@@ -31,9 +33,6 @@ pub enum ContentTypeError {
     /// It is no exposition format.
     #[error("received unsupported Content-Type {} and no fallback_scrape_protocol specified for target", quote(.0))]
     Unsupported(String),
-    /// It is the protobuf format, which is not read.
-    #[error("received Content-Type {}: the protobuf format is not supported", quote(.0))]
-    Protobuf(String),
 }
 
 impl Format {
@@ -55,7 +54,7 @@ impl Format {
             Ok(media_type) => match media_type.as_str() {
                 "text/plain" => Ok(Self::PrometheusText),
                 "application/openmetrics-text" => Ok(Self::OpenMetrics),
-                "application/vnd.google.protobuf" => Err(ContentTypeError::Protobuf(header.to_owned())),
+                "application/vnd.google.protobuf" => Ok(Self::Protobuf),
                 _ => fallback.ok_or_else(|| ContentTypeError::Unsupported(header.to_owned())),
             },
         }
@@ -154,6 +153,10 @@ mod tests {
             ("Text/Plain;charset=\"utf-8\";", T),
             ("application/openmetrics-text; version=1.0.0; charset=utf-8", O),
             ("application/openmetrics-text", O),
+            (
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+                Format::Protobuf,
+            ),
         ] {
             assert_eq!(Format::from_content_type(header, None), Ok(want), "{header}");
         }
@@ -182,6 +185,5 @@ mod tests {
             assert_eq!(Format::from_content_type(header, None).unwrap_err().to_string(), want);
             assert_eq!(Format::from_content_type(header, Some(O)), Ok(O), "{header}");
         }
-        assert!(Format::from_content_type("application/vnd.google.protobuf", Some(T)).is_err());
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn parse<'a>(
                 let bytes = quote(name_cursor.bytes(start, end));
                 name_cursor.error(format!("invalid metric name or label names: {bytes} is not UTF-8"))
             })?;
-            Ok(if quoted { unescape(name) } else { Cow::Borrowed(name) })
+            Ok::<_, ParseError>(if quoted { unescape(name) } else { Cow::Borrowed(name) })
         };
         // A quoted text without a value is the metric's name.
         if quoted && matches!(token, Token::Comma | Token::BraceClose) {

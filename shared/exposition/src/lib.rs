@@ -1,17 +1,18 @@
-//! Reads what targets expose: the Prometheus text format (0.0.4 and 1.0.0) and OpenMetrics 1.0, as Prometheus'
-//! scrape parser reads them (`model/textparse` of Prometheus 3), with its leniency, its oddities and its messages.
+//! Reads what targets expose: the Prometheus text format (0.0.4 and 1.0.0), OpenMetrics 1.0 and the protobuf format
+//! with native histograms, as Prometheus' scrape parser reads them (`model/textparse` of Prometheus 3), with its
+//! leniency, its oddities and its messages.
 //!
-//! It is not a validator of OpenMetrics (the scrape parser accepts much that the specification forbids), it writes
-//! no exposition, and it does not read the protobuf format.
+//! It is not a validator of OpenMetrics (the scrape parser accepts much that the specification forbids), and it writes
+//! no exposition.
 //!
 //! [`Format::from_content_type`] says which format a body is in, [`Parser`] goes through it entry by entry without
 //! copying what it need not copy, [`collect`] gathers all of it.
 //!
 //! ```
-//! use parapet_exposition::{Format, Limits, collect};
+//! use parapet_exposition::{Format, Limits, Parser, collect};
 //! let body = b"# TYPE http_requests_total counter\nhttp_requests_total{code=\"200\"} 1027 1395066363000\n";
 //! let format = Format::from_content_type("text/plain; version=0.0.4", None)?;
-//! let scraped = collect(body, format, &Limits::default())?;
+//! let scraped = collect(Parser::new(body, format, &Limits::default()))?;
 //! assert_eq!(scraped.series[0].labels.to_string(), r#"http_requests_total{code="200"}"#);
 //! assert_eq!(scraped.series[0].timestamp_ms, Some(1_395_066_363_000));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -27,13 +28,15 @@ mod cursor;
 mod error;
 mod format;
 mod label_list;
+mod nhcb;
 mod number;
 mod openmetrics;
 mod parser;
+mod protobuf;
 mod text;
 
 pub use collect::{Exposition, FamilyTracker, Metadata, ParsedSeries, collect, is_part_of_family};
-pub use error::ParseError;
+pub use error::{ParseError, Place};
 pub use format::{ContentTypeError, Format};
 pub use number::normalize as normalize_bound;
-pub use parser::{Entry, Exemplar, LabelPair, Limits, Parser, Series};
+pub use parser::{Entry, Exemplar, HistogramSeries, LabelPair, Limits, Options, Parser, Series};

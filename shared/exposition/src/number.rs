@@ -87,7 +87,7 @@ fn is_normal(text: &[u8]) -> bool {
 }
 
 /// Go's shortest `%g`, with `.0` where it would look like a whole number (`labels.FormatOpenMetricsFloat`).
-fn format_open_metrics(value: f64) -> String {
+pub(crate) fn format_open_metrics(value: f64) -> String {
     if !value.is_finite() {
         return parapet_model::format_float(value);
     }

@@ -90,6 +90,7 @@ fn sample<'a>(
         value,
         timestamp_ms,
         exemplar,
+        start_timestamp_ms: None,
     }))
 }
 
@@ -257,6 +258,7 @@ fn metadata<'a>(parser: &mut Parser<'a>) -> Result<Found<'a>, ParseError> {
                 let family = quote(family.as_bytes());
                 cursor.error(format!("unit {} not a suffix of metric {family}", quote(text)))
             })?;
+            parser.unit = unit;
             Entry::Unit { family, unit }
         }
     };

@@ -91,6 +91,7 @@ fn sample<'a>(
         value,
         timestamp_ms,
         exemplar: None,
+        start_timestamp_ms: None,
     }))
 }
 

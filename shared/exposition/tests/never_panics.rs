@@ -1,6 +1,6 @@
 //! Whatever a target sends, the parser answers.
 
-use parapet_exposition::{Format, Limits, Parser, collect};
+use parapet_exposition::{Format, Limits, Options, Parser, Place, collect};
 use proptest::prelude::*;
 
 const SEEDS: &[&str] = &[
@@ -10,11 +10,22 @@ const SEEDS: &[&str] = &[
 ];
 
 fn run(body: &[u8]) {
+    let small = Limits {
+        labels_per_series: 2,
+        ..Limits::default()
+    };
     for format in [Format::PrometheusText, Format::OpenMetrics] {
-        let _ = collect(body, format, &Limits::default());
-        let mut parser = Parser::new(body, format, &Limits { labels_per_series: 2 }).with_start_timestamps();
-        while let Ok(Some(_)) = parser.next_entry() {}
-        assert!(matches!(parser.next_entry(), Ok(None)));
+        let _ = collect(Parser::new(body, format, &Limits::default()));
+        for convert_classic_histograms in [false, true] {
+            let options = Options {
+                start_timestamps: true,
+                convert_classic_histograms,
+                ..Options::default()
+            };
+            let mut parser = Parser::new(body, format, &small).with_options(options);
+            while let Ok(Some(_)) = parser.next_entry() {}
+            assert!(matches!(parser.next_entry(), Ok(None)));
+        }
     }
 }
 
@@ -48,19 +59,29 @@ fn limits_labels_of_one_series() {
         "a{{{}}} 1\n",
         (0..1001).map(|i| format!("l{i}=\"\",")).collect::<String>()
     );
-    let error = collect(body.as_bytes(), Format::PrometheusText, &Limits::default()).unwrap_err();
+    let error = collect(Parser::new(body.as_bytes(), Format::PrometheusText, &Limits::default())).unwrap_err();
     assert_eq!(error.message, "more than 1000 labels in one series");
 }
 
 #[test]
 fn says_where_the_fault_is() {
-    let error = collect(b"ok 1\n\nbad{a=\"b\"} x\n", Format::PrometheusText, &Limits::default()).unwrap_err();
-    assert_eq!((error.line, error.column), (3, 12));
+    let error = collect(Parser::new(
+        b"ok 1\n\nbad{a=\"b\"} x\n",
+        Format::PrometheusText,
+        &Limits::default(),
+    ))
+    .unwrap_err();
+    assert_eq!(error.place, Place::Line { line: 3, column: 12 });
     assert_eq!(
         error.to_string(),
         r#"line 3, column 12: strconv.ParseFloat: parsing "x": invalid syntax while parsing: "bad{a=\"b\"} x""#
     );
-    let twice = collect(b"a{b=\"1\",b=\"2\"} 1\n", Format::PrometheusText, &Limits::default()).unwrap_err();
+    let twice = collect(Parser::new(
+        b"a{b=\"1\",b=\"2\"} 1\n",
+        Format::PrometheusText,
+        &Limits::default(),
+    ))
+    .unwrap_err();
     assert_eq!(twice.message, "label name \"b\" is not unique: invalid sample");
 }
 
@@ -71,7 +92,10 @@ fn many_counters_without_start_times_take_linear_time() {
         body.extend_from_slice(format!("a_total{{i=\"{i}\"}} 1\n").as_bytes());
     }
     body.extend_from_slice(b"# EOF\n");
-    let mut parser = Parser::new(&body, Format::OpenMetrics, &Limits::default()).with_start_timestamps();
+    let mut parser = Parser::new(&body, Format::OpenMetrics, &Limits::default()).with_options(Options {
+        start_timestamps: true,
+        ..Options::default()
+    });
     let mut count = 0;
     while parser.next_entry().unwrap().is_some() {
         count += 1;

@@ -44,7 +44,9 @@ impl ReqwestHttp {
         if let Some(client) = others.get(options) {
             return Ok(client.clone());
         }
-        let client = special(options)?;
+        let client = special(options)?.build();
+        let client =
+            client.map_err(|error| Error::new(Kind::Invalid, "cannot set up the HTTP client").with_source(error))?;
         if others.len() >= MAX_CLIENTS {
             others.clear();
         }
@@ -52,10 +54,14 @@ impl ReqwestHttp {
         Ok(client)
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+    async fn exchange(&self, mut request: HttpRequest) -> Result<HttpResponse, Error> {
         let limit = request.body_limit_bytes;
-        let mut response = self
-            .client(&request.options)?
+        let client = if request.options.tls_server_name.is_empty() || !request.url.starts_with("https:") {
+            self.client(&request.options)?
+        } else {
+            named(&mut request).await?
+        };
+        let mut response = client
             .request(request.method, &request.url)
             .headers(request.headers)
             .body(request.body)
@@ -79,8 +85,36 @@ impl ReqwestHttp {
     }
 }
 
+/// A client for one request to a server that is asked for its certificate by another name than its address: that name
+/// is put in the URL and its addresses are the server's, while the `Host` header stays.
+async fn named(request: &mut HttpRequest) -> Result<reqwest::Client, Error> {
+    let invalid = |_| Error::new(Kind::Invalid, "not a URL");
+    let mut url = reqwest::Url::parse(&request.url).map_err(invalid)?;
+    let name = request.options.tls_server_name.clone();
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let addresses = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await;
+    let addresses: Vec<_> = addresses
+        .map_err(|error| Error::new(Kind::Unavailable, error.to_string()))?
+        .collect();
+    let shown = url.port().map_or(host.clone(), |port| format!("{host}:{port}"));
+    if let Ok(shown) = http::HeaderValue::from_str(&shown) {
+        request.headers.entry(http::header::HOST).or_insert(shown);
+    }
+    let unusable = || Error::new(Kind::Invalid, format!("server_name {name} is not a name"));
+    url.set_host(Some(&name)).map_err(|_| unusable())?;
+    request.url = url.to_string();
+    // HTTP/2 would tell the name in the place of the host.
+    let builder = special(&request.options)?
+        .http1_only()
+        .resolve_to_addrs(&name, &addresses);
+    builder
+        .build()
+        .map_err(|error| Error::new(Kind::Invalid, "cannot set up the HTTP client").with_source(error))
+}
+
 /// A client of its own for options that a configuration asks for.
-fn special(options: &HttpOptions) -> Result<reqwest::Client, Error> {
+fn special(options: &HttpOptions) -> Result<reqwest::ClientBuilder, Error> {
     let invalid = |what: &'static str| move |error: reqwest::Error| Error::new(Kind::Invalid, what).with_source(error);
     let mut builder = builder();
     if let Some(ca) = &options.ca {
@@ -123,7 +157,7 @@ fn special(options: &HttpOptions) -> Result<reqwest::Client, Error> {
     if options.http1_only {
         builder = builder.http1_only();
     }
-    builder.build().map_err(invalid("cannot set up the HTTP client"))
+    Ok(builder)
 }
 
 /// The innermost cause says what a person needs: `Connection refused`, `invalid gzip header`.

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod event;
+mod files;
 mod http;
 mod lambda;
 mod logs;
@@ -14,6 +15,7 @@ mod secrets;
 mod settle;
 
 pub use event::{Event, EventError, SqsRecord, parse_event};
+pub use files::{BucketFiles, MachineFiles};
 pub use http::ReqwestHttp;
 pub use lambda::run;
 pub use logs::{LogFormat, init_logs};

@@ -1,9 +1,12 @@
 //! Native histograms, in the float form that the engine computes with.
 
 mod bounds;
+mod buckets;
 mod fractions;
+mod validate;
 
 pub use bounds::exponential_bound;
+pub use buckets::{BucketSide, coarser_index, coarser_side, spans_of};
 
 /// What is known of counter resets before this sample (`CounterResetHint` of Prometheus).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

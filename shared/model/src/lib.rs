@@ -14,6 +14,7 @@
 mod alert;
 mod batch;
 mod duration;
+mod escaping;
 mod exemplar;
 mod histogram;
 mod labels;
@@ -27,8 +28,11 @@ mod windows;
 pub use alert::Alert;
 pub use batch::{BatchSeries, SampleBatch};
 pub use duration::{DurationError, format_duration_ms, parse_duration_ms};
+pub use escaping::{EscapingScheme, NameValidation};
 pub use exemplar::{Exemplar, MAX_EXEMPLAR_LABEL_CHARS};
-pub use histogram::{CounterReset, Histogram, Span, exponential_bound};
+pub use histogram::{
+    BucketSide, CounterReset, Histogram, Span, coarser_index, coarser_side, exponential_bound, spans_of,
+};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME, is_legacy_label_name, is_legacy_metric_name, quote};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use number::{format_float, format_timestamp_seconds, parse_float};

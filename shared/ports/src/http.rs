@@ -2,6 +2,7 @@
 
 use crate::Error;
 use bytes::Bytes;
+use parapet_http_client::{Connection, EnvironmentProxies, Secret};
 use std::time::Duration;
 
 /// A request with its limits.
@@ -36,6 +37,8 @@ pub struct HttpOptions {
     pub tls_min_version: String,
     /// The newest version of TLS, likewise.
     pub tls_max_version: String,
+    /// The name that the server's certificate has to have, and that it is asked for; empty for the host of the URL.
+    pub tls_server_name: String,
     /// The proxy, user name and password included.
     pub proxy_url: Option<String>,
     /// Hosts that are reached without the proxy, separated by commas.
@@ -46,6 +49,41 @@ pub struct HttpOptions {
     pub keep_redirects: bool,
     /// Whether HTTP/2 is not spoken.
     pub http1_only: bool,
+}
+
+impl HttpOptions {
+    /// How a request to a URL travels by a connection, in an environment that may name proxies.
+    #[must_use]
+    pub fn of(connection: Connection, environment: &EnvironmentProxies, url: &str) -> Self {
+        let text = |secret: Secret| secret.expose().to_owned();
+        let from_environment = connection.proxy_from_environment;
+        let named = environment.of(url).filter(|_| from_environment).map(str::to_owned);
+        let mut no_proxy = if from_environment {
+            environment.no_proxy.clone()
+        } else {
+            connection.no_proxy
+        };
+        if from_environment || !no_proxy.is_empty() {
+            // Go's rule wherever it looks at such a list: this machine is reached directly.
+            no_proxy.push_str(",localhost,127.0.0.0/8,::1");
+        }
+        let proxy_headers = connection.proxy_headers.into_iter();
+        Self {
+            ca: connection.ca.map(text),
+            identity: connection
+                .identity
+                .map(|(certificate, key)| (text(certificate), text(key))),
+            insecure_skip_verify: connection.insecure_skip_verify,
+            tls_min_version: connection.min_version,
+            tls_max_version: connection.max_version,
+            tls_server_name: connection.server_name,
+            proxy_url: connection.proxy_url.map(text).or(named),
+            no_proxy,
+            proxy_headers: proxy_headers.map(|(name, value)| (name, text(value))).collect(),
+            keep_redirects: !connection.follow_redirects,
+            http1_only: !connection.enable_http2,
+        }
+    }
 }
 
 impl std::fmt::Debug for HttpOptions {

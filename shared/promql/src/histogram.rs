@@ -82,38 +82,6 @@ fn scale(histogram: &mut Histogram, change: impl Fn(f64) -> f64) {
     counts.chain(buckets).for_each(|count| *count = change(*count));
 }
 
-/// Takes empty buckets away and joins neighbouring spans.
-pub(crate) fn compact(histogram: &mut Histogram) {
-    let (positive, negative) = (buckets::positive(histogram), buckets::negative(histogram));
-    (histogram.positive_spans, histogram.positive_buckets) = buckets::to_spans(positive);
-    (histogram.negative_spans, histogram.negative_buckets) = buckets::to_spans(negative);
-}
-
-pub(crate) trait HistogramExt {
-    /// A copy at another, coarser schema; unchanged where there is none.
-    fn at_schema(&self, schema: i32) -> Histogram;
-}
-
-impl HistogramExt for Histogram {
-    fn at_schema(&self, schema: i32) -> Histogram {
-        if schema >= self.schema || self.uses_custom_buckets() {
-            return self.clone();
-        }
-        let reduce = |side| buckets::to_spans(buckets::reduce(side, self.schema, schema));
-        let (positive_spans, positive_buckets) = reduce(buckets::positive(self));
-        let (negative_spans, negative_buckets) = reduce(buckets::negative(self));
-        Histogram {
-            counter_reset: CounterReset::Unknown,
-            schema,
-            positive_spans,
-            positive_buckets,
-            negative_spans,
-            negative_buckets,
-            ..self.clone()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

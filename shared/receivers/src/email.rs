@@ -1,6 +1,5 @@
 //! Email: a message of a plain and an HTML part.
 
-use crate::connection::Connection;
 use crate::exchange::{Exchange, RenderError, hex};
 use crate::go_time;
 use crate::mail::{Mail, MailCredentials};
@@ -57,7 +56,7 @@ pub(crate) fn mail(settings: &Email, exchange: &Exchange<'_>) -> Result<Mail, Re
         hello: settings.hello.clone(),
         implicit_tls: settings.implicit_tls,
         require_tls: settings.require_tls,
-        connection: Connection::of(&transport, exchange)?,
+        connection: exchange.connection(&transport)?,
         credentials,
         from: envelope.from,
         to: envelope.to,

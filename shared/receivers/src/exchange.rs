@@ -2,7 +2,6 @@
 
 use crate::answer::{Answer, Verdict, generic, permanent};
 use crate::aws::{self, AwsCredentials};
-use crate::connection::Connection;
 use crate::data::Data;
 use crate::mail::Mail;
 use crate::template::{Engine, Templates};
@@ -11,7 +10,8 @@ use crate::{
     rocketchat, ses, slack, sns, telegram, victorops, webex, webhook, wechat,
 };
 use base64::Engine as _;
-use parapet_routing::{Integration, IntegrationKind, Notification, Reference, Secret, SecretSource};
+use parapet_http_client::{Connection, Reference, Secret, SecretSource, Transport};
+use parapet_routing::{Integration, IntegrationKind, Notification};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -145,6 +145,11 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// The way of a configuration, its secrets read.
+    pub(crate) fn connection(&self, transport: &Transport) -> Result<Connection, RenderError> {
+        Connection::of(transport, |source| self.secret(source).map(Secret::new))
+    }
+
     pub(crate) fn text(&self, field: &'static str, text: &str) -> Result<String, RenderError> {
         self.engine.text(field, text)
     }
@@ -253,7 +258,7 @@ pub fn next(
         headers,
         body: draft.body,
         timeout_ms: integration.timeout_ms,
-        connection: Connection::of(&client.transport, &exchange)?,
+        connection: exchange.connection(&client.transport)?,
     })))
 }
 

@@ -41,7 +41,6 @@
 
 mod answer;
 mod aws;
-mod connection;
 mod data;
 mod discord;
 mod email;
@@ -58,7 +57,6 @@ mod oauth2;
 mod opsgenie;
 mod pagerduty;
 mod pushover;
-mod query;
 mod rocketchat;
 mod ses;
 mod slack;
@@ -73,7 +71,7 @@ mod wechat;
 
 pub use answer::{Answer, Verdict, redact};
 pub use aws::{AwsCredentials, AwsPost, sign};
-pub use connection::Connection;
 pub use exchange::{Context, RenderError, Request, Step, next, remember};
 pub use mail::{Mail, MailCredentials};
+pub use parapet_http_client::Connection;
 pub use template::{Templates, TemplatesError, default_templates};

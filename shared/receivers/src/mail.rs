@@ -1,6 +1,6 @@
 //! A message on its way to an SMTP server.
 
-use crate::connection::Connection;
+use parapet_http_client::Connection;
 use parapet_routing::Secret;
 
 /// A message, and how its server is reached. Its `Debug` shows no secret.

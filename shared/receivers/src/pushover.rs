@@ -1,8 +1,8 @@
 //! Pushover: everything in the query.
 
 use crate::exchange::{Draft, Exchange, RenderError};
-use crate::query::encode;
 use crate::truncate::characters;
+use parapet_http_client::query::encode;
 use parapet_routing::Secret;
 use parapet_routing::config::Pushover;
 

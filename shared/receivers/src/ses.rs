@@ -3,8 +3,8 @@
 use crate::aws;
 use crate::email;
 use crate::exchange::{Draft, Exchange, RenderError};
-use crate::query::encode;
 use base64::Engine as _;
+use parapet_http_client::query::encode;
 use parapet_routing::config::Email;
 
 /// SES gives each message a `Message-Id` of its own; this header makes a repeated delivery known as one.

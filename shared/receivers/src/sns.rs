@@ -2,7 +2,7 @@
 
 use crate::aws::{self, AwsCredentials};
 use crate::exchange::{Draft, Exchange, RenderError};
-use crate::query::encode;
+use parapet_http_client::query::encode;
 use parapet_routing::Secret;
 use parapet_routing::config::Sns;
 

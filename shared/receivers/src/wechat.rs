@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Verdict, permanent};
 use crate::exchange::{Draft, Exchange, RenderError, Want, done};
-use crate::query::encode;
+use parapet_http_client::query::encode;
 use parapet_routing::Secret;
 use parapet_routing::config::WeChat;
 use serde::Serialize;

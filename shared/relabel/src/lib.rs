@@ -3,8 +3,8 @@
 //! It reads no configuration: `parapet_config` reads `relabel_configs`, and says where a wrong rule stands.
 //!
 //! ```
-//! use parapet_model::Labels;
-//! use parapet_relabel::{Fields, Names, Rule, process};
+//! use parapet_model::{Labels, NameValidation};
+//! use parapet_relabel::{Fields, Rule, process};
 //!
 //! let rule = Rule::new(
 //!     Fields {
@@ -13,7 +13,7 @@
 //!         target_label: "host".into(),
 //!         ..Fields::default()
 //!     },
-//!     Names::Utf8,
+//!     NameValidation::Utf8,
 //! )?;
 //! let labels = Labels::from_pairs([("__address__", "db-1:9100")]);
 //! assert_eq!(process(&labels, &[rule]).unwrap().get("host"), Some("db-1"));
@@ -25,7 +25,7 @@
 
 mod rule;
 
-pub use rule::{Action, Fields, Names, Rule, RuleError};
+pub use rule::{Action, Fields, Rule, RuleError};
 
 use md5::{Digest as _, Md5};
 use parapet_model::{Labels, LabelsBuilder, expand_go};

@@ -1,6 +1,6 @@
 //! One rule, checked.
 
-use parapet_model::{anchored_regex, is_legacy_label_name, quote};
+use parapet_model::{NameValidation, anchored_regex, quote};
 use regex::Regex;
 
 /// What a rule does.
@@ -80,32 +80,13 @@ impl Action {
     }
 }
 
-/// Which label names a rule may make (`ValidationScheme`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Names {
-    /// Any text but the empty one.
-    #[default]
-    Utf8,
-    /// `[a-zA-Z_][a-zA-Z0-9_]*`
-    Legacy,
-}
-
-impl Names {
-    pub(crate) fn is_label_name(self, name: &str) -> bool {
-        match self {
-            Self::Utf8 => !name.is_empty(),
-            Self::Legacy => is_legacy_label_name(name),
-        }
-    }
-
-    /// Whether a text with references to groups, as `a_${1}`, can become a label name.
-    fn is_template(self, text: &str) -> bool {
-        match self {
-            Self::Utf8 => !text.is_empty(),
-            // Prometheus' `relabelTargetLegacy`.
-            Self::Legacy => {
-                anchored_regex(r"(?:(?:[a-zA-Z_]|\$(?:\{\w+\}|\w+))+\w*)+").is_ok_and(|pattern| pattern.is_match(text))
-            }
+/// Whether a text with references to groups, as `a_${1}`, can become a label name.
+fn is_template(names: NameValidation, text: &str) -> bool {
+    match names {
+        NameValidation::Utf8 => !text.is_empty(),
+        // Prometheus' `relabelTargetLegacy`.
+        NameValidation::Legacy => {
+            anchored_regex(r"(?:(?:[a-zA-Z_]|\$(?:\{\w+\}|\w+))+\w*)+").is_ok_and(|pattern| pattern.is_match(text))
         }
     }
 }
@@ -159,7 +140,7 @@ pub struct Rule {
     fields: Fields,
     action: Action,
     regex: Regex,
-    names: Names,
+    names: NameValidation,
 }
 
 impl PartialEq for Rule {
@@ -173,7 +154,7 @@ impl Rule {
     ///
     /// # Errors
     /// [`RuleError`] with the field and the reason.
-    pub fn new(fields: Fields, names: Names) -> Result<Self, RuleError> {
+    pub fn new(fields: Fields, names: NameValidation) -> Result<Self, RuleError> {
         let wrong = |field, reason| Err(RuleError { field, reason });
         let action = Action::parse(&fields.action).map_err(|reason| RuleError {
             field: "action",
@@ -204,7 +185,7 @@ impl Rule {
             );
         }
         let is_target = match action {
-            Action::Replace if fields.target_label.contains('$') => names.is_template(&fields.target_label),
+            Action::Replace if fields.target_label.contains('$') => is_template(names, &fields.target_label),
             _ => names.is_label_name(&fields.target_label),
         };
         if has_target && !is_target {
@@ -214,7 +195,7 @@ impl Rule {
                 format!("{target} is invalid 'target_label' for {name} action"),
             );
         }
-        if action == Action::LabelMap && !names.is_template(&fields.replacement) {
+        if action == Action::LabelMap && !is_template(names, &fields.replacement) {
             let replacement = quote(&fields.replacement);
             return wrong(
                 "replacement",
@@ -266,7 +247,7 @@ impl Rule {
         &self.regex
     }
 
-    pub(crate) fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> NameValidation {
         self.names
     }
 }

@@ -1,8 +1,8 @@
 //! The cases of Prometheus' own tests of relabelling.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use parapet_model::Labels;
-use parapet_relabel::{Fields, Names, Rule, process};
+use parapet_model::{Labels, NameValidation};
+use parapet_relabel::{Fields, Rule, process};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -27,8 +27,8 @@ fn rule(case: &Value, default: Fields) -> Result<Rule, parapet_relabel::RuleErro
     let text = |name: &str, default: String| case[name].as_str().map_or(default, str::to_owned);
     let source_labels = case["source_labels"].as_array().map(Vec::as_slice).unwrap_or_default();
     let names = match case["name_validation_scheme"].as_str() {
-        Some("legacy") => Names::Legacy,
-        _ => Names::Utf8,
+        Some("legacy") => NameValidation::Legacy,
+        _ => NameValidation::Utf8,
     };
     let fields = Fields {
         source_labels: source_labels
@@ -92,7 +92,7 @@ fn every_case_of_validation() {
             target_label: case["target_label"].as_str().unwrap().to_owned(),
             ..Fields::default()
         };
-        let valid = Rule::new(fields, Names::Legacy).is_ok();
+        let valid = Rule::new(fields, NameValidation::Legacy).is_ok();
         assert_eq!(Value::Bool(valid), case["valid_in_legacy_scheme"], "{case}");
         count += 1;
     }
@@ -114,6 +114,6 @@ fn wrong_rules_name_their_field() {
             action: action.to_owned(),
             ..Fields::default()
         };
-        assert_eq!(Rule::new(fields, Names::Utf8).unwrap_err().field, field);
+        assert_eq!(Rule::new(fields, NameValidation::Utf8).unwrap_err().field, field);
     }
 }

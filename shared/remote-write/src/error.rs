@@ -4,14 +4,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The protobuf encoding is broken at this byte.
-    #[error("invalid protobuf at byte {offset}: {reason}")]
-    Protobuf {
-        /// Bytes from the start of the message.
-        offset: usize,
-        /// What was expected.
-        reason: &'static str,
-    },
+    /// The protobuf encoding is broken.
+    #[error(transparent)]
+    Protobuf(#[from] parapet_protobuf::Error),
     /// A histogram message is broken.
     #[error("invalid histogram of series {series}: {reason}")]
     Histogram {

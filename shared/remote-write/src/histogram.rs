@@ -35,7 +35,7 @@ pub(crate) fn from_proto(message: proto::Histogram) -> Result<Histogram, String>
         custom_values: message.custom_values,
     };
     if !is_stale_nan(histogram.sum) {
-        validate(&histogram)?;
+        histogram.validate()?;
     }
     Ok(histogram)
 }
@@ -94,59 +94,4 @@ fn spans(spans: &[proto::BucketSpan]) -> Vec<Span> {
             length: span.length,
         })
         .collect()
-}
-
-/// The shape that the rest of the program relies on (`FloatHistogram.Validate` of Prometheus).
-fn validate(histogram: &Histogram) -> Result<(), String> {
-    if !(-4..=8).contains(&histogram.schema) && !histogram.uses_custom_buckets() {
-        return Err(format!("schema {} is not known: -4 to 8 and -53 are", histogram.schema));
-    }
-    if histogram.uses_custom_buckets() {
-        let custom = &histogram.custom_values;
-        if custom.iter().any(|bound| bound.is_nan() || *bound == f64::INFINITY)
-            || custom.windows(2).any(|pair| pair[0] >= pair[1])
-        {
-            return Err("custom bucket bounds are not ascending".to_owned());
-        }
-        if !histogram.negative_spans.is_empty() || !histogram.negative_buckets.is_empty() {
-            return Err("custom buckets with negative buckets".to_owned());
-        }
-        if histogram.zero_count != 0.0 || histogram.zero_threshold != 0.0 {
-            return Err("custom buckets with a zero bucket".to_owned());
-        }
-        let end: i64 = histogram
-            .positive_spans
-            .iter()
-            .map(|span| i64::from(span.offset) + i64::from(span.length))
-            .sum();
-        if end > custom.len() as i64 + 1 {
-            return Err(format!("{end} buckets for {} custom bounds", custom.len()));
-        }
-    } else if !histogram.custom_values.is_empty() {
-        return Err("custom bucket bounds with an exponential schema".to_owned());
-    }
-    for (side, spans, buckets) in [
-        ("positive", &histogram.positive_spans, &histogram.positive_buckets),
-        ("negative", &histogram.negative_spans, &histogram.negative_buckets),
-    ] {
-        if spans.iter().skip(1).any(|span| span.offset < 0)
-            || (histogram.uses_custom_buckets() && spans.first().is_some_and(|span| span.offset < 0))
-        {
-            return Err(format!("{side} span with a negative offset"));
-        }
-        let length: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
-        if length != buckets.len() as u64 {
-            return Err(format!(
-                "{side} spans hold {length} buckets, {} are given",
-                buckets.len()
-            ));
-        }
-        if buckets.iter().any(|count| *count < 0.0) {
-            return Err(format!("{side} bucket with a negative count"));
-        }
-    }
-    if histogram.count < 0.0 || histogram.zero_count < 0.0 {
-        return Err("negative count".to_owned());
-    }
-    Ok(())
 }

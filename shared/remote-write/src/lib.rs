@@ -31,7 +31,6 @@ pub mod proto;
 mod snappy;
 mod v1;
 mod v2;
-mod wire;
 
 pub use error::Error;
 pub use snappy::{snappy_decode, snappy_encode};

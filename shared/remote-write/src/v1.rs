@@ -1,9 +1,9 @@
 //! Version 1.0: every series spells its labels out; metadata stands beside the series.
 
 use crate::v2::{fill_exemplar_times, kind_of, push_histograms, read_sample, sorted_labels};
-use crate::wire::{Reader, Wire};
 use crate::{Error, MAX_LABEL_BYTES};
 use parapet_model::{BatchSeries, Exemplar, MetricType};
+use parapet_protobuf::{Reader, Wire};
 use std::collections::HashMap;
 
 /// Reads a `prometheus.WriteRequest`, uncompressed, to its series in order, as [`crate::decode_v2`] does. The kind

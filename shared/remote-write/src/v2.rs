@@ -1,8 +1,8 @@
 //! Version 2.0: label names and values stand once in a table of symbols.
 
-use crate::wire::{self, Reader, Wire, put_bytes, put_key, put_varint};
 use crate::{Error, MAX_LABEL_BYTES, histogram, proto};
 use parapet_model::{BatchSeries, Exemplar, Labels, MetricType, Sample, Value};
+use parapet_protobuf::{self as wire, Reader, Wire, put_bytes, put_key, put_varint};
 use prost::Message as _;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

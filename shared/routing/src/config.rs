@@ -5,17 +5,15 @@ mod http;
 mod mask;
 mod raw;
 mod receiver;
-mod secret;
 mod validate;
 
 use crate::{ConfigError, Grammar, InhibitRule, Route, TimeInterval};
 use std::collections::BTreeMap;
 
-pub use http::{HttpClient, OAuth2, Tls, Transport};
 pub use mask::masked;
+pub use parapet_http_client::{HttpClient, OAuth2, Reference, Secret, SecretSource, Tls, Transport};
 pub use raw::{Duration, GoDuration, HostPort, Url};
 pub use receiver::*;
-pub use secret::{Reference, Secret, SecretSource};
 
 /// A configuration that can be used as it is: defaults filled in, every reference resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,11 +27,6 @@ fn faults_have_a_place_and_a_remedy() {
             "alertmanager.yml:3:1: tracing is not supported yet; remove it",
         ),
         (
-            "route: {receiver: ops}\nreceivers:\n- name: ops\n  webhook_configs:\n  - url: https://h/\n    http_config:\n      \
-             tls_config: {server_name: x}\n",
-            "alertmanager.yml:7:19: server_name in the tls_config of an HTTP client is not supported yet; remove it",
-        ),
-        (
             "route: {receiver: ops}\nreceivers:\n- name: ops\n  pagerduty_configs:\n  - severity: page\n",
             "alertmanager.yml:5:5: missing service or routing key in PagerDuty config; write routing_key: KEY",
         ),

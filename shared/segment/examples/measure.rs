@@ -3,7 +3,7 @@
 //! `cargo run --profile fast -p parapet-segment --example measure -- <folder of *.prom.gz scrapes> [targets]`
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::single_range_in_vec_init)]
 
-use parapet_exposition::{Format, Limits, collect};
+use parapet_exposition::{Format, Limits, Parser, collect};
 use parapet_model::{Labels, MetricType};
 use parapet_segment::{Chunk, EncodeOptions, Footer, ListEncoding, NoLabelCache, Samples, Source, encode, merge};
 use std::io::Read as _;
@@ -29,8 +29,10 @@ fn captured(folder: &str) -> Vec<Captured> {
             let mut body = Vec::new();
             flate2::read::GzDecoder::new(file).read_to_end(&mut body).unwrap();
             let format = Format::from_content_type("text/plain; version=0.0.4", None).unwrap();
-            for found in collect(&body, format, &Limits::default()).unwrap().series {
-                let value = found.value;
+            for found in collect(Parser::new(&body, format, &Limits::default())).unwrap().series {
+                let parapet_model::Value::Float(value) = found.value else {
+                    continue;
+                };
                 match series.iter_mut().find(|series| series.labels == found.labels) {
                     Some(series) => series.values.push(value),
                     None => {

@@ -210,12 +210,10 @@ mod tests {
             let series = Labels::from_pairs(pairs);
             assert_eq!(labels(&series), want);
             let body = format!("{want} 1 5\n# EOF\n");
-            let read = parapet_exposition::collect(
-                body.as_bytes(),
-                parapet_exposition::Format::OpenMetrics,
-                &parapet_exposition::Limits::default(),
-            )
-            .unwrap();
+            let limits = parapet_exposition::Limits::default();
+            let format = parapet_exposition::Format::OpenMetrics;
+            let parser = parapet_exposition::Parser::new(body.as_bytes(), format, &limits);
+            let read = parapet_exposition::collect(parser).unwrap();
             assert_eq!(read.series[0].labels, series);
         }
     }

@@ -6,7 +6,9 @@ use crate::request::Call;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
-use parapet_model::{Labels, METRIC_NAME, Series, is_legacy_label_name, is_legacy_metric_name, is_stale_nan};
+use parapet_model::{
+    EscapingScheme, Labels, METRIC_NAME, Series, is_legacy_label_name, is_legacy_metric_name, is_stale_nan,
+};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -36,14 +38,13 @@ pub(crate) async fn federate(State(api): State<Arc<Api>>, headers: HeaderMap, ca
     };
     // As Prometheus: an empty label, so that the scraping side keeps no `instance` of its own.
     let external: BTreeMap<&str, &str> = [("instance", "")].into_iter().chain(&external).collect();
-    let keep_utf8 = accepts_utf8(&headers);
-    let escaping = if keep_utf8 { "allow-utf-8" } else { "underscores" };
-    let content_type = format!("text/plain; version=0.0.4; charset=utf-8; escaping={escaping}");
-    (
-        [(header::CONTENT_TYPE, content_type)],
-        write(&latest, &external, keep_utf8),
-    )
-        .into_response()
+    let escaping = accepted_escaping(&headers);
+    let content_type = format!(
+        "text/plain; version=0.0.4; charset=utf-8; escaping={}",
+        escaping.as_str()
+    );
+    let text = write(&latest, &external, escaping);
+    ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }
 
 /// A series' sort key (its name, then its labels) and its last sample; `None` where that says it has ended, or is a
@@ -61,24 +62,28 @@ fn last_sample(series: Series) -> Option<((String, Labels), (i64, f64))> {
     Some(((name, series.labels), (at_ms, value)))
 }
 
-fn accepts_utf8(headers: &HeaderMap) -> bool {
-    let mut accepted = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    accepted.any(|value| value.contains("escaping=allow-utf-8"))
+/// How the `Accept` header asks for names outside the classic character set; as underscores where it does not.
+fn accepted_escaping(headers: &HeaderMap) -> EscapingScheme {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut parameters = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([';', ',']));
+    parameters
+        .find_map(|parameter| EscapingScheme::from_word(parameter.trim().strip_prefix("escaping=")?))
+        .unwrap_or(EscapingScheme::Underscores)
 }
 
-fn write(latest: &BTreeMap<(String, Labels), (i64, f64)>, external: &BTreeMap<&str, &str>, keep_utf8: bool) -> String {
+fn write(
+    latest: &BTreeMap<(String, Labels), (i64, f64)>,
+    external: &BTreeMap<&str, &str>,
+    escaping: EscapingScheme,
+) -> String {
     let mut out = String::new();
     let mut previous = None;
     for ((name, labels), (at_ms, value)) in latest {
-        let quoted = keep_utf8 && !is_legacy_metric_name(name);
-        let shown = if quoted {
-            quote(name)
-        } else {
-            escape(name, is_legacy_metric_name(name))
-        };
+        let escaped = escape(name, escaping);
+        let quoted = !is_legacy_metric_name(&escaped);
+        let shown = if quoted { quote(name) } else { escaped };
         if previous != Some(name) {
             let _ = writeln!(out, "# TYPE {shown} untyped");
             previous = Some(name);
@@ -92,12 +97,9 @@ fn write(latest: &BTreeMap<(String, Labels), (i64, f64)>, external: &BTreeMap<&s
         let own = labels.iter().filter(|(name, _)| *name != METRIC_NAME);
         let added = external.iter().filter(|(name, _)| labels.get(name).is_none());
         for (name, value) in own.chain(added.map(|(name, value)| (*name, *value))) {
-            let legacy = is_legacy_label_name(name);
-            let name = if keep_utf8 && !legacy {
-                quote(name)
-            } else {
-                escape(name, legacy)
-            };
+            let escaped = escape(name, escaping);
+            let quoted = escaping == EscapingScheme::AllowUtf8 && !is_legacy_label_name(&escaped);
+            let name = if quoted { quote(name) } else { escaped };
             let _ = write!(out, "{separator}{name}={}", quote(value));
             separator = ",";
         }
@@ -117,28 +119,26 @@ fn quote(text: &str) -> String {
     )
 }
 
-/// A name that fits the old character set: what does not is an underscore.
-fn escape(name: &str, is_legacy: bool) -> String {
-    if is_legacy {
-        return name.to_owned();
+/// A name as it is asked for. One that needs no escape is left as it is, by every scheme (`EscapeMetricFamily` of
+/// Prometheus).
+fn escape(name: &str, escaping: EscapingScheme) -> String {
+    if is_legacy_metric_name(name) {
+        name.to_owned()
+    } else {
+        escaping.escape(name)
     }
-    let starts_with_digit = name.starts_with(|first: char| first.is_ascii_digit());
-    let allowed = |at: usize, c: char| c.is_ascii_alphanumeric() && !(at == 0 && starts_with_digit) || c == ':';
-    name.char_indices()
-        .map(|(at, c)| if allowed(at, c) { c } else { '_' })
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(series: Vec<Series>, keep_utf8: bool) -> String {
+    fn text(series: Vec<Series>, escaping: EscapingScheme) -> String {
         let external = BTreeMap::from([("instance", ""), ("region", "x")]);
         write(
             &series.into_iter().filter_map(last_sample).collect(),
             &external,
-            keep_utf8,
+            escaping,
         )
     }
 
@@ -160,7 +160,7 @@ mod tests {
                 series(&[("__name__", "gone")], &[1.0, parapet_model::stale_nan()]),
                 series(&[("__name__", "a:b")], &[f64::INFINITY]),
             ],
-            true,
+            EscapingScheme::AllowUtf8,
         );
         assert_eq!(
             written,
@@ -175,12 +175,16 @@ mod tests {
     fn names_outside_the_old_character_set() {
         let all = || vec![series(&[("__name__", "my.metric"), ("host.name", "a")], &[1.0])];
         assert_eq!(
-            text(all(), true),
+            text(all(), EscapingScheme::AllowUtf8),
             "# TYPE \"my.metric\" untyped\n{\"my.metric\",\"host.name\"=\"a\",instance=\"\",region=\"x\"} 1 1000\n"
         );
         assert_eq!(
-            text(all(), false),
+            text(all(), EscapingScheme::Underscores),
             "# TYPE my_metric untyped\nmy_metric{host_name=\"a\",instance=\"\",region=\"x\"} 1 1000\n"
+        );
+        assert_eq!(
+            text(all(), EscapingScheme::Values),
+            "# TYPE U__my_2e_metric untyped\nU__my_2e_metric{U__host_2e_name=\"a\",instance=\"\",region=\"x\"} 1 1000\n"
         );
     }
 }

@@ -45,7 +45,7 @@ pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<R
             if show("dropped") {
                 object.object("droppedTargetCounts", |counts| {
                     for job in all.jobs() {
-                        write_integer(counts.escaped_field(&job.name), job.dropped_targets.len() as i128);
+                        write_integer(counts.escaped_field(&job.name), i128::from(job.dropped_targets_count));
                     }
                 });
             } else {
@@ -67,8 +67,8 @@ fn write_active(out: &mut Vec<u8>, active: ActiveTarget<'_>, external_url: &str)
         object.string("lastScrape", &format_rfc3339(active.last_scrape_ms()));
         object.number("lastScrapeDuration", active.last_scrape_seconds());
         object.string("health", active.health());
-        object.string("scrapeInterval", &format_duration_ms(job.interval_ms));
-        object.string("scrapeTimeout", &format_duration_ms(job.timeout_ms));
+        object.string("scrapeInterval", &format_duration_ms(target.interval_ms));
+        object.string("scrapeTimeout", &format_duration_ms(target.timeout_ms));
     });
 }
 

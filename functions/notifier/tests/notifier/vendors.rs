@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use parapet_function_kit::{ReqwestHttp, SmtpMailer};
+use parapet_http_client::EnvironmentProxies;
 use parapet_model::Alert;
 use parapet_notifier::{Notifier, Outlets, Settings};
 use parapet_ports::{Clock as _, FixedClock};
@@ -386,9 +387,11 @@ receivers:
   - {url: 'https://none.example/'}
 ";
     let settings = Settings {
-        http_proxy: Some("http://p:1".into()),
-        https_proxy: Some("http://s:2".into()),
-        no_proxy: "b.example".into(),
+        proxies: EnvironmentProxies {
+            http: Some("http://p:1".into()),
+            https: Some("http://s:2".into()),
+            no_proxy: "b.example".into(),
+        },
         ..Settings::default()
     };
     let mut world = World::with_settings(text, settings);

@@ -1,7 +1,11 @@
 //! The scraper over ports in memory.
 #![allow(clippy::unwrap_used)]
 
+mod clients;
+mod discovery;
 mod faults;
+mod histograms;
+mod hostile;
 mod scrapes;
 mod simulation;
 mod staleness;

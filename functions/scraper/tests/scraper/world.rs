@@ -1,6 +1,6 @@
 //! A scraper with targets that answer what the test says, and a store that takes each batch id once.
 
-use parapet_model::{SampleBatch, Value, is_stale_nan};
+use parapet_model::{Histogram, SampleBatch, Value, is_stale_nan};
 use parapet_ports::memory::MemoryPorts;
 use parapet_ports::{
     ConfigFiles, ConfigSource, Disposition, Error, Http, HttpRequest, HttpResponse, Kind, Message, Ports, Queue,
@@ -16,6 +16,7 @@ pub(crate) const START_MS: i64 = 1_700_000_040_000;
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Text(&'static str, String),
+    Bytes(&'static str, Vec<u8>),
     Status(u16),
     Error(&'static str),
 }
@@ -33,18 +34,22 @@ impl Http for Targets {
         let limit = request.body_limit_bytes;
         self.requests.lock().unwrap().push(request);
         let mut headers = http::HeaderMap::new();
-        let (status, body) = match answer {
+        let (status, body): (_, Vec<u8>) = match answer {
             None => return Err(Error::new(Kind::Unavailable, "connection refused")),
             Some(Answer::Error(message)) => return Err(Error::new(Kind::Unavailable, message)),
-            Some(Answer::Status(status)) => (status, String::new()),
+            Some(Answer::Status(status)) => (status, Vec::new()),
             Some(Answer::Text(content_type, body)) => {
-                if limit > 0 && body.len() as u64 > limit {
-                    return Err(Error::new(Kind::Invalid, "body size limit exceeded"));
-                }
+                headers.insert("content-type", content_type.parse().unwrap());
+                (200, body.into_bytes())
+            }
+            Some(Answer::Bytes(content_type, body)) => {
                 headers.insert("content-type", content_type.parse().unwrap());
                 (200, body)
             }
         };
+        if limit > 0 && body.len() as u64 > limit {
+            return Err(Error::new(Kind::Invalid, "body size limit exceeded"));
+        }
         Ok(HttpResponse {
             status: status.try_into().unwrap(),
             headers,
@@ -222,6 +227,24 @@ impl World {
                     Value::Histogram(_) => "histogram".to_owned(),
                 };
                 ((sample.timestamp_ms - START_MS) as f64 / 1000.0, text)
+            })
+            .collect();
+        out.sort_by(|a, b| a.0.total_cmp(&b.0));
+        out
+    }
+
+    /// The native histograms of a series, with their times in seconds since the start.
+    pub(crate) fn histograms(&self, series: &str) -> Vec<(f64, Arc<Histogram>)> {
+        let stored = self.stored.lock().unwrap();
+        let found = stored.values().flat_map(|batch| &batch.series);
+        let mut out: Vec<(f64, Arc<Histogram>)> = found
+            .filter(|found| found.labels.to_string() == series)
+            .flat_map(|found| &found.samples)
+            .filter_map(|sample| match &sample.value {
+                Value::Histogram(histogram) => {
+                    Some(((sample.timestamp_ms - START_MS) as f64 / 1000.0, histogram.clone()))
+                }
+                Value::Float(_) => None,
             })
             .collect();
         out.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -1,9 +1,8 @@
 //! Sums of histograms, with compensation for what rounding loses.
 
-use super::buckets::{self, Side, coarser_index, to_spans};
 use super::{HistogramError, Outcome};
 use crate::functions::math::Sum;
-use parapet_model::{CounterReset, Histogram, exponential_bound};
+use parapet_model::{BucketSide, CounterReset, Histogram, coarser_index, exponential_bound, spans_of};
 
 /// A histogram that others are added to.
 pub(super) struct Accumulator {
@@ -19,7 +18,7 @@ pub(super) struct Accumulator {
     custom: bool,
 }
 
-fn sums(side: Side) -> Vec<(i32, Sum)> {
+fn sums(side: BucketSide) -> Vec<(i32, Sum)> {
     side.into_iter()
         .map(|(index, count)| (index, Sum::new(count)))
         .collect()
@@ -35,11 +34,11 @@ impl Accumulator {
             zero_count: Sum::new(if custom { 0.0 } else { histogram.zero_count }),
             count: Sum::new(histogram.count),
             sum: Sum::new(histogram.sum),
-            positive: sums(buckets::positive(histogram)),
+            positive: sums(histogram.positive_side()),
             negative: if custom {
                 Vec::new()
             } else {
-                sums(buckets::negative(histogram))
+                sums(histogram.negative_side())
             },
             custom_values: histogram.custom_values.clone(),
             custom,
@@ -58,7 +57,7 @@ impl Accumulator {
         self.count.add(sign * other.count);
         self.sum.add(sign * other.sum);
         if self.custom {
-            let positive = buckets::positive(other);
+            let positive = other.positive_side();
             if self.custom_values == other.custom_values {
                 merge(&mut self.positive, positive, sign);
             } else {
@@ -80,7 +79,7 @@ impl Accumulator {
             side.into_iter()
                 .skip_while(move |(index, _)| exponential_bound(*index, schema) <= threshold)
                 .map(|(index, count)| (index, count.total()))
-                .collect::<Side>()
+                .collect::<BucketSide>()
         };
         merge(&mut self.positive, outside(other.positive), sign);
         merge(&mut self.negative, outside(other.negative), sign);
@@ -180,7 +179,7 @@ impl Accumulator {
     }
 
     /// Adds buckets of other bounds: only the bounds that both have are left.
-    fn reconcile_bounds(&mut self, other: &Side, other_bounds: &[f64], sign: f64) {
+    fn reconcile_bounds(&mut self, other: &BucketSide, other_bounds: &[f64], sign: f64) {
         let common: Vec<f64> = self
             .custom_values
             .iter()
@@ -214,7 +213,7 @@ impl Accumulator {
     }
 
     pub(super) fn finish(self) -> Histogram {
-        let total = |side: Vec<(i32, Sum)>| to_spans(side.into_iter().map(|(index, count)| (index, count.total())));
+        let total = |side: Vec<(i32, Sum)>| spans_of(side.into_iter().map(|(index, count)| (index, count.total())), 0);
         let (positive_spans, positive_buckets) = total(self.positive);
         let (negative_spans, negative_buckets) = total(self.negative);
         Histogram {
@@ -234,7 +233,7 @@ impl Accumulator {
 }
 
 /// Adds buckets to buckets, both ascending.
-fn merge(to: &mut Vec<(i32, Sum)>, from: Side, sign: f64) {
+fn merge(to: &mut Vec<(i32, Sum)>, from: BucketSide, sign: f64) {
     let same_layout = to.len() == from.len() && to.iter().zip(&from).all(|(a, b)| a.0 == b.0);
     if same_layout {
         to.iter_mut()

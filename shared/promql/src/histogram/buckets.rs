@@ -1,11 +1,8 @@
-//! Buckets as pairs of index and count, and as ranges of values.
+//! Buckets as ranges of values.
 
 use super::bounds::upper;
 use crate::printer::general;
-use parapet_model::{Histogram, Span};
-
-/// Buckets by index, ascending.
-pub(crate) type Side = Vec<(i32, f64)>;
+use parapet_model::Histogram;
 
 /// A bucket's range and count.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,74 +41,6 @@ impl Bucket {
     }
 }
 
-/// Pairs of index and count; spans beyond the buckets or the range of indexes are cut off.
-fn flatten(spans: &[Span], buckets: &[f64]) -> Side {
-    let mut side = Vec::with_capacity(buckets.len());
-    let (mut index, mut counts) = (0i64, buckets.iter());
-    for span in spans {
-        index += i64::from(span.offset);
-        for _ in 0..span.length {
-            let Some(count) = counts.next() else { return side };
-            let Ok(small) = i32::try_from(index) else { return side };
-            if side.last().is_some_and(|(last, _)| *last >= small) {
-                // A span that goes back: not a histogram that arithmetic is defined for.
-                return side;
-            }
-            side.push((small, *count));
-            index += 1;
-        }
-    }
-    side
-}
-
-pub(super) fn positive(histogram: &Histogram) -> Side {
-    flatten(&histogram.positive_spans, &histogram.positive_buckets)
-}
-
-pub(super) fn negative(histogram: &Histogram) -> Side {
-    flatten(&histogram.negative_spans, &histogram.negative_buckets)
-}
-
-/// Spans and counts of the buckets that are not empty.
-pub(super) fn to_spans(side: impl IntoIterator<Item = (i32, f64)>) -> (Vec<Span>, Vec<f64>) {
-    let (mut spans, mut counts): (Vec<Span>, Vec<f64>) = (Vec::new(), Vec::new());
-    let mut next: Option<i32> = None;
-    for (index, count) in side {
-        if count == 0.0 {
-            continue;
-        }
-        match (spans.last_mut(), next) {
-            (Some(span), Some(next)) if next == index => span.length += 1,
-            (_, next) => spans.push(Span {
-                offset: index.saturating_sub(next.unwrap_or_default()),
-                length: 1,
-            }),
-        }
-        next = Some(index.saturating_add(1));
-        counts.push(count);
-    }
-    (spans, counts)
-}
-
-/// The index at a coarser schema.
-pub(super) fn coarser_index(index: i32, from: i32, to: i32) -> i32 {
-    let shift = from.saturating_sub(to).clamp(0, 31);
-    (index.wrapping_sub(1) >> shift) + 1
-}
-
-/// Buckets at a coarser schema.
-pub(super) fn reduce(side: Side, from: i32, to: i32) -> Side {
-    let mut reduced: Side = Vec::with_capacity(side.len());
-    for (index, count) in side {
-        let index = coarser_index(index, from, to);
-        match reduced.last_mut() {
-            Some((last, sum)) if *last == index => *sum += count,
-            _ => reduced.push((index, count)),
-        }
-    }
-    reduced
-}
-
 /// All buckets from the lowest values to the highest, the zero bucket among them if it is not empty.
 pub(crate) fn buckets_ascending(histogram: &Histogram) -> Vec<Bucket> {
     let threshold = histogram.zero_threshold;
@@ -134,7 +63,7 @@ pub(crate) fn buckets_ascending(histogram: &Histogram) -> Vec<Bucket> {
         }
     };
     let mut buckets = Vec::with_capacity(histogram.positive_buckets.len() + histogram.negative_buckets.len() + 1);
-    for (index, count) in negative(histogram).into_iter().rev() {
+    for (index, count) in histogram.negative_side().into_iter().rev() {
         let (lower, mut top) = (-upper(histogram, index), -upper(histogram, index.saturating_sub(1)));
         if top < 0.0 && top > -threshold {
             top = -threshold;
@@ -150,7 +79,7 @@ pub(crate) fn buckets_ascending(histogram: &Histogram) -> Vec<Bucket> {
             upper_inclusive: true,
         });
     }
-    for (index, count) in positive(histogram) {
+    for (index, count) in histogram.positive_side() {
         let (mut lower, top) = (upper(histogram, index.saturating_sub(1)), upper(histogram, index));
         if lower > 0.0 && lower < threshold {
             lower = threshold;

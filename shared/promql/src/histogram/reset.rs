@@ -2,8 +2,7 @@
 
 use super::accumulate::Accumulator;
 use super::bounds::upper;
-use super::buckets::{self, Side, reduce};
-use parapet_model::{CounterReset, Histogram, exponential_bound};
+use parapet_model::{BucketSide, CounterReset, Histogram, coarser_side, exponential_bound};
 
 /// Whether the counter was reset between `before` and `histogram` (`FloatHistogram.DetectReset` of Prometheus).
 #[allow(clippy::float_cmp)]
@@ -23,7 +22,7 @@ pub(crate) fn is_reset(histogram: &Histogram, before: &Histogram) -> bool {
         if histogram.custom_values != before.custom_values {
             return is_reset_across_bounds(histogram, before);
         }
-        return fell(&buckets::positive(histogram), &buckets::positive(before));
+        return fell(&histogram.positive_side(), &before.positive_side());
     }
     // A finer resolution, or a narrower zero bucket, comes with a new start only.
     if before.uses_custom_buckets() || histogram.schema > before.schema {
@@ -43,21 +42,21 @@ pub(crate) fn is_reset(histogram: &Histogram, before: &Histogram) -> bool {
         return true;
     }
     let schema = histogram.schema;
-    let outside = |side: Side| -> Side {
+    let outside = |side: BucketSide| -> BucketSide {
         side.into_iter()
             .skip_while(|(index, _)| threshold != 0.0 && exponential_bound(*index, schema) <= threshold)
             .collect()
     };
     [
-        (buckets::positive(histogram), buckets::positive(before)),
-        (buckets::negative(histogram), buckets::negative(before)),
+        (histogram.positive_side(), before.positive_side()),
+        (histogram.negative_side(), before.negative_side()),
     ]
     .into_iter()
-    .any(|(now, then)| fell(&outside(now), &outside(reduce(then, before.schema, schema))))
+    .any(|(now, then)| fell(&outside(now), &outside(coarser_side(then, before.schema, schema))))
 }
 
 /// Whether any bucket has less than before.
-fn fell(now: &Side, then: &Side) -> bool {
+fn fell(now: &BucketSide, then: &BucketSide) -> bool {
     let mut now = now.iter().peekable();
     then.iter().any(|(index, count)| {
         while now.next_if(|(at, _)| at < index).is_some() {}
@@ -78,7 +77,7 @@ fn is_reset_across_bounds(histogram: &Histogram, before: &Histogram) -> bool {
         .collect();
     let between = |histogram: &Histogram| {
         let mut counts = vec![0.0; common.len() + 1];
-        for (index, count) in buckets::positive(histogram) {
+        for (index, count) in histogram.positive_side() {
             let bound = upper(histogram, index);
             counts[common.partition_point(|common| *common < bound)] += count;
         }
@@ -93,7 +92,7 @@ fn is_reset_across_bounds(histogram: &Histogram, before: &Histogram) -> bool {
 /// Whether two histograms have the same counts in the same buckets; what is known of resets does not matter.
 #[allow(clippy::float_cmp)]
 pub(crate) fn equal(a: &Histogram, b: &Histogram) -> bool {
-    let bits = |side: Side| -> Vec<(i32, u64)> {
+    let bits = |side: BucketSide| -> Vec<(i32, u64)> {
         side.into_iter()
             .filter(|(_, count)| *count != 0.0)
             .map(|(index, count)| (index, count.to_bits()))
@@ -105,6 +104,6 @@ pub(crate) fn equal(a: &Histogram, b: &Histogram) -> bool {
         && a.custom_values == b.custom_values
         && a.zero_threshold == b.zero_threshold
         && a.zero_count.to_bits() == b.zero_count.to_bits()
-        && bits(buckets::positive(a)) == bits(buckets::positive(b))
-        && bits(buckets::negative(a)) == bits(buckets::negative(b))
+        && bits(a.positive_side()) == bits(b.positive_side())
+        && bits(a.negative_side()) == bits(b.negative_side())
 }

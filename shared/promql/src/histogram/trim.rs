@@ -1,8 +1,8 @@
 //! `</` and `>/`: a histogram without the observations above or below a value.
 
 use super::bounds::upper;
-use super::buckets::{self, Bucket, Side, to_spans};
-use parapet_model::{Histogram, Span};
+use super::buckets::Bucket;
+use parapet_model::{BucketSide, Histogram, Span, spans_of};
 
 /// Takes observations above `at` away, or with `keep_upper` those below it (`FloatHistogram.TrimBuckets` of
 /// Prometheus). Where `at` cuts a bucket, its observations are split by interpolation.
@@ -12,18 +12,11 @@ pub(crate) fn trim(histogram: &mut Histogram, at: f64, keep_upper: bool) {
         sum: 0.0,
         changed: false,
     };
-    let positive = trim_side(histogram, buckets::positive(histogram), true, at, keep_upper, &mut kept);
-    let negative = trim_side(
-        histogram,
-        buckets::negative(histogram),
-        false,
-        at,
-        keep_upper,
-        &mut kept,
-    );
-    let has = |side: &Side| side.iter().any(|(_, count)| *count != 0.0);
+    let positive = trim_side(histogram, histogram.positive_side(), true, at, keep_upper, &mut kept);
+    let negative = trim_side(histogram, histogram.negative_side(), false, at, keep_upper, &mut kept);
+    let has = |side: &BucketSide| side.iter().any(|(_, count)| *count != 0.0);
     if histogram.zero_count > 0.0 {
-        let sides = (has(&buckets::negative(histogram)), has(&buckets::positive(histogram)));
+        let sides = (has(&histogram.negative_side()), has(&histogram.positive_side()));
         let (count, middle) = trim_zero_bucket(histogram, at, keep_upper, sides);
         #[allow(clippy::float_cmp)]
         if histogram.zero_count != count {
@@ -34,7 +27,7 @@ pub(crate) fn trim(histogram: &mut Histogram, at: f64, keep_upper: bool) {
     }
     if kept.changed {
         (histogram.count, histogram.sum) = (kept.count, kept.sum);
-        let set = |to: (&mut Vec<Span>, &mut Vec<f64>), side: Side| (*to.0, *to.1) = to_spans(side);
+        let set = |to: (&mut Vec<Span>, &mut Vec<f64>), side: BucketSide| (*to.0, *to.1) = spans_of(side, 0);
         set(
             (&mut histogram.positive_spans, &mut histogram.positive_buckets),
             positive,
@@ -61,12 +54,12 @@ impl Kept {
 
 fn trim_side(
     histogram: &Histogram,
-    mut side: Side,
+    mut side: BucketSide,
     positive: bool,
     at: f64,
     keep_upper: bool,
     kept: &mut Kept,
-) -> Side {
+) -> BucketSide {
     let linear = histogram.uses_custom_buckets();
     for (index, count) in &mut side {
         if *count == 0.0 {

@@ -2,93 +2,11 @@
 
 use super::raw::{Pairs, Url};
 use super::validate::{Checked, Scope};
-use super::{Secret, SecretSource};
+use parapet_http_client::{HttpClient, OAuth2, SecretSource, Tls, Transport};
 use parapet_model::quote;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
-
-/// How requests are authenticated and on which way they go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpClient {
-    /// The `Authorization` header, where one is configured: a scheme and credentials.
-    pub authorization: Option<(String, SecretSource)>,
-    /// `basic_auth`: user name and password.
-    pub basic_auth: Option<(SecretSource, SecretSource)>,
-    /// `oauth2`: a token is fetched before each request.
-    pub oauth2: Option<Box<OAuth2>>,
-    /// `http_headers`: further headers.
-    pub headers: Vec<(String, SecretSource)>,
-    /// The connection.
-    pub transport: Transport,
-}
-
-/// The connection that a request takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transport {
-    /// `tls_config`.
-    pub tls: Tls,
-    /// `proxy_url`, where there is one.
-    pub proxy_url: Option<SecretSource>,
-    /// `no_proxy`: hosts that are reached directly, separated by commas.
-    pub no_proxy: String,
-    /// Whether the process' environment names the proxy.
-    pub proxy_from_environment: bool,
-    /// Headers for the proxy.
-    pub proxy_headers: Vec<(String, SecretSource)>,
-    /// Whether redirects are followed.
-    pub follow_redirects: bool,
-    /// Whether HTTP/2 may be spoken.
-    pub enable_http2: bool,
-}
-
-impl Default for Transport {
-    fn default() -> Self {
-        Self {
-            tls: Tls::default(),
-            proxy_url: None,
-            no_proxy: String::new(),
-            proxy_from_environment: false,
-            proxy_headers: Vec::new(),
-            follow_redirects: true,
-            enable_http2: true,
-        }
-    }
-}
-
-/// `tls_config`. Certificates and keys are PEM.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// Whom to trust; the system's authorities where absent.
-    pub ca: Option<SecretSource>,
-    /// The client's certificate and key.
-    pub identity: Option<(SecretSource, SecretSource)>,
-    /// The name that the server's certificate has to have; empty for the host of the URL.
-    pub server_name: String,
-    /// Whether any certificate will do.
-    pub insecure_skip_verify: bool,
-    /// The oldest version: empty, `TLS12` or `TLS13`.
-    pub min_version: String,
-    /// The newest version, likewise.
-    pub max_version: String,
-}
-
-/// `oauth2` with the grant type `client_credentials`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OAuth2 {
-    /// Who asks.
-    pub client_id: String,
-    /// With what secret.
-    pub client_secret: SecretSource,
-    /// For what.
-    pub scopes: Vec<String>,
-    /// Where.
-    pub token_url: String,
-    /// Further parameters of the request for a token.
-    pub endpoint_params: BTreeMap<String, String>,
-    /// The connection to the token's endpoint.
-    pub transport: Transport,
-}
 
 #[derive(Debug, Default, Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
@@ -194,7 +112,7 @@ impl Scope<'_> {
         let mut client = HttpClient::default();
         self.credentials(&raw, &mut client)?;
         for (name, values) in raw.http_headers.map(|pairs| pairs.0).unwrap_or_default() {
-            if !is_header_name(&name.value) {
+            if !parapet_http_client::is_header_name(&name.value) {
                 let message = format!("{} is not the name of a header", quote(&name.value));
                 return self.at(name.referenced).fail(message);
             }
@@ -208,7 +126,7 @@ impl Scope<'_> {
             from_environment: raw.proxy_from_environment,
             headers: raw.proxy_connect_header,
         })?;
-        client.transport.tls = self.http_tls(raw.tls_config)?;
+        client.transport.tls = self.tls(raw.tls_config)?;
         client.transport.follow_redirects = raw.follow_redirects.unwrap_or(true);
         client.transport.enable_http2 = raw.enable_http2.unwrap_or(true);
         Ok(client)
@@ -309,7 +227,7 @@ impl Scope<'_> {
             from_environment: raw.proxy_from_environment,
             headers: raw.proxy_connect_header,
         })?;
-        transport.tls = self.http_tls(raw.tls_config)?;
+        transport.tls = self.tls(raw.tls_config)?;
         Ok(OAuth2 {
             client_id: raw.client_id,
             client_secret: secret.unwrap_or_default(),
@@ -318,18 +236,6 @@ impl Scope<'_> {
             endpoint_params: raw.endpoint_params,
             transport,
         })
-    }
-
-    /// [`Self::tls`] of an HTTP client, which checks a certificate against the host of the URL alone.
-    fn http_tls(&self, raw: Option<Spanned<TlsConfig>>) -> Checked<Tls> {
-        let place = raw.as_ref().map_or(self.place, |raw| raw.referenced);
-        let tls = self.tls(raw)?;
-        if tls.server_name.is_empty() {
-            Ok(tls)
-        } else {
-            self.at(place)
-                .unsupported("server_name in the tls_config of an HTTP client")
-        }
     }
 
     /// Reads a `tls_config`.
@@ -434,18 +340,4 @@ impl Scope<'_> {
             )),
         }
     }
-}
-
-/// A plain value as a secret: for tests and for values that stand in the place of one.
-impl From<Secret> for SecretSource {
-    fn from(secret: Secret) -> Self {
-        Self::Text(secret)
-    }
-}
-
-fn is_header_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

@@ -5,10 +5,11 @@
 //! Alertmanager's configuration reference, under the same name.
 #![allow(missing_docs)]
 
-use super::http::{HttpClient, HttpConfig};
+use super::http::HttpConfig;
 use super::raw::Pairs;
 use super::validate::{Checked, Scope};
 use super::{Integration, Receiver};
+use parapet_http_client::HttpClient;
 use parapet_model::quote;
 use serde::Deserialize;
 use serde_saphyr::Spanned;

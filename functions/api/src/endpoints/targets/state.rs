@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use parapet_config::{Config, ScrapeJob, Target};
 use parapet_exposition::Metadata;
 use parapet_model::{Labels, METRIC_NAME, Matcher};
-use parapet_scraper::{Health, TargetState, load_metadata, read_targets};
+use parapet_scraper::{Health, TargetState, load_metadata, read_targets, with_discovered_targets};
 use parapet_store::tenant;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -47,7 +47,13 @@ impl Targets {
         let Some(config) = &targets.config else {
             return Ok(targets);
         };
-        let longest_ms = config.jobs.iter().map(|job| job.interval_ms).max().unwrap_or(0);
+        let longest_ms = config
+            .jobs
+            .iter()
+            .flat_map(|job| &job.targets)
+            .map(|target| target.interval_ms)
+            .max()
+            .unwrap_or(0);
         let now_ms = api.ports.clock.now_ms();
         let start_ms = now_ms.saturating_sub(LOOKBACK_MS.max(longest_ms.saturating_mul(2)));
         let matchers = [Matcher::equal(METRIC_NAME, "scrape_duration_seconds")];
@@ -83,7 +89,8 @@ impl Targets {
             scrapes: HashMap::new(),
         };
         if tenant == tenant::DEFAULT {
-            targets.config = Some(api.configuration.current(&api.ports).await?);
+            let written = api.configuration.current(&api.ports).await?;
+            targets.config = Some(Arc::new(with_discovered_targets(&api.ports, &written).await?));
             targets.states = read_targets(api.ports.table.as_ref()).await?;
         }
         Ok(targets)

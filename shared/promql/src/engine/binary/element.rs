@@ -86,7 +86,7 @@ fn floats(op: BinaryOp, left: f64, right: f64) -> Element {
 fn changed(histogram: &Histogram, change: impl FnOnce(&mut Histogram)) -> Element {
     let mut copy = histogram.clone();
     change(&mut copy);
-    histogram::compact(&mut copy);
+    copy.compact(0);
     Element::value(Computed::Histogram(Arc::new(copy)))
 }
 

@@ -233,7 +233,7 @@ fn histogram_rate(
         histogram::divide(&mut result, context.range_seconds());
     }
     result.counter_reset = CounterReset::Gauge;
-    histogram::compact(&mut result);
+    result.compact(0);
     Some(Arc::new(result))
 }
 

@@ -93,7 +93,7 @@ pub(super) fn instant_value(context: &Context<'_>, window: &Window<'_>, per_seco
                 }
             }
             result.counter_reset = CounterReset::Gauge;
-            histogram::compact(&mut result);
+            result.compact(0);
             if per_second {
                 histogram::divide(&mut result, seconds);
             }

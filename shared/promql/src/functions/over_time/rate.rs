@@ -215,7 +215,7 @@ fn histogram_rate(context: &Context<'_>, window: &Window<'_>, counter: bool, per
 
 /// The difference between the last histogram and the first, resets corrected.
 fn histogram_increase(context: &Context<'_>, window: &Window<'_>, counter: bool) -> Option<Histogram> {
-    use crate::histogram::{self, HistogramExt as _};
+    use crate::histogram;
     use parapet_model::CounterReset::Gauge;
     let (points, starts) = (window.histograms, window.histogram_starts);
     let last = &points[points.len() - 1].1;
@@ -287,6 +287,6 @@ fn histogram_increase(context: &Context<'_>, window: &Window<'_>, counter: bool)
         context.warn(format!("this native histogram metric is not a gauge: {}", metric()));
     }
     increase.counter_reset = Gauge;
-    histogram::compact(&mut increase);
+    increase.compact(0);
     Some(increase)
 }

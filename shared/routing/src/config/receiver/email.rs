@@ -2,9 +2,10 @@
 
 use super::{Finished, Written, template};
 use crate::config::SecretSource;
-use crate::config::http::{HttpClient, Tls, TlsConfig};
+use crate::config::http::TlsConfig;
 use crate::config::raw::HostPort;
 use crate::config::validate::{Checked, Scope};
+use parapet_http_client::{HttpClient, Tls};
 use parapet_model::quote;
 use serde::Deserialize;
 use serde_saphyr::Spanned;

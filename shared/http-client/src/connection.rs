@@ -1,8 +1,6 @@
 //! The way a request takes: TLS, proxy, redirects.
 
-use crate::exchange::{Exchange, RenderError};
-use parapet_routing::config::Transport;
-use parapet_routing::{Secret, SecretSource};
+use crate::{Secret, SecretSource, Transport};
 
 /// `http_config`'s part about the connection, secrets read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +32,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn of(transport: &Transport, exchange: &Exchange<'_>) -> Result<Self, RenderError> {
-        let secret = |source: &SecretSource| exchange.secret(source).map(Secret::new);
+    /// The connection of a configuration; `secret` reads what that refers to.
+    ///
+    /// # Errors
+    /// What `secret` says.
+    pub fn of<E>(transport: &Transport, secret: impl Fn(&SecretSource) -> Result<Secret, E>) -> Result<Self, E> {
         let identity = match &transport.tls.identity {
             Some((certificate, key)) => Some((secret(certificate)?, secret(key)?)),
             None => None,
@@ -45,18 +46,55 @@ impl Connection {
             proxy_headers.push((name.clone(), secret(value)?));
         }
         Ok(Self {
-            ca: transport.tls.ca.as_ref().map(secret).transpose()?,
+            ca: transport.tls.ca.as_ref().map(&secret).transpose()?,
             identity,
             server_name: transport.tls.server_name.clone(),
             insecure_skip_verify: transport.tls.insecure_skip_verify,
             min_version: transport.tls.min_version.clone(),
             max_version: transport.tls.max_version.clone(),
-            proxy_url: transport.proxy_url.as_ref().map(secret).transpose()?,
+            proxy_url: transport.proxy_url.as_ref().map(&secret).transpose()?,
             no_proxy: transport.no_proxy.clone(),
             proxy_from_environment: transport.proxy_from_environment,
             proxy_headers,
             follow_redirects: transport.follow_redirects,
             enable_http2: transport.enable_http2,
         })
+    }
+}
+
+/// The proxies that the process' environment names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvironmentProxies {
+    /// `HTTP_PROXY`, for URLs of `http`.
+    pub http: Option<String>,
+    /// `HTTPS_PROXY`, for URLs of `https`.
+    pub https: Option<String>,
+    /// `NO_PROXY`: hosts that are reached directly, separated by commas.
+    pub no_proxy: String,
+}
+
+impl EnvironmentProxies {
+    /// Reads the variables, in capitals or not.
+    pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Self {
+        let either = |upper: &str| {
+            let found = get(upper).or_else(|| get(&upper.to_lowercase()));
+            found.filter(|value| !value.is_empty())
+        };
+        Self {
+            http: either("HTTP_PROXY"),
+            https: either("HTTPS_PROXY"),
+            no_proxy: either("NO_PROXY").unwrap_or_default(),
+        }
+    }
+
+    /// The proxy for a URL.
+    #[must_use]
+    pub fn of(&self, url: &str) -> Option<&str> {
+        let proxy = if url.starts_with("https:") {
+            &self.https
+        } else {
+            &self.http
+        };
+        proxy.as_deref()
     }
 }

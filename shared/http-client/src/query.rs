@@ -1,7 +1,8 @@
 //! Query strings as Go writes them.
 
 /// `url.QueryEscape`.
-pub(crate) fn escape(text: &str) -> String {
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -14,7 +15,7 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 /// `url.Values.Encode`: in order of name.
-pub(crate) fn encode<'a>(parameters: impl IntoIterator<Item = (&'a str, String)>) -> String {
+pub fn encode<'a>(parameters: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let mut parameters: Vec<(&str, String)> = parameters.into_iter().collect();
     parameters.sort_by(|a, b| a.0.cmp(b.0));
     let pairs: Vec<String> = parameters

@@ -1,0 +1,138 @@
+//! Bodies that mean harm: the scrape fails, says why, and costs no more than its limits.
+
+use crate::world::{Answer, TEXT, World, job, of};
+use parapet_scraper::Settings;
+
+async fn outcome(world: &World) -> (String, String) {
+    world.scrape(0).await;
+    let state = parapet_scraper::read_targets(world.ports.table.as_ref()).await.unwrap();
+    let up = world.values(&of("up")).remove(0);
+    (up, state.values().next().unwrap().last_error.clone())
+}
+
+#[tokio::test]
+async fn hostile_bodies_fail_the_scrape_with_a_reason() {
+    let million_labels: String = (0..1_000_000).map(|at| format!("l{at}=\"\",")).collect();
+    let bodies: [(&str, Vec<u8>, &str); 8] = [
+        (
+            "a series of a million labels",
+            format!("a{{{million_labels}}} 1\n").into_bytes(),
+            "more than 1000 labels in one series",
+        ),
+        (
+            "a value that is not UTF-8",
+            b"a{b=\"\xff\"} 1\n".to_vec(),
+            "invalid UTF-8 label value",
+        ),
+        (
+            "a name that is not UTF-8",
+            b"{\"\xff\"} 1\n".to_vec(),
+            "invalid metric name or label names",
+        ),
+        (
+            "no end of a label",
+            [b"a{b=\"".to_vec(), vec![b'x'; 5_000_000]].concat(),
+            "expected label value",
+        ),
+        (
+            "bytes",
+            (0..100_000u32).map(|at| ((at * 7919) >> 3) as u8 | 1).collect(),
+            "expected",
+        ),
+        (
+            "a page for people",
+            b"<html><body>It works!</body></html>".to_vec(),
+            "line 1, column 1: expected a valid start token",
+        ),
+        (
+            "a marker as a value",
+            b"a 0x1p-2\n".to_vec(),
+            "unsupported character in float",
+        ),
+        (
+            "a label twice",
+            b"a{b=\"1\",b=\"2\"} 1\n".to_vec(),
+            "label name \"b\" is not unique",
+        ),
+    ];
+    for (what, body, reason) in bodies {
+        let world = World::new(&job(&["h:1"], ""));
+        world.answer("h:1", Answer::Bytes(TEXT, body));
+        let (up, error) = outcome(&world).await;
+        assert_eq!(up, "0", "{what}");
+        assert!(error.contains(reason), "{what}: {error}");
+        assert!(
+            error.chars().count() <= 1_001,
+            "{what}: the reason is as long as the body"
+        );
+        assert_eq!(world.series().len(), 5, "{what}: nothing of it is stored");
+    }
+}
+
+#[tokio::test]
+async fn more_samples_than_allowed_are_counted_but_not_kept() {
+    let settings = Settings {
+        max_samples: 1_000,
+        ..Settings::default()
+    };
+    let world = World::with_settings(&job(&["h:1"], ""), settings);
+    let body: String = (0..200_000).map(|at| format!("a{{i=\"{at}\"}} 1\n")).collect();
+    world.expose("h:1", &body);
+    assert_eq!(
+        outcome(&world).await,
+        ("0".to_owned(), "sample limit exceeded".to_owned())
+    );
+    assert_eq!(world.values(&of("scrape_samples_scraped")), ["200000"]);
+    assert_eq!(world.series().len(), 5);
+}
+
+#[tokio::test]
+async fn a_body_over_its_limit_is_told_so() {
+    let world = World::new(&job(&["h:1"], "  body_size_limit: 1KB\n"));
+    world.expose("h:1", &"a 1\n".repeat(1_000));
+    assert_eq!(
+        outcome(&world).await,
+        ("0".to_owned(), "body size limit exceeded".to_owned())
+    );
+}
+
+/// A small message that would unfold to gigabytes: empty messages within messages, and numbers of one byte.
+#[tokio::test]
+async fn protobuf_that_would_grow_is_refused() {
+    const PROTOBUF: &str =
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    let wrapped = |inner: Vec<u8>, kind: u64| {
+        let (mut metric, mut family, mut body) = (Vec::new(), Vec::new(), Vec::new());
+        parapet_protobuf::put_bytes(&mut metric, 7, &inner);
+        parapet_protobuf::put_bytes(&mut family, 1, b"h");
+        parapet_protobuf::put_key(&mut family, 3, 0);
+        parapet_protobuf::put_varint(&mut family, kind);
+        parapet_protobuf::put_bytes(&mut family, 4, &metric);
+        parapet_protobuf::put_varint(&mut body, family.len() as u64);
+        body.extend(family);
+        body
+    };
+    let empty_buckets: Vec<u8> = [3 << 3 | 2, 0].repeat(2_000_000);
+    let mut deltas = Vec::new();
+    parapet_protobuf::put_bytes(&mut deltas, 13, &vec![0; 4_000_000]);
+    let mut span = Vec::new();
+    parapet_protobuf::put_key(&mut span, 2, 0);
+    parapet_protobuf::put_varint(&mut span, u64::from(u32::MAX));
+    let mut spans = Vec::new();
+    parapet_protobuf::put_bytes(&mut spans, 12, &span);
+    for (inner, reason) in [
+        (empty_buckets, "more than 65536 buckets in one histogram"),
+        (deltas, "more than 65536 buckets in one histogram"),
+        (spans, "positive side: spans require 4294967295 buckets, have 0"),
+    ] {
+        let world = World::new(&job(&["h:1"], "  scrape_native_histograms: true\n"));
+        world.answer("h:1", Answer::Bytes(PROTOBUF, wrapped(inner, 4)));
+        let (up, error) = outcome(&world).await;
+        assert_eq!(up, "0");
+        assert!(error.contains(reason), "{error}");
+    }
+    // A thousand empty families and metrics are nothing.
+    let world = World::new(&job(&["h:1"], ""));
+    world.answer("h:1", Answer::Bytes(PROTOBUF, vec![0; 1_000_000]));
+    assert_eq!(outcome(&world).await.0, "1");
+}
