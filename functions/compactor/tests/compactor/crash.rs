@@ -119,7 +119,10 @@ fn samples_of(batch: &SampleBatch) -> Found {
         .collect()
 }
 
-static READ: LazyLock<Mutex<HashMap<String, Arc<Vec<(String, i64)>>>>> = LazyLock::new(Mutex::default);
+/// Files that were read, by name.
+type Files = HashMap<String, Arc<Vec<(String, i64)>>>;
+
+static READ: LazyLock<Mutex<Files>> = LazyLock::new(Mutex::default);
 
 /// The samples of a file, by a reader of Parquet that is not ours.
 fn read(bytes: bytes::Bytes) -> Vec<(String, i64)> {
