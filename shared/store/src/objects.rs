@@ -27,6 +27,15 @@ pub(crate) async fn get(objects: &dyn ObjectStore, key: &str) -> Result<Option<B
     }
 }
 
+/// Whether an object is there.
+pub(crate) async fn exists(objects: &dyn ObjectStore, key: &str) -> Result<bool, Error> {
+    match objects.head(&path(key)).await {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Ranges of an object, each with its start; `None` where it is not there.
 pub(crate) async fn get_ranges(
     objects: &dyn ObjectStore,

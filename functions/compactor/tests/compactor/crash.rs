@@ -86,6 +86,8 @@ fn settings() -> Settings {
     let compaction = &mut settings.compaction;
     (compaction.fanout, compaction.closed_day_files) = (2, 1);
     compaction.retention_ms = 3 * DAY_MS;
+    compaction.five_minutes_retention_ms = 3 * DAY_MS;
+    compaction.hour_retention_ms = 3 * DAY_MS;
     // Objects in memory carry the time of the machine: each without an entry is an orphan at once, one that a commit is
     // about to name included.
     compaction.orphan_grace_ms = -3650 * DAY_MS;
@@ -267,7 +269,7 @@ impl World {
             self.memory.clock.advance_ms(wait_ms);
         }
         assert!(perform(&Step::Tick, self.ports()).await, "{context}");
-        for prefix in ["metrics", "metrics-manifest"] {
+        for prefix in ["metrics", "metrics-manifest", "metrics-rollup"] {
             let left = keys(self.ports(), prefix).await;
             assert!(left.is_empty(), "{context}: {left:?} is left in the bucket");
         }
@@ -276,8 +278,7 @@ impl World {
         assert!(perform(&Step::Tick, self.ports()).await, "{context}");
         for item in self.memory.table.items() {
             let lives = self.ports().table.get(&item.key).await.unwrap().is_some();
-            // A day's rollup is what stays of it.
-            let left = lives && item.key.pk != "tenants" && !item.key.pk.starts_with("rollups#");
+            let left = lives && item.key.pk != "tenants";
             assert!(!left, "{context}: {:?} is left in the table", item.key);
         }
     }

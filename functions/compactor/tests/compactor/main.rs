@@ -308,7 +308,10 @@ async fn retention_takes_whole_days_and_their_objects() {
         .put(&"claims/2026-11-21/x".into(), PutPayload::from_static(b"x"))
         .await;
     claims.unwrap();
-    let compactor = Compactor::new(&world.ports, Settings::default());
+    let mut settings = Settings::default();
+    settings.compaction.five_minutes_retention_ms = settings.compaction.retention_ms;
+    settings.compaction.hour_retention_ms = settings.compaction.retention_ms;
+    let compactor = Compactor::new(&world.ports, settings);
     compactor.handle_tick(NOW_MS).await.unwrap();
     world.clock.advance_ms(30 * DAY_MS);
     compactor.handle_tick(HOUR_MS).await.unwrap();
@@ -327,7 +330,7 @@ async fn retention_takes_whole_days_and_their_objects() {
         .unwrap()
         .1;
     let role = role.split_once("  CompactorLogs:").unwrap().0;
-    for prefix in ["metrics", "metrics-manifest", "claims"] {
+    for prefix in ["metrics", "metrics-manifest", "metrics-rollup", "claims"] {
         assert!(keys(&world.ports, prefix).await.is_empty(), "{prefix}");
         let may = format!("${{Bucket.Arn}}/{prefix}/*");
         assert!(role.contains(&may), "the compactor's role does not reach {prefix}/");

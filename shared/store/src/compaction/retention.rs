@@ -83,7 +83,9 @@ impl Compaction {
                 // The day has changed, or another run is at it: next time.
                 RolledUp::Overtaken => return Ok(()),
             }
-            self.seal(tenant, day, resolution).await?;
+            if !self.seal(tenant, day, resolution).await? {
+                return Ok(());
+            }
         }
         for part in files.chunks(RETENTION_FILES) {
             let writes = self.removals(tenant, day, part, self.clock.now_ms())?;
@@ -97,16 +99,21 @@ impl Compaction {
         self.publish(tenant, day).await
     }
 
-    async fn seal(&self, tenant: &str, day: Day, resolution: Resolution) -> Result<(), Error> {
+    /// Seals a rollup, if there is one; false where its object is gone, so that it has to be made anew.
+    async fn seal(&self, tenant: &str, day: Day, resolution: Resolution) -> Result<bool, Error> {
         let Some(mut entry) = rollups::entry(self.table.as_ref(), tenant, day, resolution).await? else {
-            return Ok(());
+            return Ok(true);
         };
+        let (key, condition) = (rollups::key(tenant, day, resolution), Condition::Version(entry.version));
+        if !objects::exists(self.objects.as_ref(), &entry.file.key).await? {
+            self.table.delete(key, condition).await?;
+            return Ok(false);
+        }
         if !entry.sealed {
             entry.sealed = true;
-            let (key, condition) = (rollups::key(tenant, day, resolution), Condition::Version(entry.version));
             self.table.put(key, entry.encode()?, None, condition).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn rollup_retention_ms(&self, resolution: Resolution) -> i64 {
