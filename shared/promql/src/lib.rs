@@ -65,6 +65,7 @@ pub use ast::{Expr, PositionRange, ValueType};
 pub use engine::{evaluate, evaluate_beside, selectors};
 pub use error::{EvaluationError, ParseError};
 pub use functions::Function;
+pub use functions::over_time::FUNCTIONS_OF_RUNS;
 pub use parser::{parse, parse_selector};
 pub use printer::{pretty, pretty_within};
 pub use query::{Answer, Beside, Hints, Options, QueryRange, QueryValue, Selector, StartTimestamps, VectorSample};

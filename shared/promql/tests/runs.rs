@@ -2,27 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)] // A test may stop at what must not be.
 
 use parapet_model::{Labels, Rollup, Run, Series, Windows, is_stale_nan, stale_nan};
-use parapet_promql::{Beside, Options, QueryRange, QueryValue, evaluate, evaluate_beside, parse, selectors};
+use parapet_promql::{
+    Beside, FUNCTIONS_OF_RUNS, Options, QueryRange, QueryValue, evaluate, evaluate_beside, parse, selectors,
+};
 use proptest::prelude::*;
-
-const FUNCTIONS: [&str; 16] = [
-    "absent_over_time",
-    "avg_over_time",
-    "changes",
-    "count_over_time",
-    "delta",
-    "first_over_time",
-    "increase",
-    "last_over_time",
-    "max_over_time",
-    "min_over_time",
-    "present_over_time",
-    "rate",
-    "resets",
-    "sum_over_time",
-    "ts_of_first_over_time",
-    "ts_of_last_over_time",
-];
 
 /// A counter with resets, gaps, staleness markers, and now and then a value that is no counter's.
 fn series() -> impl Strategy<Value = Series> {
@@ -132,7 +115,7 @@ proptest! {
         };
         let options = Options::default();
         let mut summed_up = 0;
-        for function in FUNCTIONS {
+        for function in FUNCTIONS_OF_RUNS {
             let expr = parse(&format!("{function}(c_total[{range_s}s]{time})")).unwrap();
             let selector = selectors(&expr, &range, &options).remove(0);
             let windows = selector.hints.windows.unwrap();

@@ -11,6 +11,7 @@ mod transitions;
 
 pub(crate) use extended::{extend, interpolate, interpolate_histograms};
 pub(crate) use histograms::{HistogramError, incompatible_text, reconciled_text};
+pub use runs::FUNCTIONS_OF_RUNS;
 pub(crate) use runs::of_runs;
 
 use super::math::{Sum, mean, quantile};

@@ -6,7 +6,9 @@ use parapet_model::{
     BatchSeries, Histogram, Labels, Matcher, MetricType, Sample, SampleBatch, Series, Value, stale_nan,
 };
 use parapet_ports::memory::MemoryPorts;
-use parapet_promql::{Beside, Options, QueryRange, QueryValue, evaluate, evaluate_beside, parse, selectors};
+use parapet_promql::{
+    Beside, FUNCTIONS_OF_RUNS, Options, QueryRange, QueryValue, evaluate, evaluate_beside, parse, selectors,
+};
 use parapet_store::day::{DAY_MS, Day};
 use parapet_store::{
     Compaction, CompactionSettings, Reader, ReaderSettings, RetentionRule, SummedUp, Writer, WriterSettings,
@@ -191,25 +193,6 @@ async fn ask(reader: &Reader, text: &str, range: QueryRange) -> u64 {
     summed_up
 }
 
-const FUNCTIONS: [&str; 16] = [
-    "absent_over_time",
-    "avg_over_time",
-    "changes",
-    "count_over_time",
-    "delta",
-    "first_over_time",
-    "increase",
-    "last_over_time",
-    "max_over_time",
-    "min_over_time",
-    "present_over_time",
-    "rate",
-    "resets",
-    "sum_over_time",
-    "ts_of_first_over_time",
-    "ts_of_last_over_time",
-];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn rollups_answer_as_samples_do() {
     let mut summed_up = 0;
@@ -224,7 +207,7 @@ async fn rollups_answer_as_samples_do() {
             ..ReaderSettings::default()
         };
         let reader = Reader::new(&world.ports, settings);
-        for function in FUNCTIONS {
+        for function in FUNCTIONS_OF_RUNS {
             let hours = 2 + numbers.next(80);
             let start_ms = START_MS + numbers.next((DAYS * DAY_MS) as u64) as i64;
             let step_ms = 60_000 * (1 + numbers.next(300) as i64);

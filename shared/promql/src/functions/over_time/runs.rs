@@ -4,27 +4,29 @@ use super::{Answer, Context, Window, float, rate, time_value};
 use crate::engine::failure;
 use parapet_model::Run;
 
-/// The function of this name, where runs of samples are as good for it as the samples.
+/// The functions for which runs of samples ([`parapet_model::Run`]) are as good as the samples.
+pub const FUNCTIONS_OF_RUNS: [&str; 16] = [
+    "absent_over_time",
+    "avg_over_time",
+    "changes",
+    "count_over_time",
+    "delta",
+    "first_over_time",
+    "increase",
+    "last_over_time",
+    "max_over_time",
+    "min_over_time",
+    "present_over_time",
+    "rate",
+    "resets",
+    "sum_over_time",
+    "ts_of_first_over_time",
+    "ts_of_last_over_time",
+];
+
+/// The function of this name, where it is one of [`FUNCTIONS_OF_RUNS`].
 pub(crate) fn of_runs(name: &str) -> Option<&'static str> {
-    const FUNCTIONS: [&str; 16] = [
-        "absent_over_time",
-        "avg_over_time",
-        "changes",
-        "count_over_time",
-        "delta",
-        "first_over_time",
-        "increase",
-        "last_over_time",
-        "max_over_time",
-        "min_over_time",
-        "present_over_time",
-        "rate",
-        "resets",
-        "sum_over_time",
-        "ts_of_first_over_time",
-        "ts_of_last_over_time",
-    ];
-    FUNCTIONS.into_iter().find(|function| *function == name)
+    FUNCTIONS_OF_RUNS.into_iter().find(|function| *function == name)
 }
 
 pub(super) fn evaluate(context: &Context<'_>, window: &Window<'_>) -> Answer {
