@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 17] = [
+const PURE: [&str; 18] = [
     "discovery",
     "model",
     "protobuf",
@@ -22,6 +22,7 @@ const PURE: [&str; 17] = [
     "segment",
     "tsdb",
     "ledger",
+    "logs",
     "ports",
 ];
 

@@ -215,11 +215,14 @@ impl Checked {
         let mut checked = Self::default();
         for mut one in series {
             let has_name = one.labels.metric_name().is_some();
+            let all = one.samples.len() as u64;
             if !has_name || one.labels.iter().any(|(name, _)| name.is_empty()) {
+                count_refused("invalid_labels", all);
                 checked.fault(|| format!("invalid metric name or labels, got {}", one.labels));
                 continue;
             }
             if let Some(reason) = limits.refuse_series(&one) {
+                count_refused(reason.as_str(), all);
                 checked.fault(|| format!("{} for series {}", describe(reason), one.labels));
                 continue;
             }
@@ -230,6 +233,7 @@ impl Checked {
                 reason.is_none()
             });
             if let Some(reason) = refused {
+                count_refused(reason.as_str(), all - one.samples.len() as u64);
                 checked.fault(|| format!("{} for series {}", describe(reason), one.labels));
             }
             // A batch's samples are in order of time.
@@ -268,6 +272,11 @@ impl Checked {
         ]
         .map(|(name, count)| (HeaderName::from_static(name), count.to_string()))
     }
+}
+
+/// Counts samples that are not taken, as ingest counts what it finds later.
+fn count_refused(reason: &'static str, samples: u64) {
+    metrics::counter!("parapet_refused_samples_total", "reason" => reason).increment(samples);
 }
 
 /// Why something is not stored, in Prometheus' words where it has some.

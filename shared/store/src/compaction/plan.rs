@@ -116,7 +116,7 @@ mod tests {
         let mixed: Vec<_> = of(0, 2).into_iter().chain(of(1, 3)).chain(of(2, 2)).collect();
         assert_eq!(sizes(&mixed, &settings, false), [2, 3]);
         assert_eq!(sizes(&mixed, &settings, true), [4, 3]);
-        assert!(sizes(&of(2, 6), &settings, true).len() == 1 && sizes(&of(MAX_LEVEL, 9), &settings, true).is_empty());
+        assert!(sizes(&of(2, 6), &settings, true).len() == 2 && sizes(&of(MAX_LEVEL, 9), &settings, true).is_empty());
     }
 
     #[test]
