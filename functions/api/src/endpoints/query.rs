@@ -204,21 +204,25 @@ async fn fetch_all(
             .unwrap_or(at)
     };
     let roots: Vec<usize> = (0..selectors.len()).map(root).collect();
-    let fetches = selectors.iter().enumerate().map(|(at, selector)| async move {
-        if root(at) == at {
-            fetch(api, tenant, selector).await
-        } else {
-            Ok(Fetched::default())
-        }
-    });
+    let fetches = selectors
+        .iter()
+        .zip(&roots)
+        .enumerate()
+        .map(|(at, (selector, root))| async move {
+            if *root == at {
+                fetch(api, tenant, selector).await
+            } else {
+                Ok(Fetched::default())
+            }
+        });
     let fetched: Vec<Fetched> = try_join_all(fetches).await?;
     let answer = |at: usize| {
         let (series, runs) = &fetched[roots[at]];
         let matchers = &selectors[at].matchers;
         let passes = |series: &Series| matchers.iter().all(|matcher| matcher.matches_labels(&series.labels));
-        let chosen = || (0..series.len()).filter(|number| roots[at] == at || passes(&series[*number]));
-        let of_chosen = chosen().filter_map(|number| runs.get(number).cloned()).collect();
-        (chosen().map(|number| series[number].clone()).collect(), of_chosen)
+        let chosen = (0..series.len()).filter(|number| roots[at] == at || passes(&series[*number]));
+        let with_runs = |number: usize| (series[number].clone(), runs.get(number).cloned().unwrap_or_default());
+        chosen.map(with_runs).unzip()
     };
     Ok((0..selectors.len()).map(answer).unzip())
 }

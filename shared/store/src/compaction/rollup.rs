@@ -9,7 +9,7 @@ use crate::rollups::{self, ROLLUP_PREFIX, Resolution, RollupEntry};
 use parapet_model::{Labels, METRIC_NAME, Matcher, MetricType, Rollup, Run, Series, is_stale_nan};
 use parapet_ports::{Condition, Error, Kind, Write};
 use parapet_segment::{Chunk, Samples, Segment, SegmentWriter};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Series that are worked on at once: of a day's rollup their rows are in memory, of finer ones their samples.
 const DAY_SERIES: usize = 20_000;
@@ -75,18 +75,15 @@ impl Compaction {
     /// A row for each series and interval; `None` where there are no samples.
     async fn sum_up(&self, tenant: &str, day: Day, resolution: Resolution) -> Result<Option<Segment>, Error> {
         let (start_ms, end_ms) = (day.start_ms(), day.last_ms());
-        let names = self
-            .reader
-            .label_values(tenant, METRIC_NAME, &[], start_ms, end_ms)
-            .await?;
+        let mut by_name: BTreeMap<String, Vec<(i64, Labels)>> = BTreeMap::new();
+        for labels in self.reader.series(tenant, &[], start_ms, end_ms).await? {
+            let name = labels.metric_name().unwrap_or_default().to_owned();
+            by_name.entry(name).or_default().push((labels.series_id(), labels));
+        }
         let kinds = self.reader.metric_types(tenant, start_ms, end_ms).await?;
         let mut writer = SegmentWriter::new(self.settings.encode.clone());
-        // The series without a name come first.
-        for name in std::iter::once(String::new()).chain(names) {
+        for (name, mut series) in by_name {
             let matchers = [Matcher::equal(METRIC_NAME, &name)];
-            let sets = [matchers.to_vec()];
-            let found = self.reader.series(tenant, &sets, start_ms, end_ms).await?;
-            let mut series: Vec<(i64, Labels)> = found.into_iter().map(|labels| (labels.series_id(), labels)).collect();
             series.sort_unstable();
             let at_once = match resolution {
                 Resolution::Day => DAY_SERIES,

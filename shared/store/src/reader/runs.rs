@@ -13,7 +13,7 @@ use crate::rollups::{self, Resolution};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_model::{Labels, Matcher, Rollup, Run, Series, Windows};
 use parapet_ports::Error;
-use parapet_segment::{RollupColumn, SeriesMerger};
+use parapet_segment::{RollupColumn, RowRun, SeriesMerger};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -87,8 +87,16 @@ impl Need {
         }
     }
 
-    fn accepts(&self, rollup: &Rollup) -> bool {
-        !self.differences || (rollup.first.is_finite() && rollup.last.is_finite() && rollup.corrections.is_finite())
+    /// What a row with these times comes to, where that will do.
+    fn run(&self, read: &RowRun, (start_ms, end_ms): (i64, i64)) -> Option<Run> {
+        let is_finite = |all: &Rollup| all.first.is_finite() && all.last.is_finite() && all.corrections.is_finite();
+        let rollup = read.rollup.filter(|rollup| !self.differences || is_finite(rollup))?;
+        Some(Run {
+            start_ms,
+            end_ms,
+            samples: read.samples,
+            rollup,
+        })
     }
 
     /// Whether sums over any windows of these runs are exact enough.
@@ -236,27 +244,19 @@ impl Inner {
                 gathered.refused.insert(labels.clone());
             }
         }
-        let Gathered { mut series, refused } = gathered;
-        if !refused.is_empty() {
-            series.retain(|labels, _| !refused.contains(labels));
-            for whole in self.select(tenant, matchers, start_ms, end_ms, Some(&refused)).await? {
-                let mut merger = SeriesMerger::default();
-                merger.push_floats(&whole.timestamps, &whole.values);
-                for (at, histogram) in whole.histograms {
-                    merger.push_histogram(at, histogram);
-                }
-                series.insert(whole.labels, (merger, Vec::new()));
-            }
-        }
-        let mut sorted: Vec<(Labels, (SeriesMerger, Vec<Run>))> = series
+        let Gathered { series, refused } = gathered;
+        let kept = series
             .into_iter()
-            .filter(|(_, (merger, runs))| !merger.is_empty() || !runs.is_empty())
+            .filter(|(labels, (merger, runs))| !(refused.contains(labels) || (merger.is_empty() && runs.is_empty())));
+        let mut all: Vec<(Series, Vec<Run>)> = kept
+            .map(|(labels, (merger, runs))| (merger.finish(labels), runs))
             .collect();
-        sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let series = sorted
-            .into_iter()
-            .map(|(labels, (merger, runs))| (merger.finish(labels), runs));
-        let (series, runs) = series.unzip();
+        if !refused.is_empty() {
+            let whole = self.select(tenant, matchers, start_ms, end_ms, Some(&refused)).await?;
+            all.extend(whole.into_iter().map(|series| (series, Vec::new())));
+        }
+        all.sort_unstable_by(|a, b| a.0.labels.cmp(&b.0.labels));
+        let (series, runs) = all.into_iter().unzip();
         Ok(SummedUp { series, runs })
     }
 
@@ -295,14 +295,8 @@ impl Inner {
             };
             for (row, run) in runs {
                 let labels = file.index().labels(row);
-                let (start_ms, end_ms) = file.index().times(row);
-                match run.rollup.filter(|rollup| need.accepts(rollup)) {
-                    Some(rollup) => gathered.of(labels).1.push(Run {
-                        start_ms,
-                        end_ms,
-                        samples: run.samples,
-                        rollup,
-                    }),
+                match need.run(&run, file.index().times(row)) {
+                    Some(run) => gathered.of(labels).1.push(run),
                     None => {
                         gathered.refused.insert(labels.clone());
                     }
@@ -350,15 +344,7 @@ impl Inner {
                 if read.is_some_and(|read| read.samples == 0) {
                     continue;
                 }
-                let run = read.and_then(|read| {
-                    let rollup = read.rollup.filter(|rollup| need.accepts(rollup))?;
-                    Some(Run {
-                        start_ms,
-                        end_ms,
-                        samples: read.samples,
-                        rollup,
-                    })
-                });
+                let run = read.and_then(|read| need.run(read, (start_ms, end_ms)));
                 let row = Row {
                     file: number,
                     row,
