@@ -6,7 +6,8 @@
 //! no exposition.
 //!
 //! [`Format::from_content_type`] says which format a body is in, [`Parser`] goes through it entry by entry without
-//! copying what it need not copy, [`collect`] gathers all of it.
+//! copying what it need not copy, [`collect`] gathers all of it. A [`Skeleton`] knows the next body of the same target
+//! again and reads its numbers only.
 //!
 //! ```
 //! use parapet_exposition::{Format, Limits, Parser, collect};
@@ -33,6 +34,7 @@ mod number;
 mod openmetrics;
 mod parser;
 mod protobuf;
+mod skeleton;
 mod text;
 
 pub use collect::{Exposition, FamilyTracker, Metadata, ParsedSeries, collect, is_part_of_family};
@@ -40,3 +42,4 @@ pub use error::{ParseError, Place};
 pub use format::{ContentTypeError, Format};
 pub use number::normalize as normalize_bound;
 pub use parser::{Entry, Exemplar, HistogramSeries, LabelPair, Limits, Options, Parser, Series};
+pub use skeleton::Skeleton;

@@ -9,7 +9,7 @@ use parapet_model::{Labels, MetricType};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
@@ -267,17 +267,25 @@ impl SegmentWriter {
             return Ok(None);
         };
         let metadata = writer.finish()?;
-        let data_end = metadata
-            .row_groups()
-            .iter()
-            .flat_map(|group| group.columns())
-            .map(|column| column.byte_range())
-            .map(|(start, length)| start + length)
-            .max()
-            .unwrap_or_default();
-        let bytes = Bytes::from(std::mem::take(writer.inner_mut()));
-        self.info.footer_bytes = bytes.len() as u64 - data_end;
-        Ok(Some(Segment { bytes, info: self.info }))
+        let bytes = std::mem::take(writer.inner_mut());
+        Ok(Some(closed(bytes, &metadata, self.info)))
+    }
+}
+
+/// A file that is written, with the length of its footer.
+pub(crate) fn closed(bytes: Vec<u8>, metadata: &ParquetMetaData, info: SegmentInfo) -> Segment {
+    let data_end = metadata
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns())
+        .map(|column| column.byte_range())
+        .map(|(start, length)| start + length)
+        .max()
+        .unwrap_or_default();
+    let footer_bytes = bytes.len() as u64 - data_end;
+    Segment {
+        bytes: Bytes::from(bytes),
+        info: SegmentInfo { footer_bytes, ..info },
     }
 }
 
@@ -301,7 +309,7 @@ pub fn encode(chunks: Vec<Chunk>, options: EncodeOptions) -> Result<Option<Segme
     writer.finish()
 }
 
-fn properties(options: &EncodeOptions, timestamps: ListEncoding) -> Result<WriterProperties, Error> {
+pub(crate) fn properties(options: &EncodeOptions, timestamps: ListEncoding) -> Result<WriterProperties, Error> {
     let path = |parts: &[&str]| ColumnPath::new(parts.iter().map(|part| (*part).to_owned()).collect());
     let list = |name: &str| path(&[name, "list", "element"]);
     let column_index = |name: &str| {

@@ -5,7 +5,7 @@
 //! columns are open to any reader of Parquet (Athena, DuckDB, pyarrow, Spark); what they hold and why is in
 //! `docs/adr/0004-segment-v1.md`.
 //!
-//! - Writing: [`encode`] for chunks at hand, [`SegmentWriter`] row by row.
+//! - Writing: [`encode`] for chunks at hand, [`SegmentWriter`] row by row, [`Template`] for the series of an earlier one.
 //! - Reading: [`Footer`] (what is where), then [`Index`] (labels and times of rows), then the samples of chosen rows.
 //!   Each step says which byte ranges it needs, so that the caller fetches those and no more ([`Source`]).
 //!   Where a range takes a row whole, its rollups will do ([`Footer::read_runs`]).
@@ -51,6 +51,7 @@ mod histograms;
 mod merge;
 mod schema;
 mod source;
+mod template;
 
 pub use chunk::{Chunk, Samples, sort};
 pub use decode::{Footer, Index, LabelCache, NoLabelCache, RollupColumn, RowRun, RowSamples};
@@ -60,3 +61,4 @@ pub use error::Error;
 pub use merge::{merge, merge_kept};
 pub use schema::{VERSION, VERSION_KEY};
 pub use source::{Source, coalesce};
+pub use template::Template;
