@@ -4,12 +4,11 @@ use crate::Settings;
 use futures::{StreamExt as _, stream};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
-use parapet_model::SampleBatch;
 use parapet_ports::error::chain;
 use parapet_ports::function::Function;
 use parapet_ports::{Disposition, Error, Kind, Message, Objects, Ports, Queue};
 use parapet_store::envelope::{self, FetchError, Parcel, Poison};
-use parapet_store::{CommitReport, Writer};
+use parapet_store::{Batch, CommitReport, Layouts, Writer};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ pub struct Ingest {
     objects: Objects,
     writer: Writer,
     parallel_claims: usize,
+    layouts: Arc<Layouts>,
 }
 
 /// What is known of a message so far. The worst of its batches decides.
@@ -48,6 +48,7 @@ impl Ingest {
             objects: ports.objects.clone(),
             writer: Writer::new(ports, settings.writer),
             parallel_claims: settings.parallel_claims.max(1),
+            layouts: Arc::new(Layouts::new(settings.cached_series)),
         }
     }
 
@@ -129,9 +130,9 @@ impl Ingest {
     }
 
     /// The parcel's batch; `None` where its claim check is gone because the batch is stored long since.
-    async fn fetch(&self, parcel: Parcel) -> Result<Option<SampleBatch>, FetchError> {
+    async fn fetch(&self, parcel: Parcel) -> Result<Option<Batch>, FetchError> {
         let (tenant, id) = (parcel.tenant.clone(), parcel.id.clone());
-        match parcel.fetch(self.objects.as_ref()).await {
+        match parcel.fetch(self.objects.as_ref(), &self.layouts).await {
             Err(FetchError::Missing(_)) if self.writer.is_stored(&tenant, &id).await? => Ok(None),
             other => other.map(Some),
         }

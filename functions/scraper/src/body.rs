@@ -12,7 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// A body's own timestamps may not lie further in the future than this (`maxAheadTime` of Prometheus).
-const MAX_AHEAD_MS: i64 = 10 * 60_000;
+pub(crate) const MAX_AHEAD_MS: i64 = 10 * 60_000;
 
 /// A target shows an exemplar until another takes its place. One of its own time that is older than this, and than a few
 /// scrapes, was stored when it was new; stored again with each scrape, it would open old days anew.
@@ -27,8 +27,8 @@ pub(crate) struct Body {
     pub(crate) ids: Vec<i64>,
     /// For each series, whether its disappearance is marked: not where the target gives timestamps itself.
     pub(crate) tracked: Vec<bool>,
-    /// The length of the body, decompressed.
-    pub(crate) bytes: i64,
+    /// The numbers of the samples that `metric_relabel_configs` dropped.
+    pub(crate) dropped: Vec<usize>,
     /// Samples in the body, up to the fault if there is one.
     pub(crate) samples: usize,
     /// Of which were left by `metric_relabel_configs`.
@@ -60,14 +60,14 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits {
             labels_per_series: self.settings.max_labels_per_series,
             buckets_per_histogram: self.settings.max_buckets_per_histogram,
         }
     }
 
-    fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options {
             native_histograms: self.job.native_histograms,
             classic_histograms: self.job.classic_histograms,
@@ -171,6 +171,7 @@ impl Collector<'_> {
         self.out.samples += 1;
         let labels = sample_labels::join(&point.name, point.labels, &self.reading.target.labels, job.honor_labels)?;
         let Some(labels) = sample_labels::relabel(labels, &job.metric_relabel)? else {
+            self.out.dropped.push(self.out.samples - 1);
             return Ok(());
         };
         self.out.kept += 1;

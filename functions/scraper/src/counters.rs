@@ -43,6 +43,8 @@ counters! {
     tasks_duplicate,
     /// Scrapes that succeeded.
     scrapes,
+    /// Of which the body was like the one before, so that its numbers alone were read.
+    scrapes_known,
     /// Scrapes that failed.
     scrapes_failed,
     /// Samples sent, markers and the scraper's own included.

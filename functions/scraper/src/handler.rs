@@ -3,6 +3,7 @@
 use crate::client::Clients;
 use crate::counters::{Counters, add};
 use crate::discovery::{Asking, Discoveries};
+use crate::known::KnownBodies;
 use crate::outcome::Context;
 use crate::plan::{Plan, ScrapeTask};
 use crate::series_set::SeriesSets;
@@ -57,6 +58,7 @@ impl Scraper {
             context: Context {
                 clients: Clients::new(ports.http.clone(), ports.clock.clone(), secrets, proxies),
                 sets: SeriesSets::new(ports.objects.clone(), settings.cached_series),
+                known: KnownBodies::new(settings.known_series),
                 in_flight: Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
                 ports,
                 settings,
@@ -162,7 +164,15 @@ impl Scraper {
         let result = match self.parsed().await {
             Ok(parsed) => {
                 let rerun = message.receive_count > 1;
-                task::run(&self.context, &parsed.config, &parsed.plan, &task, rerun).await
+                task::run(
+                    &self.context,
+                    &parsed.written,
+                    &parsed.config,
+                    &parsed.plan,
+                    &task,
+                    rerun,
+                )
+                .await
             }
             Err(error) => Err(error),
         };

@@ -24,6 +24,7 @@ mod client;
 mod counters;
 mod discovery;
 mod handler;
+mod known;
 mod metadata;
 mod native_histogram;
 mod outcome;

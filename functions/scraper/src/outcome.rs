@@ -1,8 +1,9 @@
 //! One scrape of one target: request, samples, markers, and what is to be remembered.
 
-use crate::body::{self, Body, BodyFault, Reading};
+use crate::body::{self, Body, Reading};
 use crate::client::Clients;
 use crate::counters::{Counters, add};
+use crate::known::{KnownBodies, KnownBody};
 use crate::metadata;
 use crate::plan::Home;
 use crate::request;
@@ -10,11 +11,14 @@ use crate::sample_labels;
 use crate::series_set::{SeriesSet, SeriesSets, content_hash};
 use crate::settings::Settings;
 use crate::state::{Health, SeriesSetRef, TargetState};
-use parapet_config::{ScrapeJob, Target};
-use parapet_model::{BatchSeries, Labels, MetricType, Sample, SampleBatch, stale_nan};
+use bytes::Bytes;
+use parapet_config::{Config, ScrapeJob, Target};
+use parapet_exposition::Format;
+use parapet_model::{BatchSeries, Labels, MetricType, Sample, stale_nan};
 use parapet_ports::{Error, Ports};
+use parapet_store::{Batch, Readings, Samples};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// The series that the scraper adds to each scrape, the last three with `extra_scrape_metrics` alone. Their order is
@@ -39,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) sets: SeriesSets,
+    pub(crate) known: KnownBodies,
     pub(crate) clients: Clients,
     pub(crate) in_flight: Semaphore,
     pub(crate) counters: Counters,
@@ -60,11 +65,10 @@ impl Context {
     }
 }
 
-/// What a scrape leads to.
+/// What a scrape leads to besides its samples.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) identity: u64,
-    pub(crate) batch: SampleBatch,
     pub(crate) state: TargetState,
     /// The set that the state names and the bucket may not have yet.
     pub(crate) new_set: Option<(String, SeriesSet)>,
@@ -75,6 +79,8 @@ pub(crate) struct Outcome {
 /// What is known of a target before a scrape.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before<'a> {
+    /// The configuration by which it is scraped, as it is written.
+    pub(crate) written: &'a Arc<Config>,
     pub(crate) state: Option<&'a TargetState>,
     /// An earlier run may have sent samples for the same slot. The store takes that batch then and drops this one,
     /// markers included: what this run sees end stays in the set, so that the next slot marks it (again).
@@ -126,26 +132,39 @@ pub(crate) async fn scrape(
     target: &Target,
     timestamp_ms: i64,
     before: Before<'_>,
-) -> Result<Outcome, Error> {
+) -> Result<(Batch, Outcome), Error> {
     let clock = &context.ports.clock;
     // A full process delays the request, which is not the target's fault.
     let permit = context.in_flight.acquire().await;
     let started_ms = clock.now_ms();
-    let result = fetch(context, job, target, timestamp_ms).await;
+    let reading = Reading {
+        job,
+        target,
+        timestamp_ms,
+        settings: &context.settings,
+    };
+    let result = fetch(context, &reading).await;
     let duration_ms = (clock.now_ms() - started_ms).max(0);
     drop(permit);
-    let (mut series, reports, mut state, new_set) = match result {
-        Ok(body) => {
-            add(&context.counters.scrapes, 1);
-            add(&context.counters.samples_duplicate, body.duplicates);
-            add(&context.counters.samples_out_of_bounds, body.out_of_bounds);
-            succeeded(context, target, timestamp_ms, body, before).await?
+    let (found, reports, mut state, new_set) = match result {
+        Ok(fetched) => {
+            let body = read(context, &reading, &fetched, before);
+            match body {
+                Ok(Read::Known(body, readings)) => {
+                    add(&context.counters.scrapes, 1);
+                    add(&context.counters.scrapes_known, 1);
+                    known_again(body, readings, fetched.length(), before)
+                }
+                Ok(Read::Anew(body)) => {
+                    add(&context.counters.scrapes, 1);
+                    add(&context.counters.samples_duplicate, body.duplicates);
+                    add(&context.counters.samples_out_of_bounds, body.out_of_bounds);
+                    succeeded(context, &reading, &fetched, body, before).await?
+                }
+                Err(failure) => failed(context, &reading, &failure, before).await?,
+            }
         }
-        Err(failure) => {
-            add(&context.counters.scrapes_failed, 1);
-            tracing::debug!(url = target.url, error = failure.message, "scrape failed");
-            failed(context, timestamp_ms, &failure, before).await?
-        }
+        Err(failure) => failed(context, &reading, &failure, before).await?,
     };
     state.job.clone_from(&job.name);
     state.labels = target.labels.clone();
@@ -168,18 +187,28 @@ pub(crate) async fn scrape(
         USUAL_REPORTS
     };
     state.extra_metrics = job.extra_metrics;
-    series.extend(report_series(&target.labels, timestamp_ms, &values[..told]));
+    let samples = match found {
+        Found::Series(mut series) => {
+            series.extend(report_series(&target.labels, timestamp_ms, &values[..told]));
+            Samples::Series(series)
+        }
+        Found::Known(body, mut readings) => {
+            body.report(&mut readings, &values[..told]);
+            Samples::Readings(readings)
+        }
+    };
     let superseded = before
         .set()
         .filter(|old| state.series_set.as_ref() != Some(*old))
         .map(|old| old.name.clone());
-    Ok(Outcome {
+    let outcome = Outcome {
         identity: target.identity,
-        batch: batch(format!("scrape/{:016x}/{timestamp_ms}", target.identity), series),
         state,
         new_set,
         superseded,
-    })
+    };
+    let id = format!("scrape/{:016x}/{timestamp_ms}", target.identity);
+    Ok((batch(id, samples), outcome))
 }
 
 /// The numbers that a scrape reports of itself.
@@ -190,15 +219,53 @@ struct Reports {
     body_bytes: i64,
 }
 
-type Parts = (Vec<BatchSeries>, Reports, TargetState, Option<(String, SeriesSet)>);
+/// The samples of a scrape without those that the scraper adds.
+enum Found {
+    Series(Vec<BatchSeries>),
+    Known(Arc<KnownBody>, Readings),
+}
+
+type Parts = (Found, Reports, TargetState, Option<(String, SeriesSet)>);
+
+/// The series are those of the scrape before: nothing ended, nothing is new.
+fn known_again(body: Arc<KnownBody>, readings: Readings, length: i64, before: Before<'_>) -> Parts {
+    let (samples, kept) = body.samples();
+    let reports = Reports {
+        samples,
+        kept,
+        added: 0,
+        body_bytes: length,
+    };
+    let state = up(before.set().cloned(), body.metadata.clone());
+    (Found::Known(body, readings), reports, state, None)
+}
+
+/// The state of a target after a scrape that succeeded.
+fn up(series_set: Option<SeriesSetRef>, metadata: Option<String>) -> TargetState {
+    TargetState {
+        job: String::new(),
+        labels: Labels::empty(),
+        health: Health::Up,
+        last_error: String::new(),
+        changed_ms: 0,
+        duration_ms: 0,
+        series_set,
+        live: true,
+        metadata,
+        extra_metrics: false,
+    }
+}
 
 async fn succeeded(
     context: &Context,
-    target: &Target,
-    timestamp_ms: i64,
+    reading: &Reading<'_>,
+    fetched: &Fetched,
     body: Body,
     before: Before<'_>,
 ) -> Result<Parts, Error> {
+    let Reading {
+        target, timestamp_ms, ..
+    } = *reading;
     let previous_set = before.set();
     let current = || {
         body.series
@@ -242,30 +309,37 @@ async fn succeeded(
     }
     let known = before.state.and_then(|state| state.metadata.as_deref());
     let metadata = metadata::put(&context.ports.objects, &body.metadata, known).await?;
+    if same && let Some(Response { bytes, format }) = &fetched.0 {
+        let body_and_format = (&**bytes, *format);
+        context.known.learn(
+            body_and_format,
+            &body,
+            metadata.as_deref(),
+            reading,
+            before.written,
+            hash,
+        )?;
+    }
     let reports = Reports {
         samples: body.samples,
         kept: body.kept,
         added,
-        body_bytes: body.bytes,
+        body_bytes: fetched.length(),
     };
     let mut series = body.series;
     series.append(&mut ended);
-    let state = TargetState {
-        job: String::new(),
-        labels: Labels::empty(),
-        health: Health::Up,
-        last_error: String::new(),
-        changed_ms: 0,
-        duration_ms: 0,
-        series_set,
-        live: true,
-        metadata,
-        extra_metrics: false,
-    };
-    Ok((series, reports, state, new_set))
+    Ok((Found::Series(series), reports, up(series_set, metadata), new_set))
 }
 
-async fn failed(context: &Context, timestamp_ms: i64, failure: &Failure, before: Before<'_>) -> Result<Parts, Error> {
+async fn failed(
+    context: &Context,
+    reading: &Reading<'_>,
+    failure: &Failure,
+    before: Before<'_>,
+) -> Result<Parts, Error> {
+    let timestamp_ms = reading.timestamp_ms;
+    add(&context.counters.scrapes_failed, 1);
+    tracing::debug!(url = reading.target.url, error = failure.message, "scrape failed");
     let series = match before.set().filter(|_| before.is_live()) {
         Some(set) => stale(&*context.sets.get(&set.name).await?, timestamp_ms, |_| true),
         None => Vec::new(),
@@ -289,10 +363,26 @@ async fn failed(context: &Context, timestamp_ms: i64, failure: &Failure, before:
         metadata: before.state.and_then(|state| state.metadata.clone()),
         extra_metrics: false,
     };
-    Ok((series, reports, state, None))
+    Ok((Found::Series(series), reports, state, None))
 }
 
-async fn fetch(context: &Context, job: &ScrapeJob, target: &Target, timestamp_ms: i64) -> Result<Body, Failure> {
+/// What a target answered; nothing where that is no exposition, which says nothing.
+struct Fetched(Option<Response>);
+
+struct Response {
+    bytes: Bytes,
+    format: Format,
+}
+
+impl Fetched {
+    fn length(&self) -> i64 {
+        let length = self.0.as_ref().map_or(0, |response| response.bytes.len());
+        i64::try_from(length).unwrap_or(i64::MAX)
+    }
+}
+
+async fn fetch(context: &Context, reading: &Reading<'_>) -> Result<Fetched, Failure> {
+    let Reading { job, target, .. } = *reading;
     let count = job.targets.len() as u64;
     if job.target_limit > 0 && count > job.target_limit {
         return Err(Failure::from(format!(
@@ -304,25 +394,32 @@ async fn fetch(context: &Context, job: &ScrapeJob, target: &Target, timestamp_ms
     let request = request::build(&context.clients, job, target, settings.max_body_bytes).await;
     let request = request.map_err(|error| error.chain())?;
     let response = context.ports.http.call(request).await.map_err(|error| error.chain())?;
-    let Some((bytes, format)) = request::read(job, response)? else {
-        return Ok(Body::default());
+    let response = request::read(job, response)?;
+    Ok(Fetched(response.map(|(bytes, format)| Response { bytes, format })))
+}
+
+/// A body as it was read.
+enum Read {
+    Known(Arc<KnownBody>, Readings),
+    Anew(Body),
+}
+
+fn read(context: &Context, reading: &Reading<'_>, fetched: &Fetched, before: Before<'_>) -> Result<Read, Failure> {
+    let Some(Response { bytes, format }) = &fetched.0 else {
+        return Ok(Read::Anew(Body::default()));
     };
-    let reading = Reading {
-        job,
-        target,
-        timestamp_ms,
-        settings,
-    };
-    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-    match body::read(&bytes, format, &reading) {
-        Ok(body) => Ok(Body { bytes: length, ..body }),
-        Err(BodyFault { message, samples, kept }) => Err(Failure {
-            message,
-            samples,
-            kept,
-            body_bytes: length,
-        }),
+    let hash = before.set().map(|set| set.hash);
+    if let Some((body, readings)) = context.known.read((bytes, *format), reading, before.written, hash) {
+        return Ok(Read::Known(body, readings));
     }
+    body::read(bytes, *format, reading)
+        .map(Read::Anew)
+        .map_err(|fault| Failure {
+            message: fault.message,
+            samples: fault.samples,
+            kept: fault.kept,
+            body_bytes: fetched.length(),
+        })
 }
 
 /// Staleness markers for the tracked series of a set that `ended` says yes to.
@@ -337,20 +434,31 @@ fn stale(set: &SeriesSet, timestamp_ms: i64, ended: impl Fn(&Labels) -> bool) ->
         .collect()
 }
 
-fn report_series(labels: &Labels, timestamp_ms: i64, values: &[f64]) -> impl Iterator<Item = BatchSeries> {
-    REPORTS.into_iter().zip(values).map(move |(name, value)| BatchSeries {
-        labels: sample_labels::report(name, labels),
-        kind: MetricType::Gauge,
-        samples: vec![Sample::float(timestamp_ms, *value)],
-        exemplars: Vec::new(),
-    })
+/// The labels of the series that the scraper adds for a target of these labels.
+pub(crate) fn reported(labels: &Labels, extra: bool) -> impl Iterator<Item = Labels> {
+    let told = if extra { REPORTS.len() } else { USUAL_REPORTS };
+    REPORTS
+        .into_iter()
+        .take(told)
+        .map(move |name| sample_labels::report(name, labels))
 }
 
-fn batch(id: String, series: Vec<BatchSeries>) -> SampleBatch {
-    SampleBatch {
+fn report_series(labels: &Labels, timestamp_ms: i64, values: &[f64]) -> impl Iterator<Item = BatchSeries> {
+    reported(labels, true)
+        .zip(values)
+        .map(move |(labels, value)| BatchSeries {
+            labels,
+            kind: MetricType::Gauge,
+            samples: vec![Sample::float(timestamp_ms, *value)],
+            exemplars: Vec::new(),
+        })
+}
+
+fn batch(id: String, samples: Samples) -> Batch {
+    Batch {
         id,
         tenant: parapet_store::tenant::DEFAULT.to_owned(),
-        series,
+        samples,
     }
 }
 
@@ -363,7 +471,7 @@ pub(crate) async fn gone(
     identity: u64,
     state: &TargetState,
     timestamp_ms: i64,
-) -> Result<SampleBatch, Error> {
+) -> Result<Batch, Error> {
     let mut series = match state.series_set.as_ref().filter(|_| state.live) {
         Some(set) => stale(&*context.sets.get(&set.name).await?, timestamp_ms, |_| true),
         None => Vec::new(),
@@ -378,5 +486,8 @@ pub(crate) async fn gone(
         timestamp_ms,
         &[stale_nan(); REPORTS.len()][..told],
     ));
-    Ok(batch(format!("scrape/{identity:016x}/{timestamp_ms}/gone"), series))
+    Ok(batch(
+        format!("scrape/{identity:016x}/{timestamp_ms}/gone"),
+        Samples::Series(series),
+    ))
 }

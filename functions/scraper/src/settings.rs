@@ -24,6 +24,8 @@ pub struct Settings {
     pub type_and_unit_labels: bool,
     /// How many series of earlier scrapes are remembered in this process, to save reading them from the bucket.
     pub cached_series: usize,
+    /// How many series' bodies are remembered in this process, to know the next ones again.
+    pub known_series: usize,
     /// The proxies for jobs that ask for the environment's (`proxy_from_environment`).
     pub proxies: EnvironmentProxies,
     /// The address and port of the Kubernetes API server, which a pod's variables name.
@@ -44,6 +46,7 @@ impl Default for Settings {
             start_timestamps: false,
             type_and_unit_labels: false,
             cached_series: 250_000,
+            known_series: 500_000,
             proxies: EnvironmentProxies::default(),
             kubernetes: None,
             object_concurrency: 16,
@@ -72,6 +75,7 @@ impl Settings {
             start_timestamps: reader.parsed("PARAPET_SCRAPE_START_TIMESTAMPS", default.start_timestamps),
             type_and_unit_labels: reader.parsed("PARAPET_SCRAPE_TYPE_AND_UNIT_LABELS", default.type_and_unit_labels),
             cached_series: reader.parsed("PARAPET_SCRAPE_CACHED_SERIES", default.cached_series),
+            known_series: reader.parsed("PARAPET_SCRAPE_KNOWN_SERIES", default.known_series),
             proxies: EnvironmentProxies::from_vars(|name| vars.get(name)),
             kubernetes: vars
                 .get("KUBERNETES_SERVICE_HOST")

@@ -8,7 +8,9 @@ use futures::StreamExt as _;
 use parapet_config::{Config, ScrapeJob, Target};
 use parapet_model::Labels;
 use parapet_ports::{Condition, Error, Kind};
+use parapet_store::Batch;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// How often a state that others write at the same time is tried again.
 const WRITE_ATTEMPTS: usize = 5;
@@ -19,6 +21,7 @@ const WRITE_ATTEMPTS: usize = 5;
 /// Where a port fails; the task may be run again: its samples have the same ids, and its state has not been written.
 pub(crate) async fn run(
     context: &Context,
+    written: &Arc<Config>,
     config: &Config,
     plan: &Plan,
     task: &ScrapeTask,
@@ -61,10 +64,19 @@ pub(crate) async fn run(
     if targets.iter().any(|(_, target)| !known(target.identity)) {
         inherited = Inherited::read(context, plan).await?;
     }
-    let outcomes = scrape_all(context, &targets, scheduled_ms, rerun, &stored.state, &inherited).await?;
+    let outcomes = scrape_all(
+        context,
+        written,
+        &targets,
+        scheduled_ms,
+        rerun,
+        &stored.state,
+        &inherited,
+    )
+    .await?;
 
     // The order of effects is what makes a death in between harmless: objects, samples, state, removal.
-    let (batches, outcomes): (Vec<_>, Vec<_>) = outcomes.into_iter().map(split).unzip();
+    let (batches, outcomes): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
     let mut changes = Vec::new();
     let mut sets = Vec::new();
     for outcome in outcomes {
@@ -194,24 +206,25 @@ impl Stored {
 
 async fn scrape_all(
     context: &Context,
+    written: &Arc<Config>,
     targets: &[(&ScrapeJob, &Target)],
     scheduled_ms: i64,
     rerun: bool,
     own: &ShardState,
     inherited: &Inherited,
-) -> Result<Vec<Outcome>, Error> {
+) -> Result<Vec<(Batch, Outcome)>, Error> {
     // How many are under way at one time is limited in the context, for the process as a whole.
     let scrapes = targets.iter().map(|(job, target)| {
         let previous = own
             .targets
             .get(&Identity(target.identity))
             .or_else(|| inherited.get(target));
-        let before = Before { state: previous, rerun };
+        let before = Before {
+            written,
+            state: previous,
+            rerun,
+        };
         outcome::scrape(context, job, target, scheduled_ms, before)
     });
     futures::future::try_join_all(scrapes.collect::<Vec<_>>()).await
-}
-
-fn split(mut outcome: Outcome) -> (parapet_model::SampleBatch, Outcome) {
-    (std::mem::take(&mut outcome.batch), outcome)
 }

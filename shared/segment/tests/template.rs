@@ -1,4 +1,5 @@
 //! Segments made of an earlier one of the same series.
+#![allow(clippy::unwrap_used)]
 
 use parapet_model::{Exemplar, Labels, MetricType, stale_nan};
 use parapet_segment::{Chunk, EncodeOptions, Samples, Segment, SegmentInfo, SegmentWriter, Template, encode};

@@ -1,13 +1,18 @@
 //! The form of a message on the samples queue.
 //!
 //! `{"v":1,"batches":[{"id":"…","tenant":"…","body":"…"}]}`, where `body` is base64 of zstd of a remote write
-//! 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object. With
-//! `"any_age":true` samples may be older than the store otherwise takes.
+//! 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object. Samples that
+//! come again for the same series are `"readings":{"layout":"…","body":"…"}` instead: `layout` names the object with the
+//! series, `body` has numbers only ([`Readings`]). With `"any_age":true` samples may be older than the store otherwise
+//! takes.
 
+use crate::batch::{Batch, Samples};
+use crate::objects;
+use crate::readings::{Layouts, Readings};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
-use parapet_model::{BatchSeries, SampleBatch};
+use object_store::{ObjectStore, PutMode, PutOptions};
+use parapet_model::BatchSeries;
 use parapet_ports::{Error, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +50,11 @@ pub(crate) struct EnvelopeBatch {
 
 impl EnvelopeBatch {
     pub(crate) fn size_bytes(&self) -> usize {
-        let (Content::Body(text) | Content::Claim(text)) = &self.content;
-        text.len() + self.id.len() + self.tenant.len() + 64
+        let content = match &self.content {
+            Content::Body(text) | Content::Claim(text) => text.len(),
+            Content::Readings { layout, body } => layout.len() + body.len(),
+        };
+        content + self.id.len() + self.tenant.len() + 64
     }
 }
 
@@ -58,6 +66,12 @@ pub(crate) enum Content {
     Body(String),
     /// The key of an object that holds zstd(remote write 2.0).
     Claim(String),
+    /// Numbers, and the key of the object that holds their series.
+    Readings {
+        layout: String,
+        /// base64 of what [`Readings::encode`] gives.
+        body: String,
+    },
 }
 
 /// Compressed series on their way into a message.
@@ -135,6 +149,8 @@ pub struct Parcel {
 enum ParcelContent {
     Series(Vec<BatchSeries>),
     Claim(String),
+    /// The key of a layout, and readings as they were encoded.
+    Readings(String, Vec<u8>),
 }
 
 /// Reads a message of the samples queue.
@@ -156,15 +172,19 @@ pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
         if batch.id.is_empty() || batch.id.len() > 512 {
             return Err(Poison("batch id is empty or longer than 512 bytes".to_owned()));
         }
+        let bytes = |text: &str| {
+            BASE64_STANDARD
+                .decode(text)
+                .map_err(|error| Poison(format!("batch {:?} is not base64: {error}", batch.id)))
+        };
+        let in_bucket = |key: String| match key.starts_with(CLAIM_PREFIX) && !key.contains("..") {
+            true => Ok(key),
+            false => Err(Poison(format!("claim {key:?} is outside {CLAIM_PREFIX}/"))),
+        };
         let content = match batch.content {
-            Content::Body(text) => {
-                let bytes = BASE64_STANDARD
-                    .decode(text)
-                    .map_err(|error| Poison(format!("batch {:?} is not base64: {error}", batch.id)))?;
-                ParcelContent::Series(decode(&batch.id, &bytes)?)
-            }
-            Content::Claim(key) if key.starts_with(CLAIM_PREFIX) && !key.contains("..") => ParcelContent::Claim(key),
-            Content::Claim(key) => return Err(Poison(format!("claim {key:?} is outside {CLAIM_PREFIX}/"))),
+            Content::Body(text) => ParcelContent::Series(decode(&batch.id, &bytes(&text)?)?),
+            Content::Claim(key) => ParcelContent::Claim(in_bucket(key)?),
+            Content::Readings { layout, body } => ParcelContent::Readings(in_bucket(layout)?, bytes(&body)?),
         };
         Ok(Parcel {
             id: batch.id,
@@ -176,19 +196,20 @@ pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
     envelope.batches.into_iter().map(parcel).collect()
 }
 
-fn decode(id: &str, bytes: &[u8]) -> Result<Vec<BatchSeries>, Poison> {
+/// What zstd made of at most `limit` bytes.
+pub(crate) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     let mut plain = Vec::new();
-    let mut reader = std::io::Read::take(
-        zstd::stream::read::Decoder::new(bytes).map_err(|error| Poison(format!("batch {id:?}: {error}")))?,
-        MAX_BATCH_BYTES as u64 + 1,
-    );
-    std::io::Read::read_to_end(&mut reader, &mut plain)
-        .map_err(|error| Poison(format!("batch {id:?} does not decompress: {error}")))?;
-    if plain.len() > MAX_BATCH_BYTES {
-        return Err(Poison(format!(
-            "batch {id:?} unfolds to more than {MAX_BATCH_BYTES} bytes"
-        )));
+    let decoder = zstd::stream::read::Decoder::new(bytes).map_err(|error| error.to_string())?;
+    let mut reader = std::io::Read::take(decoder, limit as u64 + 1);
+    std::io::Read::read_to_end(&mut reader, &mut plain).map_err(|error| format!("does not decompress: {error}"))?;
+    if plain.len() > limit {
+        return Err(format!("unfolds to more than {limit} bytes"));
     }
+    Ok(plain)
+}
+
+fn decode(id: &str, bytes: &[u8]) -> Result<Vec<BatchSeries>, Poison> {
+    let plain = decompress(bytes, MAX_BATCH_BYTES).map_err(|error| Poison(format!("batch {id:?}: {error}")))?;
     parapet_remote_write::decode_v2(&plain).map_err(|error| {
         Poison(format!(
             "batch {id:?} is not remote write 2.0: {}",
@@ -212,36 +233,40 @@ pub enum FetchError {
 }
 
 impl Parcel {
-    /// The key of the object that holds the series, where they are not in the message.
+    /// The key of the object that holds the series of this batch alone, where they are not in the message.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         match &self.content {
-            ParcelContent::Series(_) => None,
             ParcelContent::Claim(key) => Some(key),
+            // A layout stands for other batches too.
+            ParcelContent::Series(_) | ParcelContent::Readings(..) => None,
         }
     }
 
-    /// The batch, fetched from the bucket where it is a claim check.
+    /// The batch, fetched from the bucket where it is a claim check; the series of readings too, where `layouts` does not
+    /// know them.
     ///
     /// # Errors
     /// [`FetchError`] where the claim is missing, does not decode, or the object store is away.
-    pub async fn fetch(self, objects: &dyn ObjectStore) -> Result<SampleBatch, FetchError> {
-        let series = match self.content {
-            ParcelContent::Series(series) => series,
-            ParcelContent::Claim(key) => {
-                let path = object_store::path::Path::from(key.as_str());
-                let bytes = match objects.get(&path).await {
-                    Ok(result) => result.bytes().await.map_err(Error::from)?,
-                    Err(object_store::Error::NotFound { .. }) => return Err(FetchError::Missing(key)),
-                    Err(error) => return Err(Error::from(error).into()),
-                };
-                decode(&self.id, &bytes)?
-            }
+    pub async fn fetch(self, objects: &dyn ObjectStore, layouts: &Layouts) -> Result<Batch, FetchError> {
+        let samples = match self.content {
+            ParcelContent::Series(series) => Samples::Series(series),
+            ParcelContent::Claim(key) => match objects::get(objects, &key).await? {
+                Some(bytes) => Samples::Series(decode(&self.id, &bytes)?),
+                None => return Err(FetchError::Missing(key)),
+            },
+            ParcelContent::Readings(key, bytes) => match layouts.get(objects, &key).await? {
+                Some(layout) => {
+                    let readings = Readings::decode(layout, &bytes);
+                    Samples::Readings(readings.map_err(|error| Poison(format!("batch {:?}: {error}", self.id)))?)
+                }
+                None => return Err(FetchError::Missing(key)),
+            },
         };
-        Ok(SampleBatch {
+        Ok(Batch {
             id: self.id,
             tenant: self.tenant,
-            series,
+            samples,
         })
     }
 }

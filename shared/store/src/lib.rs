@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - [`outbox`] turns batches into messages, with a claim check in the bucket for what is too large; [`envelope`]
-//!   reads them.
+//!   reads them. [`Readings`] name their series by a [`Layout`] in the bucket, and bring numbers only.
 //! - [`alerts`] does the same for alerts on their way to the notifier.
 //! - [`Writer`] commits batches: a Parquet file per tenant and day, one transaction for files and batch marks.
 //! - [`Reader`] answers matchers and a time range, from caches where it can.
@@ -46,6 +46,7 @@
 #![warn(missing_docs)]
 
 pub mod alerts;
+mod batch;
 mod compaction;
 pub mod configuration;
 pub mod day;
@@ -56,13 +57,16 @@ pub mod manifest;
 mod objects;
 pub mod outbox;
 mod reader;
+mod readings;
 mod rollups;
 pub mod tenant;
 mod writer;
 
+pub use batch::{Batch, Samples};
 pub use compaction::{Compaction, CompactionReport, CompactionSettings, RetentionRule};
 pub use limits::{Limits, Refusal, Refusals};
 pub use reader::{LevelStatus, Reader, ReaderSettings, Status, SummedUp};
+pub use readings::{Layout, LayoutSeries, Layouts, Readings, Times};
 pub use rollups::Resolution;
 pub use writer::{CommitReport, FailedBatch, Writer, WriterSettings};
 

@@ -86,7 +86,7 @@ impl Limits {
         self.refuse_labels(&series.labels)
     }
 
-    fn refuse_labels(&self, labels: &Labels) -> Option<Refusal> {
+    pub(crate) fn refuse_labels(&self, labels: &Labels) -> Option<Refusal> {
         let mut count = 0;
         for (name, value) in labels.iter_bytes() {
             count += 1;
@@ -120,7 +120,7 @@ impl Limits {
         self.refuse_time(exemplar.timestamp_ms, now_ms).or(too_long)
     }
 
-    fn refuse_time(&self, timestamp_ms: i64, now_ms: i64) -> Option<Refusal> {
+    pub(crate) fn refuse_time(&self, timestamp_ms: i64, now_ms: i64) -> Option<Refusal> {
         if timestamp_ms < now_ms.saturating_sub(self.max_age_ms) {
             Some(Refusal::TooOld)
         } else if timestamp_ms > now_ms.saturating_add(self.max_future_ms) {

@@ -1,18 +1,20 @@
 //! Writing: batches become files and manifest entries, each batch exactly once.
 
 mod prepare;
+mod templates;
 
+use crate::batch::Batch;
 use crate::day::{DAY_MS, Day};
 use crate::limits::{Limits, Refusals};
 use crate::manifest::{self, FileEntry};
 use crate::{blocking, keys, objects};
-use parapet_model::SampleBatch;
 use parapet_ports::table::MAX_TRANSACTION_WRITES;
 use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
 use parapet_segment::EncodeOptions;
 use prepare::{Prepared, prepare};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use templates::Templates;
 
 /// How the writer commits.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct WriterSettings {
     /// A file of about this size is closed, and the next one of the same day begun: far from the size at which a file
     /// counts as finished, so that merges take it.
     pub max_file_bytes: usize,
+    /// The memory for files that are written again and again for the same series, bytes; 0 for none.
+    pub max_template_bytes: usize,
     /// How long the mark of a stored batch is kept: longer than queues keep messages (4 days).
     pub batch_memory_ms: i64,
     /// How often a commit is tried again after a conflict.
@@ -42,6 +46,7 @@ impl Default for WriterSettings {
             max_commit_batches: 80,
             max_commit_samples: 400_000,
             max_file_bytes: 16 << 20,
+            max_template_bytes: 64 << 20,
             batch_memory_ms: 5 * DAY_MS,
             max_attempts: 6,
         }
@@ -96,6 +101,7 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     settings: Arc<WriterSettings>,
     known_days: Arc<Mutex<HashSet<(String, Day)>>>,
+    templates: Arc<Templates>,
 }
 
 impl Writer {
@@ -106,6 +112,7 @@ impl Writer {
             objects: ports.objects.clone(),
             table: ports.table.clone(),
             clock: ports.clock.clone(),
+            templates: Arc::new(Templates::new(settings.max_template_bytes)),
             settings: Arc::new(settings),
             known_days: Arc::default(),
         }
@@ -128,11 +135,11 @@ impl Writer {
     /// Invariant: a batch's samples are visible exactly when its mark is in the table, for one transaction writes
     /// the mark (which must be absent) and the manifest entries of every file that holds a sample of the batch.
     /// Whatever is interrupted leaves objects without entry, which nobody reads and the compactor collects.
-    pub async fn commit(&self, batches: Vec<SampleBatch>) -> CommitReport {
+    pub async fn commit<B: Into<Batch>>(&self, batches: Vec<B>) -> CommitReport {
         let mut report = CommitReport::default();
-        let mut by_tenant: BTreeMap<String, Vec<SampleBatch>> = BTreeMap::new();
+        let mut by_tenant: BTreeMap<String, Vec<Batch>> = BTreeMap::new();
         let mut seen = HashSet::new();
-        for batch in batches {
+        for batch in batches.into_iter().map(Into::into) {
             if seen.insert((batch.tenant.clone(), batch.id.clone())) {
                 by_tenant.entry(batch.tenant.clone()).or_default().push(batch);
             } else {
@@ -147,7 +154,7 @@ impl Writer {
         report
     }
 
-    async fn commit_or_fail(&self, tenant: &str, group: Vec<SampleBatch>, report: &mut CommitReport) {
+    async fn commit_or_fail(&self, tenant: &str, group: Vec<Batch>, report: &mut CommitReport) {
         let group = Arc::new(group);
         let Err(error) = self.commit_group(tenant, group.clone(), report).await else {
             return;
@@ -167,8 +174,8 @@ impl Writer {
         }));
     }
 
-    fn groups(&self, batches: Vec<SampleBatch>) -> Vec<Vec<SampleBatch>> {
-        let (mut groups, mut samples) = (Vec::<Vec<SampleBatch>>::new(), 0);
+    fn groups(&self, batches: Vec<Batch>) -> Vec<Vec<Batch>> {
+        let (mut groups, mut samples) = (Vec::<Vec<Batch>>::new(), 0);
         for batch in batches {
             let count = batch.sample_count();
             match groups.last_mut() {
@@ -191,7 +198,7 @@ impl Writer {
     async fn commit_group(
         &self,
         tenant: &str,
-        mut batches: Arc<Vec<SampleBatch>>,
+        mut batches: Arc<Vec<Batch>>,
         report: &mut CommitReport,
     ) -> Result<(), Error> {
         crate::tenant::check(tenant)
@@ -201,7 +208,8 @@ impl Writer {
             let now_ms = self.clock.now_ms();
             let prepared = {
                 let (batches, settings) = (batches.clone(), self.settings.clone());
-                blocking(move || prepare(&batches, &settings, now_ms)).await?
+                let templates = self.templates.clone();
+                blocking(move || prepare(&batches, &settings, &templates, now_ms)).await?
             };
             if prepared.files.is_empty() {
                 add(&mut report.refused, &prepared.refused);
@@ -240,12 +248,7 @@ impl Writer {
     }
 
     /// A batch that spans many days, or is very large, takes many writes: with fewer batches to a transaction it may fit.
-    async fn commit_halves(
-        &self,
-        tenant: &str,
-        batches: &[SampleBatch],
-        report: &mut CommitReport,
-    ) -> Result<(), Error> {
+    async fn commit_halves(&self, tenant: &str, batches: &[Batch], report: &mut CommitReport) -> Result<(), Error> {
         if batches.len() < 2 {
             return Err(Error::new(
                 Kind::Invalid,
@@ -261,7 +264,7 @@ impl Writer {
         &self,
         tenant: &str,
         prepared: &Prepared,
-        batches: &[SampleBatch],
+        batches: &[Batch],
         salt: u32,
         now_ms: i64,
     ) -> Result<Vec<(Key, FileEntry)>, Error> {
@@ -282,7 +285,7 @@ impl Writer {
         &self,
         tenant: &str,
         entries: &[(Key, FileEntry)],
-        batches: &[SampleBatch],
+        batches: &[Batch],
         now_ms: i64,
     ) -> Result<Vec<Write>, Error> {
         let expires_at = Some(now_ms.saturating_add(self.settings.batch_memory_ms).div_euclid(1000));
@@ -303,7 +306,7 @@ impl Writer {
     }
 
     /// Which batches have no mark.
-    async fn not_stored(&self, tenant: &str, batches: &[SampleBatch]) -> Result<Vec<SampleBatch>, Error> {
+    async fn not_stored(&self, tenant: &str, batches: &[Batch]) -> Result<Vec<Batch>, Error> {
         let marks = batches.iter().map(|batch| self.is_stored(tenant, &batch.id));
         let marks = futures::future::try_join_all(marks).await?;
         Ok(batches

@@ -201,8 +201,13 @@ impl World {
 
     async fn ingest(&self) {
         for (_, message) in self.memory.queues.drain(Queue::Samples) {
+            let layouts = parapet_store::Layouts::new(usize::MAX);
             for parcel in parapet_store::envelope::open(&message.body).unwrap() {
-                let batch = parcel.fetch(self.ports.objects.as_ref()).await.unwrap();
+                let batch = parcel
+                    .fetch(self.ports.objects.as_ref(), &layouts)
+                    .await
+                    .unwrap()
+                    .into_series();
                 self.stored.lock().unwrap().entry(batch.id.clone()).or_insert(batch);
             }
         }

@@ -1,13 +1,15 @@
 //! Batches become the files of a commit: what they have of a series on a day comes together, in the order of rows.
 
 use super::WriterSettings;
+use super::templates::{Group, Templates};
+use crate::batch::{Batch, Samples};
 use crate::day::Day;
 use crate::limits::{Limits, Refusal, Refusals};
-use parapet_model::{BatchSeries, MetricType, SampleBatch, Value};
+use crate::readings::Readings;
+use parapet_model::{BatchSeries, Exemplar, Labels, MetricType, Sample, Value};
 use parapet_ports::{Error, Kind};
 use parapet_segment::{Chunk, Segment, SegmentWriter, SeriesMerger};
 use std::collections::HashMap;
-use std::ops::Range;
 
 /// The files of one commit, and what stands in none of them.
 #[derive(Debug, Default)]
@@ -22,87 +24,180 @@ struct Piece<'b> {
     /// Where the metric's name stands among all names.
     metric: usize,
     series_id: i64,
-    series: &'b BatchSeries,
-    has: Has,
+    labels: &'b Labels,
+    kind: MetricType,
+    has: Has<'b>,
 }
 
-enum Has {
-    Samples(Range<usize>),
-    Exemplar(usize),
+enum Has<'b> {
+    Samples(&'b [Sample]),
+    /// The time and value of one of all series of all batches, by its number.
+    Reading(i64, f64, usize),
+    Exemplar(&'b Exemplar),
 }
 
 /// Sorts samples into days and series, and encodes the files of each day.
-pub(super) fn prepare(batches: &[SampleBatch], settings: &WriterSettings, now_ms: i64) -> Result<Prepared, Error> {
+pub(super) fn prepare(
+    batches: &[Batch],
+    settings: &WriterSettings,
+    templates: &Templates,
+    now_ms: i64,
+) -> Result<Prepared, Error> {
+    let failed = |error| Error::new(Kind::Internal, "samples do not encode").with_source(error);
+    let group = Group::of(batches);
+    if let Some(group) = &group
+        && let Some(file) = templates.fill(group, &settings.limits, now_ms).map_err(failed)?
+    {
+        return Ok(Prepared {
+            files: vec![file],
+            refused: Refusals::new(),
+        });
+    }
     let mut prepared = Prepared::default();
-    let mut pieces = pieces(batches, &settings.limits, now_ms, &mut prepared.refused);
-    pieces.sort_unstable_by_key(|piece| (piece.day, piece.metric, piece.series_id));
+    let mut sorting = Sorting::new(&settings.limits, now_ms);
+    match &group {
+        Some(group) => group.readings().for_each(|readings| sorting.add_readings(readings)),
+        None => batches.iter().for_each(|batch| match &batch.samples {
+            Samples::Series(series) => sorting.add_series(series),
+            Samples::Readings(readings) => sorting.add_readings(readings),
+        }),
+    }
+    let mut pieces = sorting.finish(&mut prepared.refused);
     for of_day in pieces.chunk_by_mut(|a, b| a.day == b.day) {
         let day = of_day[0].day;
-        let segments = segments(of_day, settings)
-            .map_err(|error| Error::new(Kind::Internal, "samples do not encode").with_source(error))?;
+        let segments = segments(of_day, settings).map_err(failed)?;
         prepared
             .files
             .extend(segments.into_iter().map(|segment| (day, segment)));
     }
+    if let (Some(group), [(_, segment)]) = (group, &*prepared.files)
+        && prepared.refused.is_empty()
+    {
+        let numbers = pieces.iter().filter_map(|piece| match piece.has {
+            Has::Reading(_, _, number) => Some(number),
+            _ => None,
+        });
+        templates
+            .learn(&group, segment, &settings.encode, numbers.collect())
+            .map_err(failed)?;
+    }
     Ok(prepared)
 }
 
-/// What is not refused, each series cut where a day ends.
-fn pieces<'b>(batches: &'b [SampleBatch], limits: &Limits, now_ms: i64, refused: &mut Refusals) -> Vec<Piece<'b>> {
-    let mut refuse = |reason: Refusal, count: u64| *refused.entry(reason).or_default() += count;
-    let mut names: HashMap<&str, usize> = HashMap::new();
-    let mut pieces = Vec::with_capacity(batches.iter().map(|batch| batch.series.len()).sum());
-    for series in batches.iter().flat_map(|batch| &batch.series) {
-        if let Some(reason) = limits.refuse_series(series) {
-            refuse(reason, series.samples.len() as u64);
-            continue;
+/// Gathers what is not refused, each series cut where a day ends.
+struct Sorting<'b> {
+    limits: &'b Limits,
+    now_ms: i64,
+    names: HashMap<&'b str, usize>,
+    pieces: Vec<Piece<'b>>,
+    refused: Refusals,
+    readings: usize,
+}
+
+impl<'b> Sorting<'b> {
+    fn new(limits: &'b Limits, now_ms: i64) -> Self {
+        Self {
+            limits,
+            now_ms,
+            names: HashMap::new(),
+            pieces: Vec::new(),
+            refused: Refusals::new(),
+            readings: 0,
         }
-        let next = names.len();
-        let metric = *names
-            .entry(series.labels.metric_name().unwrap_or_default())
-            .or_insert(next);
-        let piece = |day, has| Piece {
-            day,
-            metric,
-            series_id: series.labels.series_id(),
-            series,
-            has,
-        };
-        let mut open: Option<(Day, Range<usize>)> = None;
-        for (at, sample) in series.samples.iter().enumerate() {
-            let day = match limits.refuse_sample(sample, now_ms) {
-                None => Some(Day::of_ms(sample.timestamp_ms)),
-                Some(reason) => {
-                    refuse(reason, 1);
-                    None
-                }
+    }
+
+    fn refuse(&mut self, reason: Refusal, count: usize) {
+        *self.refused.entry(reason).or_default() += count as u64;
+    }
+
+    /// The number of a metric's name.
+    fn metric(&mut self, labels: &'b Labels) -> usize {
+        let next = self.names.len();
+        *self
+            .names
+            .entry(labels.metric_name().unwrap_or_default())
+            .or_insert(next)
+    }
+
+    fn add_series(&mut self, all: &'b [BatchSeries]) {
+        for series in all {
+            if let Some(reason) = self.limits.refuse_labels(&series.labels) {
+                self.refuse(reason, series.samples.len());
+                continue;
+            }
+            let (metric, series_id) = (self.metric(&series.labels), series.labels.series_id());
+            let piece = |day, has| Piece {
+                day,
+                metric,
+                series_id,
+                labels: &series.labels,
+                kind: series.kind,
+                has,
             };
-            match (&mut open, day) {
-                (Some((same, range)), Some(day)) if *same == day => range.end = at + 1,
-                _ => {
-                    let done = std::mem::replace(&mut open, day.map(|day| (day, at..at + 1)));
-                    pieces.extend(done.map(|(day, range)| piece(day, Has::Samples(range))));
+            let (limits, now_ms) = (self.limits, self.now_ms);
+            let day_of = |sample: &Sample| match limits.refuse_sample(sample, now_ms) {
+                None => Ok(Day::of_ms(sample.timestamp_ms)),
+                Some(reason) => Err(reason),
+            };
+            let mut rest = &*series.samples;
+            while let Some(first) = rest.first() {
+                let of_first = day_of(first);
+                let alike = rest.iter().take_while(|sample| day_of(sample) == of_first).count();
+                let (run, after) = rest.split_at(alike);
+                rest = after;
+                match of_first {
+                    Ok(day) => self.pieces.push(piece(day, Has::Samples(run))),
+                    Err(reason) => self.refuse(reason, run.len()),
+                }
+            }
+            for exemplar in &series.exemplars {
+                match limits.refuse_exemplar(exemplar, now_ms) {
+                    Some(reason) => self.refuse(reason, 1),
+                    None => self
+                        .pieces
+                        .push(piece(Day::of_ms(exemplar.timestamp_ms), Has::Exemplar(exemplar))),
                 }
             }
         }
-        pieces.extend(open.map(|(day, range)| piece(day, Has::Samples(range))));
-        for (at, exemplar) in series.exemplars.iter().enumerate() {
-            match limits.refuse_exemplar(exemplar, now_ms) {
-                Some(reason) => refuse(reason, 1),
-                None => pieces.push(piece(Day::of_ms(exemplar.timestamp_ms), Has::Exemplar(at))),
+    }
+
+    fn add_readings(&mut self, readings: &'b Readings) {
+        for (place, series) in readings.layout.series().iter().enumerate() {
+            let (number, at) = (self.readings, readings.timestamp_ms(place));
+            self.readings += 1;
+            let refused = self.limits.refuse_labels(&series.labels);
+            if let Some(reason) = refused.or_else(|| self.limits.refuse_time(at, self.now_ms)) {
+                self.refuse(reason, 1);
+                continue;
             }
+            let piece = Piece {
+                day: Day::of_ms(at),
+                metric: self.metric(&series.labels),
+                series_id: series.series_id,
+                labels: &series.labels,
+                kind: series.kind,
+                has: Has::Reading(at, readings.values[place], number),
+            };
+            self.pieces.push(piece);
         }
     }
-    let mut sorted: Vec<(&str, usize)> = names.into_iter().collect();
-    sorted.sort_unstable();
-    let mut ranks = vec![0; sorted.len()];
-    for (rank, (_, number)) in sorted.into_iter().enumerate() {
-        ranks[number] = rank;
+
+    /// The pieces in the order of rows; series that share an id are not told apart yet.
+    fn finish(self, refused: &mut Refusals) -> Vec<Piece<'b>> {
+        let mut sorted: Vec<(&str, usize)> = self.names.into_iter().collect();
+        sorted.sort_unstable();
+        let mut ranks = vec![0; sorted.len()];
+        for (rank, (_, number)) in sorted.into_iter().enumerate() {
+            ranks[number] = rank;
+        }
+        let mut pieces = self.pieces;
+        for piece in &mut pieces {
+            piece.metric = ranks[piece.metric];
+        }
+        pieces.sort_unstable_by_key(|piece| (piece.day, piece.metric, piece.series_id));
+        *refused = self.refused;
+        pieces
     }
-    for piece in &mut pieces {
-        piece.metric = ranks[piece.metric];
-    }
-    pieces
 }
 
 /// The files of a day, cut between series.
@@ -112,13 +207,10 @@ fn segments(pieces: &mut [Piece<'_>], settings: &WriterSettings) -> Result<Vec<S
     let mut scratch = (Vec::new(), Vec::new());
     for same_id in pieces.chunk_by_mut(|a, b| (a.metric, a.series_id) == (b.metric, b.series_id)) {
         // Two series may share an id.
-        if same_id
-            .windows(2)
-            .any(|pair| pair[0].series.labels != pair[1].series.labels)
-        {
-            same_id.sort_by(|a, b| a.series.labels.cmp(&b.series.labels));
+        if same_id.windows(2).any(|pair| pair[0].labels != pair[1].labels) {
+            same_id.sort_by(|a, b| a.labels.cmp(b.labels));
         }
-        for series in same_id.chunk_by(|a, b| a.series.labels == b.series.labels) {
+        for series in same_id.chunk_by(|a, b| a.labels == b.labels) {
             push(&mut writer, series, &mut scratch)?;
         }
         if writer.size_bytes() >= settings.max_file_bytes {
@@ -137,37 +229,48 @@ fn push(
     (timestamps, values): &mut (Vec<i64>, Vec<f64>),
 ) -> Result<(), parapet_segment::Error> {
     let first = &pieces[0];
-    let labels = &first.series.labels;
+    let mut push_floats = |timestamps: &[i64], values: &[f64]| {
+        writer.push_floats(first.labels, first.series_id, first.kind, timestamps, values)
+    };
     // As nearly all are: floats of one batch, in order.
-    if let [
-        Piece {
-            has: Has::Samples(range),
-            ..
-        },
-    ] = pieces
-    {
-        timestamps.clear();
-        values.clear();
-        for sample in &first.series.samples[range.clone()] {
-            match sample.value {
-                Value::Float(value) if timestamps.last().is_none_or(|last| *last < sample.timestamp_ms) => {
-                    timestamps.push(sample.timestamp_ms);
-                    values.push(value);
+    match pieces {
+        [
+            Piece {
+                has: Has::Reading(at, value, _),
+                ..
+            },
+        ] => return push_floats(&[*at], &[*value]),
+        [
+            Piece {
+                has: Has::Samples(samples),
+                ..
+            },
+        ] => {
+            timestamps.clear();
+            values.clear();
+            for sample in *samples {
+                match sample.value {
+                    Value::Float(value) if timestamps.last().is_none_or(|last| *last < sample.timestamp_ms) => {
+                        timestamps.push(sample.timestamp_ms);
+                        values.push(value);
+                    }
+                    _ => break,
                 }
-                _ => break,
+            }
+            if timestamps.len() == samples.len() {
+                return push_floats(timestamps, values);
             }
         }
-        if timestamps.len() == range.len() {
-            return writer.push_floats(labels, first.series_id, first.series.kind, timestamps, values);
-        }
+        _ => {}
     }
     let (mut merger, mut exemplars, mut kind) = (SeriesMerger::default(), Vec::new(), MetricType::default());
     for piece in pieces {
-        kind = kind.max(piece.series.kind);
-        match &piece.has {
-            Has::Exemplar(at) => exemplars.push(piece.series.exemplars[*at].clone()),
-            Has::Samples(range) => {
-                for sample in &piece.series.samples[range.clone()] {
+        kind = kind.max(piece.kind);
+        match piece.has {
+            Has::Exemplar(exemplar) => exemplars.push(exemplar.clone()),
+            Has::Reading(at, value, _) => merger.push_float(at, value),
+            Has::Samples(samples) => {
+                for sample in samples {
                     match &sample.value {
                         Value::Float(value) => merger.push_float(sample.timestamp_ms, *value),
                         Value::Histogram(histogram) => merger.push_histogram(sample.timestamp_ms, histogram.clone()),
@@ -176,5 +279,5 @@ fn push(
             }
         }
     }
-    writer.push_series(&Chunk::of_series(merger.finish(labels.clone()), kind, exemplars))
+    writer.push_series(&Chunk::of_series(merger.finish(first.labels.clone()), kind, exemplars))
 }
