@@ -133,6 +133,12 @@ impl Body {
 #[error("{0}")]
 pub struct Poison(String);
 
+impl Poison {
+    pub(crate) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
 /// A batch of a message, its series perhaps still in the bucket.
 #[derive(Debug)]
 pub struct Parcel {
@@ -255,13 +261,10 @@ impl Parcel {
                 Some(bytes) => Samples::Series(decode(&self.id, &bytes)?),
                 None => return Err(FetchError::Missing(key)),
             },
-            ParcelContent::Readings(key, bytes) => match layouts.get(objects, &key).await? {
-                Some(layout) => {
-                    let readings = Readings::decode(layout, &bytes);
-                    Samples::Readings(readings.map_err(|error| Poison(format!("batch {:?}: {error}", self.id)))?)
-                }
-                None => return Err(FetchError::Missing(key)),
-            },
+            ParcelContent::Readings(key, bytes) => {
+                let readings = Readings::decode(layouts.get(objects, &key).await?, &bytes);
+                Samples::Readings(readings.map_err(|error| Poison(format!("batch {:?}: {error}", self.id)))?)
+            }
         };
         Ok(Batch {
             id: self.id,

@@ -1,7 +1,7 @@
 //! [`Readings`]: one float for each series of a [`Layout`], as a scrape brings them that found the series of the last one.
 
 use crate::day::Day;
-use crate::envelope::CLAIM_PREFIX;
+use crate::envelope::{CLAIM_PREFIX, FetchError, Poison};
 use crate::objects;
 use bytes::Bytes;
 use object_store::ObjectStore;
@@ -279,21 +279,21 @@ impl Layouts {
         }
     }
 
-    /// The layout in an object; `None` where it is not there.
+    /// The layout in an object.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] where the object holds no layout; what the object store said.
-    pub(crate) async fn get(&self, objects: &dyn ObjectStore, key: &str) -> Result<Option<Arc<Layout>>, Error> {
+    /// [`FetchError`] where it is not there, holds no layout, or the object store is away.
+    pub(crate) async fn get(&self, objects: &dyn ObjectStore, key: &str) -> Result<Arc<Layout>, FetchError> {
         let known = self.lock().layouts.get(key).cloned();
-        if known.is_some() {
+        if let Some(known) = known {
             return Ok(known);
         }
         let Some(bytes) = objects::get(objects, key).await? else {
-            return Ok(None);
+            return Err(FetchError::Missing(key.to_owned()));
         };
         let layout = Layout::decode(bytes)
             .map(Arc::new)
-            .map_err(|error| Error::new(Kind::Corrupt, format!("layout {key:?} does not read: {error}")))?;
+            .map_err(|error| Poison::new(format!("layout {key:?} does not read: {error}")))?;
         let mut known = self.lock();
         if known.series + layout.series.len() > self.capacity {
             *known = Known::default();
@@ -301,7 +301,7 @@ impl Layouts {
         if layout.series.len() <= self.capacity && known.layouts.insert(key.to_owned(), layout.clone()).is_none() {
             known.series += layout.series.len();
         }
-        Ok(Some(layout))
+        Ok(layout)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {

@@ -19,11 +19,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 
 /// 2026-11-21 12:00 UTC: on the hour, so that a tick does all there is to do.
-const HOUR_MS: i64 = 1_795_262_400_000;
-const MINUTE_MS: i64 = 60_000;
+pub(crate) const HOUR_MS: i64 = 1_795_262_400_000;
+pub(crate) const MINUTE_MS: i64 = 60_000;
 
 /// A metric and a time: no two samples of the history share both.
-type Found = BTreeSet<(String, i64)>;
+pub(crate) type Found = BTreeSet<(String, i64)>;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -38,7 +38,7 @@ enum Step {
 }
 
 /// A sample of each metric at each of the times.
-fn batch(id: &str, metrics: &[&str], times: &[i64]) -> SampleBatch {
+pub(crate) fn batch(id: &str, metrics: &[&str], times: &[i64]) -> SampleBatch {
     let series = metrics.iter().map(|metric| BatchSeries {
         labels: Labels::from_pairs([("__name__", *metric), ("job", "j")]),
         kind: MetricType::Counter,
@@ -81,7 +81,7 @@ fn history() -> Vec<Step> {
     ]
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let mut settings = Settings::default();
     let compaction = &mut settings.compaction;
     (compaction.fanout, compaction.closed_day_files) = (2, 1);
@@ -108,7 +108,7 @@ async fn perform(step: &Step, ports: &Ports) -> bool {
     }
 }
 
-fn samples_of(batch: &SampleBatch) -> Found {
+pub(crate) fn samples_of(batch: &SampleBatch) -> Found {
     let series = batch.series.iter();
     series
         .flat_map(|series| {
@@ -291,6 +291,19 @@ fn another(step: Step, ports: &Ports) -> Work {
         let (step, ports) = (step.clone(), ports.clone());
         async move {
             perform(&step, &ports).await;
+        }
+        .boxed()
+    })
+}
+
+/// Somebody else's compactor.
+pub(crate) fn another_compactor(settings: Settings, ports: &Ports) -> Work {
+    let ports = ports.clone();
+    Box::new(move || {
+        let compactor = Compactor::new(&ports, settings.clone());
+        async move {
+            // Overtaken itself, it may have to be called again, as the one that it overtook is.
+            drop(compactor.handle_tick(HOUR_MS).await);
         }
         .boxed()
     })

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod crash;
+mod retire;
 
 #[path = "../../../../shared/store/tests/store/death.rs"]
 mod death;

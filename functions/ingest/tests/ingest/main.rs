@@ -102,6 +102,8 @@ async fn poison_is_rejected_and_its_mates_are_stored() {
         r#"{"v":1,"batches":[{"id":"a","tenant":"../x","body":""}]}"#,
         r#"{"v":1,"batches":[{"id":"a","tenant":"default","claim":"metrics/x"}]}"#,
         r#"{"v":1,"batches":[{"id":"","tenant":"default","body":""}]}"#,
+        r#"{"v":1,"batches":[{"id":"a","tenant":"default","readings":{"layout":"metrics/x","body":""}}]}"#,
+        r#"{"v":1,"batches":[{"id":"a","tenant":"default","readings":{"layout":"claims/x","body":"%"}}]}"#,
     ];
     messages.extend(poisons.map(message));
     messages.push(message(

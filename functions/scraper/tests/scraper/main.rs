@@ -6,6 +6,7 @@ mod discovery;
 mod faults;
 mod histograms;
 mod hostile;
+mod known;
 mod scrapes;
 mod simulation;
 mod staleness;

@@ -165,3 +165,90 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readings::{Layout, Times};
+    use crate::writer::{WriterSettings, prepare};
+    use parapet_model::{Labels, MetricType};
+
+    const NOW_MS: i64 = 1_795_262_400_000;
+
+    fn layout(target: usize) -> Arc<Layout> {
+        let series = ["a", "b", "c"].map(|name| {
+            let labels = Labels::from_pairs([("__name__", name.to_owned()), ("instance", target.to_string())]);
+            (labels, MetricType::Gauge)
+        });
+        Arc::new(Layout::of(&series).unwrap().unwrap().0)
+    }
+
+    fn batch(layout: &Arc<Layout>, at: i64, value: f64) -> Batch {
+        Batch {
+            id: format!("{at}"),
+            tenant: "default".to_owned(),
+            samples: Samples::Readings(Readings {
+                layout: layout.clone(),
+                times: Times::All(at),
+                values: vec![value, value + 1.0, value + 2.0],
+            }),
+        }
+    }
+
+    /// Whether a file was made of a template.
+    fn helps(templates: &Templates, batches: &[Batch]) -> bool {
+        let limits = Limits::default();
+        let filled = Group::of(batches).map(|group| templates.fill(&group, &limits, NOW_MS).unwrap());
+        filled.is_some_and(|file| file.is_some())
+    }
+
+    #[test]
+    fn a_file_helps_with_the_next_of_the_same_layouts() {
+        let (one, two) = (layout(1), layout(2));
+        let (settings, templates) = (WriterSettings::default(), Templates::new(1 << 20));
+        let both = |at| vec![batch(&one, at, 1.0), batch(&two, at, 5.0)];
+        assert!(!helps(&templates, &both(NOW_MS)));
+        let first = prepare(&both(NOW_MS), &settings, &templates, NOW_MS).unwrap();
+        let mut other_order = both(NOW_MS + 15_000);
+        other_order.reverse();
+        assert!(helps(&templates, &other_order));
+        let next = prepare(&other_order, &settings, &templates, NOW_MS).unwrap();
+        assert_eq!((first.files.len(), next.files.len()), (1, 1));
+        assert_eq!(next.files[0].1.info.samples, 6);
+        assert_eq!(next.files[0].1.info.max_ts, NOW_MS + 15_000);
+        // Of one layout twice, of one alone, of two days, of a time that is refused: nothing that is known.
+        assert!(!helps(
+            &templates,
+            &[batch(&one, NOW_MS, 1.0), batch(&one, NOW_MS + 1, 1.0)]
+        ));
+        assert!(!helps(&templates, &both(NOW_MS)[..1]));
+        assert!(!helps(
+            &templates,
+            &[batch(&one, NOW_MS, 1.0), batch(&two, NOW_MS - crate::day::DAY_MS, 1.0)]
+        ));
+        assert!(!helps(&templates, &both(NOW_MS + crate::day::DAY_MS)));
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_is_forgotten() {
+        let settings = WriterSettings::default();
+        let write = |templates: &Templates, target: usize| {
+            let batches = [batch(&layout(target), NOW_MS, 1.0)];
+            prepare(&batches, &settings, templates, NOW_MS).unwrap();
+        };
+        let known = |templates: &Templates, target: usize| helps(templates, &[batch(&layout(target), NOW_MS, 1.0)]);
+        let measured = Templates::new(1 << 20);
+        write(&measured, 1);
+        let size = measured.lock().bytes;
+        let templates = Templates::new(2 * size + size / 2);
+        write(&templates, 1);
+        write(&templates, 2);
+        assert!(known(&templates, 1));
+        write(&templates, 3);
+        assert!(known(&templates, 1) && known(&templates, 3) && !known(&templates, 2));
+        assert_eq!(templates.lock().bytes, 2 * size);
+        let none = Templates::new(0);
+        write(&none, 1);
+        assert!(!known(&none, 1));
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bits;
+mod readings;
 mod rollups;
 mod world;
 mod write_and_read;
