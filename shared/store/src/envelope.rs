@@ -1,14 +1,14 @@
-//! The form of a message on the samples queue.
+//! The form of a message on the samples queue and on the logs queue.
 //!
-//! `{"v":1,"batches":[{"id":"…","tenant":"…","body":"…"}]}`, where `body` is base64 of zstd of a remote write
-//! 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object. With
+//! `{"v":1,"batches":[{"id":"…","tenant":"…","body":"…"}]}`, where `body` is base64 of zstd of a [`Payload`]: of
+//! samples a remote write 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object. With
 //! `"any_age":true` samples may be older than the store otherwise takes.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
-use parapet_model::{BatchSeries, SampleBatch};
-use parapet_ports::{Error, Kind};
+use parapet_model::BatchSeries;
+use parapet_ports::{Error, Kind, Queue};
 use serde::{Deserialize, Serialize};
 
 /// Where claim checks stand in the bucket: `claims/<day>/<hash>`.
@@ -50,22 +50,50 @@ impl EnvelopeBatch {
     }
 }
 
-/// The batch's series, or where they are.
+/// The batch's payload, or where it is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Content {
-    /// base64(zstd(remote write 2.0)).
+    /// base64(zstd(payload)).
     Body(String),
-    /// The key of an object that holds zstd(remote write 2.0).
+    /// The key of an object that holds zstd(payload).
     Claim(String),
 }
 
-/// Compressed series on their way into a message.
+/// What batches of a queue hold.
+pub trait Payload: Sized {
+    /// The queue.
+    const QUEUE: Queue;
+    /// What it is called where it does not read.
+    const NAME: &'static str;
+    /// Its bytes.
+    fn encode(&self) -> Vec<u8>;
+    /// Reads its bytes.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn decode(bytes: &[u8]) -> Result<Self, String>;
+}
+
+impl Payload for Vec<BatchSeries> {
+    const QUEUE: Queue = Queue::Samples;
+    const NAME: &'static str = "remote write 2.0";
+
+    fn encode(&self) -> Vec<u8> {
+        parapet_remote_write::encode_v2(self)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        parapet_remote_write::decode_v2(bytes).map_err(|error| parapet_ports::error::chain(&error))
+    }
+}
+
+/// A compressed payload on its way into a message.
 pub(crate) struct Body(Vec<u8>);
 
 impl Body {
-    pub(crate) fn encode(series: &[BatchSeries]) -> Result<Self, Error> {
-        let bytes = parapet_remote_write::encode_v2(series);
+    pub(crate) fn encode(payload: &impl Payload) -> Result<Self, Error> {
+        let bytes = payload.encode();
         if bytes.len() > MAX_BATCH_BYTES {
             return Err(Error::new(
                 Kind::Invalid,
@@ -119,34 +147,34 @@ impl Body {
 #[error("{0}")]
 pub struct Poison(String);
 
-/// A batch of a message, its series perhaps still in the bucket.
+/// A batch of a message, its payload perhaps still in the bucket.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct Parcel<P> {
     /// The batch's id.
     pub id: String,
     /// The batch's tenant.
     pub tenant: String,
     /// Whether its samples may be of any age: whoever took them in has seen to it.
     pub any_age: bool,
-    content: ParcelContent,
+    content: ParcelContent<P>,
 }
 
 #[derive(Debug)]
-enum ParcelContent {
-    Series(Vec<BatchSeries>),
+enum ParcelContent<P> {
+    Payload(P),
     Claim(String),
 }
 
-/// Reads a message of the samples queue.
+/// Reads a message of the payload's queue.
 ///
 /// # Errors
 /// [`Poison`] where the message is not of the form, names an invalid tenant or holds bytes that do not decode.
-pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
+pub fn open<P: Payload>(body: &str) -> Result<Vec<Parcel<P>>, Poison> {
     let envelope: Envelope =
-        serde_json::from_str(body).map_err(|error| Poison(format!("not a sample message: {error}")))?;
+        serde_json::from_str(body).map_err(|error| Poison(format!("not a message of batches: {error}")))?;
     if envelope.v != Envelope::VERSION {
         return Err(Poison(format!(
-            "sample message of version {}, known is {}",
+            "message of version {}, known is {}",
             envelope.v,
             Envelope::VERSION
         )));
@@ -161,7 +189,7 @@ pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
                 let bytes = BASE64_STANDARD
                     .decode(text)
                     .map_err(|error| Poison(format!("batch {:?} is not base64: {error}", batch.id)))?;
-                ParcelContent::Series(decode(&batch.id, &bytes)?)
+                ParcelContent::Payload(decode(&batch.id, &bytes)?)
             }
             Content::Claim(key) if key.starts_with(CLAIM_PREFIX) && !key.contains("..") => ParcelContent::Claim(key),
             Content::Claim(key) => return Err(Poison(format!("claim {key:?} is outside {CLAIM_PREFIX}/"))),
@@ -176,7 +204,7 @@ pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
     envelope.batches.into_iter().map(parcel).collect()
 }
 
-fn decode(id: &str, bytes: &[u8]) -> Result<Vec<BatchSeries>, Poison> {
+fn decode<P: Payload>(id: &str, bytes: &[u8]) -> Result<P, Poison> {
     let mut plain = Vec::new();
     let mut reader = std::io::Read::take(
         zstd::stream::read::Decoder::new(bytes).map_err(|error| Poison(format!("batch {id:?}: {error}")))?,
@@ -189,15 +217,10 @@ fn decode(id: &str, bytes: &[u8]) -> Result<Vec<BatchSeries>, Poison> {
             "batch {id:?} unfolds to more than {MAX_BATCH_BYTES} bytes"
         )));
     }
-    parapet_remote_write::decode_v2(&plain).map_err(|error| {
-        Poison(format!(
-            "batch {id:?} is not remote write 2.0: {}",
-            parapet_ports::error::chain(&error)
-        ))
-    })
+    P::decode(&plain).map_err(|error| Poison(format!("batch {id:?} is not {}: {error}", P::NAME)))
 }
 
-/// Why a parcel's series cannot be had.
+/// Why a parcel's payload cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The claim check names an object that is not there.
@@ -211,37 +234,31 @@ pub enum FetchError {
     Port(#[from] Error),
 }
 
-impl Parcel {
-    /// The key of the object that holds the series, where they are not in the message.
+impl<P: Payload> Parcel<P> {
+    /// The key of the object that holds the payload, where it is not in the message.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         match &self.content {
-            ParcelContent::Series(_) => None,
+            ParcelContent::Payload(_) => None,
             ParcelContent::Claim(key) => Some(key),
         }
     }
 
-    /// The batch, fetched from the bucket where it is a claim check.
+    /// The payload, fetched from the bucket where it is a claim check.
     ///
     /// # Errors
     /// [`FetchError`] where the claim is missing, does not decode, or the object store is away.
-    pub async fn fetch(self, objects: &dyn ObjectStore) -> Result<SampleBatch, FetchError> {
-        let series = match self.content {
-            ParcelContent::Series(series) => series,
-            ParcelContent::Claim(key) => {
-                let path = object_store::path::Path::from(key.as_str());
-                let bytes = match objects.get(&path).await {
-                    Ok(result) => result.bytes().await.map_err(Error::from)?,
-                    Err(object_store::Error::NotFound { .. }) => return Err(FetchError::Missing(key)),
-                    Err(error) => return Err(Error::from(error).into()),
-                };
-                decode(&self.id, &bytes)?
-            }
+    pub async fn payload(self, objects: &dyn ObjectStore) -> Result<P, FetchError> {
+        let key = match self.content {
+            ParcelContent::Payload(payload) => return Ok(payload),
+            ParcelContent::Claim(key) => key,
         };
-        Ok(SampleBatch {
-            id: self.id,
-            tenant: self.tenant,
-            series,
-        })
+        let path = object_store::path::Path::from(key.as_str());
+        let bytes = match objects.get(&path).await {
+            Ok(result) => result.bytes().await.map_err(Error::from)?,
+            Err(object_store::Error::NotFound { .. }) => return Err(FetchError::Missing(key)),
+            Err(error) => return Err(Error::from(error).into()),
+        };
+        Ok(decode(&self.id, &bytes)?)
     }
 }

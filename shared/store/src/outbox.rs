@@ -1,9 +1,9 @@
 //! Sending samples to the store: batches become messages on [`Queue::Samples`].
 
-use crate::envelope::{Body, Envelope, EnvelopeBatch};
+use crate::envelope::{Body, Envelope, EnvelopeBatch, Payload};
 use parapet_model::SampleBatch;
 use parapet_ports::queue::MAX_BODY_BYTES;
-use parapet_ports::{Error, Kind, Outgoing, Ports, Queue};
+use parapet_ports::{Error, Kind, Outgoing, Ports};
 
 /// A message is closed when it would grow over this: ingest then has messages of a size that parallelises, and
 /// a queue of few large messages costs less than one of many small ones.
@@ -29,13 +29,30 @@ pub async fn send_samples_of_any_age(ports: &Ports, batches: Vec<SampleBatch>) -
 }
 
 async fn send(ports: &Ports, batches: Vec<SampleBatch>, any_age: bool) -> Result<(), Error> {
+    let batches = batches.into_iter().filter(|batch| !batch.series.is_empty());
+    let outgoing = batches.map(|batch| Batch {
+        id: batch.id,
+        tenant: batch.tenant,
+        any_age,
+        payload: batch.series,
+    });
+    send_batches(ports, outgoing.collect()).await
+}
+
+/// A batch on its way to a queue.
+pub(crate) struct Batch<P> {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    pub(crate) any_age: bool,
+    pub(crate) payload: P,
+}
+
+/// Sends batches to the queue of their payload, as [`send_samples`] says.
+pub(crate) async fn send_batches<P: Payload>(ports: &Ports, batches: Vec<Batch<P>>) -> Result<(), Error> {
     let now_ms = ports.clock.now_ms();
     let (mut messages, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0usize);
     for batch in batches {
-        if batch.series.is_empty() {
-            continue;
-        }
-        let body = Body::encode(&batch.series)?;
+        let body = Body::encode(&batch.payload)?;
         let content = match body.into_inline(MAX_BODY_BYTES - batch.id.len() * 6 - batch.tenant.len() * 6 - 256) {
             Ok(inline) => inline,
             Err(body) => {
@@ -46,7 +63,7 @@ async fn send(ports: &Ports, batches: Vec<SampleBatch>, any_age: bool) -> Result
         let entry = EnvelopeBatch {
             id: batch.id,
             tenant: batch.tenant,
-            any_age,
+            any_age: batch.any_age,
             content,
         };
         let entry_bytes = entry.size_bytes();
@@ -63,7 +80,7 @@ async fn send(ports: &Ports, batches: Vec<SampleBatch>, any_age: bool) -> Result
     if messages.is_empty() {
         return Ok(());
     }
-    ports.queues.send_batch(Queue::Samples, messages).await
+    ports.queues.send_batch(P::QUEUE, messages).await
 }
 
 fn close(batches: Vec<EnvelopeBatch>) -> Result<Outgoing, Error> {
@@ -71,6 +88,6 @@ fn close(batches: Vec<EnvelopeBatch>) -> Result<Outgoing, Error> {
         v: Envelope::VERSION,
         batches,
     })
-    .map_err(|error| Error::new(Kind::Internal, "sample message does not encode").with_source(error))?;
+    .map_err(|error| Error::new(Kind::Internal, "message does not encode").with_source(error))?;
     Ok(Outgoing::now(text))
 }

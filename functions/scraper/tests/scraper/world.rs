@@ -202,7 +202,9 @@ impl World {
     async fn ingest(&self) {
         for (_, message) in self.memory.queues.drain(Queue::Samples) {
             for parcel in parapet_store::envelope::open(&message.body).unwrap() {
-                let batch = parcel.fetch(self.ports.objects.as_ref()).await.unwrap();
+                let (id, tenant) = (parcel.id.clone(), parcel.tenant.clone());
+                let series = parcel.payload(self.ports.objects.as_ref()).await.unwrap();
+                let batch = SampleBatch { id, tenant, series };
                 self.stored.lock().unwrap().entry(batch.id.clone()).or_insert(batch);
             }
         }
