@@ -151,6 +151,9 @@ pub(crate) struct RunOptions {
     /// How long rollups of an hour are kept, where the samples are gone
     #[arg(long = "storage.rollup.1h.retention", value_name = "DURATION", default_value = "400d", value_parser = duration)]
     pub(crate) hour_retention_ms: i64,
+    /// How long log lines are kept
+    #[arg(long = "storage.logs.retention.time", value_name = "DURATION", default_value = "90d", value_parser = duration)]
+    pub(crate) logs_retention_ms: i64,
     /// Where queries are answered
     #[arg(
         long = "web.listen-address",
@@ -189,6 +192,10 @@ impl RunOptions {
                 parapet_model::format_duration_ms(self.retention_ms),
             ),
             ("storage.retention.rules", self.retention_rules.clone()),
+            (
+                "storage.logs.retention.time",
+                parapet_model::format_duration_ms(self.logs_retention_ms),
+            ),
             (
                 "storage.rollup.5m.retention",
                 parapet_model::format_duration_ms(self.five_minutes_retention_ms),

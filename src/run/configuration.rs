@@ -160,9 +160,7 @@ pub(crate) fn check(files: &ConfigFiles, grammar: Grammar) -> anyhow::Result<()>
     if let Some(file) = &files.alertmanager {
         parapet_routing::parse_as(grammar, &file.path, &file.text)?;
     }
-    if let Some(file) = &files.pipelines {
-        parapet_log_parse::pipelines(file)?;
-    }
+    parapet_log_parse::pipelines(files.pipelines.as_ref())?;
     let templates = files
         .templates
         .iter()

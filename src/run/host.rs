@@ -110,10 +110,13 @@ impl Host {
         compaction.retention_ms = options.retention_ms;
         compaction.five_minutes_retention_ms = options.five_minutes_retention_ms;
         compaction.hour_retention_ms = options.hour_retention_ms;
+        compactor.logs.retention_ms = options.logs_retention_ms;
         compaction.retention_rules = parapet_compactor::retention_rules(&options.retention_rules)
             .map_err(|error| anyhow::anyhow!("--storage.retention.rules: {error}"))?;
         if options.aws_endpoint_url.is_none() {
-            compactor.compaction.url_prefix = crate::storage::published_prefix(&options.storage_path)?;
+            let prefix = crate::storage::published_prefix(&options.storage_path)?;
+            compactor.logs.url_prefix.clone_from(&prefix);
+            compactor.compaction.url_prefix = prefix;
         }
         Ok(Self {
             scraper: Arc::new(

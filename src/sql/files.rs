@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use parapet_function_kit::ProcessVars;
 use parapet_ports::Vars as _;
 use parapet_store::day::Day;
-use parapet_store::{manifest, tenant};
+use parapet_store::{Dataset, tenant};
 use std::path::{Path, PathBuf};
 
 /// Times that are asked for; both are included.
@@ -88,8 +88,11 @@ fn by_manifest(storage: &Storage, objects: &Path, window: Window) -> anyhow::Res
     let table = storage.ports.table.as_ref();
     let work = async {
         let mut live = Vec::new();
-        for day in manifest::days(table, &storage.tenant, window.first_day(), window.last_day()).await? {
-            for file in manifest::files(table, &storage.tenant, day).await? {
+        for day in Dataset::Metrics
+            .days(table, &storage.tenant, window.first_day(), window.last_day())
+            .await?
+        {
+            for file in Dataset::Metrics.files(table, &storage.tenant, day).await? {
                 if window.overlaps(file.min_ts, file.max_ts) {
                     live.push(objects.join(file.key));
                 }

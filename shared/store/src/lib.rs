@@ -47,8 +47,10 @@
 #![warn(missing_docs)]
 
 pub mod alerts;
+mod commit;
 mod compaction;
 pub mod configuration;
+mod dataset;
 pub mod day;
 pub mod envelope;
 pub mod keys;
@@ -63,6 +65,7 @@ pub mod tenant;
 mod writer;
 
 pub use compaction::{Compaction, CompactionReport, CompactionSettings, RetentionRule};
+pub use dataset::Dataset;
 pub use limits::{Limits, Refusal, Refusals};
 pub use reader::{LevelStatus, Reader, ReaderSettings, Status, SummedUp};
 pub use rollups::Resolution;

@@ -6,10 +6,19 @@
 //! ```
 //!
 //! - [`send_logs`] makes lines durable, as they came in: before pipelines. A retry gives the same records again.
+//! - [`LogWriter`] commits batches: a Parquet file per tenant and day; one transaction for files, batch marks and the
+//!   [`sums`] of metrics that are made of lines.
 //! - [`LogReader`] gives records in the order of their times, and says what streams there are.
 
+mod cursor;
 mod message;
+mod open_file;
+mod query;
 mod reader;
+pub mod sums;
+mod writer;
 
 pub use message::{LogBatch, MAX_BATCH_BYTES, RawLogs, send_logs};
-pub use reader::{Columns, LogQuery, LogReader, LogReaderSettings, LogStats, Order};
+pub use query::{Columns, LogQuery, LogStats, Order};
+pub use reader::{LogReader, LogReaderSettings};
+pub use writer::{LogCommitReport, LogWriter, LogWriterSettings, ParsedBatch};

@@ -3,6 +3,7 @@
 use super::WriterSettings;
 use crate::day::Day;
 use crate::limits::{Limits, Refusal, Refusals};
+use crate::manifest::NewFile;
 use parapet_model::{BatchSeries, MetricType, SampleBatch, Value};
 use parapet_ports::{Error, Kind};
 use parapet_segment::{Chunk, Segment, SegmentWriter, SeriesMerger};
@@ -12,7 +13,7 @@ use std::ops::Range;
 /// The files of one commit, and what stands in none of them.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
-    pub(super) files: Vec<(Day, Segment)>,
+    pub(super) files: Vec<(Day, NewFile)>,
     pub(super) refused: Refusals,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn prepare(batches: &[SampleBatch], settings: &WriterSettings, now_ms
             .map_err(|error| Error::new(Kind::Internal, "samples do not encode").with_source(error))?;
         prepared
             .files
-            .extend(segments.into_iter().map(|segment| (day, segment)));
+            .extend(segments.into_iter().map(|segment| (day, segment.into())));
     }
     Ok(prepared)
 }
