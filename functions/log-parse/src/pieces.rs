@@ -1,8 +1,8 @@
 //! An object's lines, piece by piece: streamed, decompressed, never held whole.
 
 use bytes::Bytes;
-use object_store::path::Path;
 use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 use parapet_ports::Objects;
 use std::io::{self, BufRead as _, BufReader, Read};
 use tokio::runtime::Handle;
