@@ -6,7 +6,8 @@ use crate::run::configuration;
 /// Checks configuration files and prints what they hold.
 #[allow(clippy::print_stdout)]
 pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
-    let loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
+    let mut loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
+    loaded.pipelines = files.pipelines.as_deref().map(configuration::source).transpose()?;
     configuration::check(&loaded, parapet_routing::Grammar::default())?;
     let config = parapet_config::parse(&loaded.prometheus.path, &loaded.prometheus.text)?;
     println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());
@@ -20,6 +21,12 @@ pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
     }
     if let Some(file) = &loaded.alertmanager {
         println!("{}: ok", file.path);
+    }
+    if let Some(file) = &loaded.pipelines {
+        let count = parapet_logs::pipeline::Pipelines::parse(&file.path, &file.text)?
+            .names()
+            .count();
+        println!("{}: ok, {count} pipelines", file.path);
     }
     Ok(())
 }

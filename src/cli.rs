@@ -57,7 +57,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Check {
-    /// Check prometheus.yml and the rule files that it names, and alertmanager.yml
+    /// Check prometheus.yml and the rule files that it names, alertmanager.yml and pipelines.yml
     #[command(
         after_help = "Example:\n  parapet check config prometheus.yml --alertmanager.config.file alertmanager.yml"
     )]
@@ -91,6 +91,9 @@ pub(crate) struct CheckConfig {
     /// alertmanager.yml, checked too
     #[arg(long = "alertmanager.config.file", value_name = "FILE")]
     pub(crate) alertmanager: Option<PathBuf>,
+    /// pipelines.yml, checked too
+    #[arg(long = "pipelines.config.file", value_name = "FILE")]
+    pub(crate) pipelines: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -116,6 +119,9 @@ pub(crate) struct RunOptions {
     /// alertmanager.yml: where alerts are sent; without it (and with --config.file) they are evaluated but sent nowhere
     #[arg(long = "alertmanager.config.file", value_name = "FILE")]
     pub(crate) alertmanager_config_file: Option<PathBuf>,
+    /// pipelines.yml: how log lines are parsed; without it those that are JSON or logfmt are
+    #[arg(long = "pipelines.config.file", value_name = "FILE")]
+    pub(crate) pipelines_config_file: Option<PathBuf>,
     /// Features of Alertmanager, separated by commas: classic-mode (matchers and names of labels as before UTF-8),
     /// utf8-strict-mode (no matchers in the classic grammar)
     #[arg(long = "alertmanager.enable-feature", value_name = "FEATURES", value_parser = parapet_routing::Grammar::from_features)]
@@ -145,6 +151,9 @@ pub(crate) struct RunOptions {
     /// How long rollups of an hour are kept, where the samples are gone
     #[arg(long = "storage.rollup.1h.retention", value_name = "DURATION", default_value = "400d", value_parser = duration)]
     pub(crate) hour_retention_ms: i64,
+    /// How long log lines are kept
+    #[arg(long = "storage.logs.retention.time", value_name = "DURATION", default_value = "90d", value_parser = duration)]
+    pub(crate) logs_retention_ms: i64,
     /// Where queries are answered
     #[arg(
         long = "web.listen-address",
@@ -176,12 +185,17 @@ impl RunOptions {
         [
             ("config.file", path(&self.config_file)),
             ("alertmanager.config.file", path(&self.alertmanager_config_file)),
+            ("pipelines.config.file", path(&self.pipelines_config_file)),
             ("storage.path", self.storage_path.display().to_string()),
             (
                 "storage.tsdb.retention.time",
                 parapet_model::format_duration_ms(self.retention_ms),
             ),
             ("storage.retention.rules", self.retention_rules.clone()),
+            (
+                "storage.logs.retention.time",
+                parapet_model::format_duration_ms(self.logs_retention_ms),
+            ),
             (
                 "storage.rollup.5m.retention",
                 parapet_model::format_duration_ms(self.five_minutes_retention_ms),

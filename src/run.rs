@@ -68,7 +68,11 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
     };
     options.query.warn();
     let is_demo = matches!(origin, Origin::Demo(_));
-    let configuration = Arc::new(Configuration::load(origin, grammar)?);
+    let configuration = Arc::new(Configuration::load(
+        origin,
+        options.pipelines_config_file.clone(),
+        grammar,
+    )?);
     let metrics = self_metrics::install()?;
     // The address is taken before the storage: a second start on the same address says so, and touches nothing.
     let listener = tokio::net::TcpListener::bind(options.listen_address)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 18] = [
+const PURE: [&str; 19] = [
     "discovery",
     "model",
     "protobuf",
@@ -20,6 +20,7 @@ const PURE: [&str; 18] = [
     "routing",
     "receivers",
     "segment",
+    "log-segment",
     "tsdb",
     "ledger",
     "logs",

@@ -4,7 +4,7 @@ use crate::storage::Storage;
 use anyhow::{Context as _, anyhow, bail};
 use parapet_model::{Exemplar, Labels, METRIC_NAME, Matcher, MetricType, Series};
 use parapet_store::day::Day;
-use parapet_store::{Reader, ReaderSettings, manifest};
+use parapet_store::{Dataset, Reader, ReaderSettings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -160,9 +160,9 @@ pub(super) fn windows((start_ms, end_ms): (i64, i64), width_ms: i64) -> Vec<(i64
 async fn files(storage: &Storage) -> anyhow::Result<Vec<(u64, i64, i64)>> {
     let table = storage.ports.table.as_ref();
     let mut all = Vec::new();
-    for day in manifest::all_days(table, &storage.tenant).await? {
+    for day in Dataset::Metrics.all_days(table, &storage.tenant).await? {
         let day: Day = day;
-        let files = manifest::files(table, &storage.tenant, day).await?;
+        let files = Dataset::Metrics.files(table, &storage.tenant, day).await?;
         all.extend(files.iter().map(|file| (file.samples, file.min_ts, file.max_ts)));
     }
     Ok(all)

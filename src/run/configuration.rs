@@ -25,16 +25,19 @@ pub(crate) enum Origin {
 #[derive(Debug)]
 pub(crate) struct Configuration {
     origin: Origin,
+    /// `pipelines.yml`.
+    pipelines: Option<PathBuf>,
     grammar: Grammar,
     current: RwLock<Arc<ConfigFiles>>,
 }
 
 impl Configuration {
     /// Reads and checks the files.
-    pub(crate) fn load(origin: Origin, grammar: Grammar) -> anyhow::Result<Self> {
-        let files = read(&origin, grammar)?;
+    pub(crate) fn load(origin: Origin, pipelines: Option<PathBuf>, grammar: Grammar) -> anyhow::Result<Self> {
+        let files = read(&origin, pipelines.as_deref(), grammar)?;
         Ok(Self {
             origin,
+            pipelines,
             grammar,
             current: RwLock::new(Arc::new(files)),
         })
@@ -42,7 +45,7 @@ impl Configuration {
 
     /// Reads the files again. Where anything is wrong the old configuration stays in force.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
-        let files = read(&self.origin, self.grammar)?;
+        let files = read(&self.origin, self.pipelines.as_deref(), self.grammar)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
         Ok(())
     }
@@ -55,7 +58,7 @@ impl ConfigSource for Configuration {
     }
 }
 
-fn read(origin: &Origin, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
+fn read(origin: &Origin, pipelines: Option<&Path>, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
     let mut files = match origin {
         Origin::Demo(address) => demo(*address),
         Origin::Disk {
@@ -63,6 +66,7 @@ fn read(origin: &Origin, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
             alertmanager,
         } => from_disk(prometheus.as_deref(), alertmanager.as_deref())?,
     };
+    files.pipelines = pipelines.map(source).transpose()?;
     check(&files, grammar)?;
     files.version = parapet_store::configuration::version_of(&files);
     Ok(files)
@@ -84,6 +88,7 @@ fn demo(address: SocketAddr) -> ConfigFiles {
             include_str!("../../infra/demo/alertmanager.yml"),
         )),
         templates: Vec::new(),
+        pipelines: None,
         version: String::new(),
     }
 }
@@ -127,6 +132,7 @@ pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) 
         rules,
         alertmanager,
         templates,
+        pipelines: None,
         version: String::new(),
     })
 }
@@ -154,6 +160,7 @@ pub(crate) fn check(files: &ConfigFiles, grammar: Grammar) -> anyhow::Result<()>
     if let Some(file) = &files.alertmanager {
         parapet_routing::parse_as(grammar, &file.path, &file.text)?;
     }
+    parapet_log_parse::pipelines(files.pipelines.as_ref())?;
     let templates = files
         .templates
         .iter()

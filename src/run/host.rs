@@ -11,6 +11,7 @@ use parapet_function_kit::{
     MachineFiles, MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy,
 };
 use parapet_ingest::Ingest;
+use parapet_log_parse::LogParse;
 use parapet_notifier::{AwsSecrets, Notifier, Outlets};
 use parapet_ports::{Clock, Function, Ports, Queue, QueueReader, Secrets};
 use parapet_rule_evaluation::RuleEvaluation;
@@ -28,6 +29,7 @@ pub(crate) struct Host {
     pub(crate) external_url: String,
     scraper: Arc<dyn Function>,
     ingest: Arc<dyn Function>,
+    log_parse: Arc<dyn Function>,
     rule_evaluation: Arc<dyn Function>,
     notifier: Arc<Notifier>,
     compactor: Arc<dyn Function>,
@@ -83,6 +85,8 @@ impl Host {
         let mut rules = parapet_rule_evaluation::Settings::from_vars(vars)?;
         rules.external_url.clone_from(&external_url);
         options.query.apply_to_rules(&mut rules);
+        let mut log_parse = parapet_log_parse::Settings::from_vars(vars)?;
+        log_parse.watch_dropped = options.aws_endpoint_url.is_none();
         let mut scraper = parapet_scraper::Settings::from_vars(vars)?;
         options.query.apply_to_scrapes(&mut scraper);
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
@@ -106,10 +110,13 @@ impl Host {
         compaction.retention_ms = options.retention_ms;
         compaction.five_minutes_retention_ms = options.five_minutes_retention_ms;
         compaction.hour_retention_ms = options.hour_retention_ms;
+        compactor.logs.retention_ms = options.logs_retention_ms;
         compaction.retention_rules = parapet_compactor::retention_rules(&options.retention_rules)
             .map_err(|error| anyhow::anyhow!("--storage.retention.rules: {error}"))?;
         if options.aws_endpoint_url.is_none() {
-            compactor.compaction.url_prefix = crate::storage::published_prefix(&options.storage_path)?;
+            let prefix = crate::storage::published_prefix(&options.storage_path)?;
+            compactor.logs.url_prefix.clone_from(&prefix);
+            compactor.compaction.url_prefix = prefix;
         }
         Ok(Self {
             scraper: Arc::new(
@@ -117,6 +124,7 @@ impl Host {
                     .with_files(Arc::new(MachineFiles)),
             ),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
+            log_parse: Arc::new(LogParse::new(&ports, log_parse)),
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
             notifier: Arc::new(Notifier::new(ports.clone(), notifier).with_outlets(outlets)),
             compactor: Arc::new(Compactor::new(&ports, compactor)),
@@ -147,6 +155,7 @@ impl Host {
         let ticked: Vec<(&str, Arc<dyn Function>)> = vec![
             ("scraper", self.scraper.clone()),
             ("rule-evaluation", self.rule_evaluation.clone()),
+            ("log-parse", self.log_parse.clone()),
             ("notifier", self.notifier.clone()),
             ("compactor", self.compactor.clone()),
         ];
@@ -167,6 +176,7 @@ impl Host {
         match queue {
             Queue::ScrapeTasks => self.scraper.clone(),
             Queue::Samples => self.ingest.clone(),
+            Queue::Logs => self.log_parse.clone(),
             Queue::RuleTasks => self.rule_evaluation.clone(),
             Queue::Alerts | Queue::Timers | Queue::Deliveries => self.notifier.clone(),
         }

@@ -20,7 +20,7 @@ pub(crate) struct Plan {
 }
 
 /// The plans of all queues: what the event source mappings of template.yaml say, for one process.
-pub(crate) const PLANS: [Plan; 6] = [
+pub(crate) const PLANS: [Plan; 7] = [
     Plan {
         queue: Queue::ScrapeTasks,
         batch: 1,
@@ -56,6 +56,12 @@ pub(crate) const PLANS: [Plan; 6] = [
         batch: 1,
         window: Duration::ZERO,
         concurrency: 32,
+    },
+    Plan {
+        queue: Queue::Logs,
+        batch: 50,
+        window: Duration::from_millis(500),
+        concurrency: 2,
     },
 ];
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use parapet_function_kit::ProcessVars;
 use parapet_ports::Vars as _;
 use parapet_store::day::Day;
-use parapet_store::{manifest, tenant};
+use parapet_store::{Dataset, tenant};
 use std::path::{Path, PathBuf};
 
 /// Times that are asked for; both are included.
@@ -39,6 +39,7 @@ impl Window {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Files {
     pub(super) metrics: Vec<String>,
+    pub(super) logs: Vec<String>,
     pub(super) ledger: Vec<String>,
 }
 
@@ -68,14 +69,16 @@ fn tenant_or_default(tenant: Option<&str>) -> anyhow::Result<String> {
 pub(super) fn local(path: &Path, tenant: Option<&str>, window: Window) -> anyhow::Result<Files> {
     let tenant = tenant_or_default(tenant)?;
     let objects = std::path::absolute(path)?.join("objects");
-    let metrics = match Storage::existing(path).and_then(|storage| storage.of(Some(&tenant))) {
+    let published = DATASETS.map(|dataset| objects.join(dataset.published_prefix()));
+    let [metrics, logs] = match Storage::existing(path).and_then(|storage| storage.of(Some(&tenant))) {
         Ok(storage) => by_manifest(&storage, &objects, window)?,
-        Err(_) if objects.join("metrics-manifest").is_dir() => by_publication(&objects, &tenant, window)?,
+        Err(_) if published.iter().any(|folder| folder.is_dir()) => by_publication(&published, &tenant, window)?,
         Err(error) => return Err(error),
     };
     let ledger = in_days(&objects.join("ledger"), &tenant, window)?;
     Ok(Files {
         metrics: names(metrics),
+        logs: names(logs),
         ledger: names(parquet_files(&ledger)?),
     })
 }
@@ -84,36 +87,44 @@ fn names(paths: Vec<PathBuf>) -> Vec<String> {
     paths.into_iter().map(|path| path.display().to_string()).collect()
 }
 
-fn by_manifest(storage: &Storage, objects: &Path, window: Window) -> anyhow::Result<Vec<PathBuf>> {
+/// What has files that are listed.
+const DATASETS: [Dataset; 2] = [Dataset::Metrics, Dataset::Logs];
+
+fn by_manifest(storage: &Storage, objects: &Path, window: Window) -> anyhow::Result<[Vec<PathBuf>; 2]> {
     let table = storage.ports.table.as_ref();
     let work = async {
-        let mut live = Vec::new();
-        for day in manifest::days(table, &storage.tenant, window.first_day(), window.last_day()).await? {
-            for file in manifest::files(table, &storage.tenant, day).await? {
-                if window.overlaps(file.min_ts, file.max_ts) {
-                    live.push(objects.join(file.key));
+        let mut all = [Vec::new(), Vec::new()];
+        for (dataset, live) in DATASETS.iter().zip(&mut all) {
+            let days = dataset.days(table, &storage.tenant, window.first_day(), window.last_day());
+            for day in days.await? {
+                for file in dataset.files(table, &storage.tenant, day).await? {
+                    if window.overlaps(file.min_ts, file.max_ts) {
+                        live.push(objects.join(file.key));
+                    }
                 }
             }
         }
-        Ok::<_, parapet_ports::Error>(live)
+        Ok::<_, parapet_ports::Error>(all)
     };
     Ok(storage.runtime.block_on(work)?)
 }
 
 /// What the compactor lists for Athena, a minute old at most.
 #[allow(clippy::print_stderr)]
-fn by_publication(objects: &Path, tenant: &str, window: Window) -> anyhow::Result<Vec<PathBuf>> {
+fn by_publication(folders: &[PathBuf; 2], tenant: &str, window: Window) -> anyhow::Result<[Vec<PathBuf>; 2]> {
     eprintln!("parapet: a process runs on the data; what it stored within the last minute may be missing");
-    let mut live = Vec::new();
-    for day in in_days(&objects.join("metrics-manifest"), tenant, window)? {
-        let manifest = day.join("manifest");
-        match std::fs::read_to_string(&manifest) {
-            Ok(text) => live.extend(text.lines().map(PathBuf::from)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| manifest.display().to_string()),
+    let mut all = [Vec::new(), Vec::new()];
+    for (folder, live) in folders.iter().zip(&mut all) {
+        for day in in_days(folder, tenant, window)? {
+            let manifest = day.join("manifest");
+            match std::fs::read_to_string(&manifest) {
+                Ok(text) => live.extend(text.lines().map(PathBuf::from)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).with_context(|| manifest.display().to_string()),
+            }
         }
     }
-    Ok(live)
+    Ok(all)
 }
 
 /// The directories of the days that are asked for.
@@ -173,18 +184,23 @@ pub(super) fn of_bucket(
         found.retain(is_asked_for);
         Ok(found)
     };
-    let mut files = Files {
-        metrics: Vec::new(),
-        ledger: find("ledger", "*.parquet")?,
-    };
-    let manifests = find("metrics-manifest", "manifest")?;
-    if !manifests.is_empty() {
+    let published = |dataset: Dataset| -> anyhow::Result<Vec<String>> {
+        let manifests = find(dataset.published_prefix(), "manifest")?;
+        if manifests.is_empty() {
+            return Ok(manifests);
+        }
         let contents = ask(&format!("SELECT content FROM read_text({})", list(&manifests)))?;
-        files
-            .metrics
-            .extend(contents.iter().flat_map(|content| content.lines()).map(str::to_owned));
-    }
-    Ok(files)
+        Ok(contents
+            .iter()
+            .flat_map(|content| content.lines())
+            .map(str::to_owned)
+            .collect())
+    };
+    Ok(Files {
+        metrics: published(Dataset::Metrics)?,
+        logs: published(Dataset::Logs)?,
+        ledger: find("ledger", "*.parquet")?,
+    })
 }
 
 /// A bucket with what the environment says of it: DuckDB itself reads the published manifests.
@@ -224,7 +240,9 @@ mod tests {
         };
         let ask = |sql: &str| {
             let texts = |texts: &[&str]| Ok(texts.iter().map(|text| (*text).to_owned()).collect());
-            if sql.contains("ledger") {
+            if sql.contains("logs-manifest") {
+                texts(&[])
+            } else if sql.contains("ledger") {
                 texts(&["s3://b/ledger/tenant=t/dt=2026-01-04/x.parquet"])
             } else if sql.starts_with("SELECT file") {
                 assert!(

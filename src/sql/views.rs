@@ -18,10 +18,23 @@ const LEDGER: &str = "id VARCHAR, ts TIMESTAMPTZ, event VARCHAR, alertname VARCH
     route VARCHAR, group_key VARCHAR, group_labels MAP(VARCHAR, VARCHAR), reason VARCHAR, cause VARCHAR, detail VARCHAR, \
     delivery VARCHAR, attempt INTEGER, next_at TIMESTAMPTZ, tenant VARCHAR, dt VARCHAR";
 
+/// Columns of `log_rows`.
+const LOG_ROWS: &str = "\"timestamp\" TIMESTAMPTZ, nanoseconds INTEGER, level VARCHAR, service VARCHAR, host VARCHAR, \
+    trace_id VARCHAR, route VARCHAR, message VARCHAR, stream MAP(VARCHAR, VARCHAR), attributes MAP(VARCHAR, VARCHAR), \
+    shape VARCHAR, variables VARCHAR[], raw BLOB, tenant VARCHAR, dt VARCHAR";
+
+/// A line put together: variables fill the holes without a name, then fields those with one.
+const LINE: &str = "CASE WHEN raw IS NOT NULL THEN raw::VARCHAR ELSE array_to_string([CASE WHEN strpos(p, chr(18)) = 0 THEN p \
+    ELSE coalesce(CASE split_part(p, chr(18), 1) WHEN 'message' THEN message WHEN 'service' THEN service WHEN 'host' \
+    THEN host WHEN 'trace_id' THEN trace_id END, attributes[split_part(p, chr(18), 1)], '') \
+    || substr(p, strpos(p, chr(18)) + 1) END FOR p IN string_split(array_to_string([coalesce(z[1], '') \
+    || coalesce(z[2], '') FOR z IN list_zip(string_split(shape, chr(17) || chr(18)), variables)], ''), chr(17))], '') END";
+
 /// The views over files.
 pub(super) fn over(files: &Files, window: Window) -> String {
     let mut sql = String::new();
     source(&mut sql, "metric_files", &list(&files.metrics), METRICS);
+    source(&mut sql, "log_files", &list(&files.logs), LOG_ROWS);
     source(&mut sql, "ledger_files", &list(&files.ledger), LEDGER);
     views(&mut sql, window);
     sql
@@ -111,11 +124,15 @@ fn views(sql: &mut String, window: Window) {
             .collect();
         columns.join(", ")
     };
-    let bound = |ms: Option<i64>, op: &str| match ms {
-        Some(ms) => format!(" AND epoch_ms(ts) {op} {ms}"),
+    let bound = |column: &str, op: &str, ms: Option<i64>| match ms {
+        Some(ms) => format!(" AND epoch_ms({column}) {op} {ms}"),
         None => String::new(),
     };
-    let within = format!("{}{}", bound(window.start_ms, ">="), bound(window.end_ms, "<="));
+    let in_window = |column: &str| {
+        let from = bound(column, ">=", window.start_ms);
+        from + &bound(column, "<=", window.end_ms)
+    };
+    let (within, logs_within) = (in_window("ts"), in_window("\"timestamp\""));
     let of_series = "tenant, dt, metric, labels, series_id";
     let _ = write!(
         sql,
@@ -133,6 +150,10 @@ CREATE VIEW series AS SELECT tenant, dt, metric, any_value(labels) AS labels, se
 CREATE VIEW exemplars AS SELECT {of_series}, {exemplar} AS ts, e.\"value\" AS \"value\", e.labels AS exemplar \
          FROM (SELECT {of_series}, unnest(exemplars) AS e FROM metric_files WHERE exemplars IS NOT NULL) \
          WHERE true{within};
+CREATE VIEW log_rows AS SELECT * REPLACE ({at} AS \"timestamp\") FROM log_files;
+CREATE VIEW logs AS SELECT tenant, dt, \"timestamp\", nanoseconds, level, service, host, trace_id, route, stream, \
+         attributes, coalesce(message, line) AS message, line FROM (SELECT *, {LINE} AS line FROM log_rows) \
+         WHERE true{logs_within};
 CREATE VIEW ledger AS SELECT * REPLACE ({ledger}) FROM ledger_files;
 ",
         metrics = replace(&["min_ts", "max_ts"]),
@@ -140,6 +161,7 @@ CREATE VIEW ledger AS SELECT * REPLACE ({ledger}) FROM ledger_files;
         ts = replace(&["ts"]),
         fields = HISTOGRAM.map(|field| format!("h.\"{field}\" AS \"{field}\"")).join(", "),
         exemplar = time("e.ts"),
+        at = time("\"timestamp\""),
         ledger = replace(&["ts", "starts_at", "ended_at", "next_at"]),
     );
 }

@@ -2,9 +2,9 @@
 
 use crate::Settings;
 use parapet_ports::function::Function;
-use parapet_ports::{Clock, Disposition, Error, Message, Ports, Queue};
+use parapet_ports::{Clock, Disposition, Error, Message, Ports, Queue, Table};
 use parapet_store::day::{DAY_MS, Day};
-use parapet_store::{Compaction, CompactionReport, Reader, ReaderSettings};
+use parapet_store::{Compaction, CompactionReport, Dataset};
 use std::sync::Arc;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -13,8 +13,9 @@ const HOUR_MS: i64 = 3_600_000;
 #[derive(Clone, Debug)]
 pub struct Compactor {
     clock: Arc<dyn Clock>,
-    compaction: Compaction,
-    reader: Reader,
+    table: Arc<dyn Table>,
+    /// One for each kind of data.
+    compactions: [(Dataset, Compaction); 2],
     days_each_minute: i64,
 }
 
@@ -24,14 +25,9 @@ impl Compactor {
     pub fn new(ports: &Ports, settings: Settings) -> Self {
         Self {
             clock: ports.clock.clone(),
-            compaction: Compaction::new(ports, settings.compaction),
-            reader: Reader::new(
-                ports,
-                ReaderSettings {
-                    cache_bytes: 0,
-                    ..ReaderSettings::default()
-                },
-            ),
+            table: ports.table.clone(),
+            compactions: [(Dataset::Metrics, settings.compaction), (Dataset::Logs, settings.logs)]
+                .map(|(dataset, settings)| (dataset, Compaction::of(ports, dataset, settings))),
             days_each_minute: settings.days_each_minute.max(1),
         }
     }
@@ -43,24 +39,39 @@ impl Compactor {
     pub async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
         let is_hourly = at_ms.rem_euclid(HOUR_MS) < 60_000;
         let mut round = Round::default();
-        round.note("delete", self.compaction.delete_due().await);
-        for tenant in self.reader.tenants().await? {
+        // What waits for its deletion, and claim checks, are of both kinds.
+        let (_, any) = &self.compactions[0];
+        round.note("delete", any.delete_due().await);
+        for (dataset, compaction) in &self.compactions {
+            self.handle_dataset(*dataset, compaction, is_hourly, &mut round).await?;
+        }
+        if is_hourly {
+            round.note("collect claims", any.collect_claims().await);
+        }
+        round.finish()
+    }
+
+    async fn handle_dataset(
+        &self,
+        dataset: Dataset,
+        compaction: &Compaction,
+        is_hourly: bool,
+        round: &mut Round,
+    ) -> Result<(), Error> {
+        for tenant in dataset.tenants(self.table.as_ref()).await? {
             let first = match is_hourly {
                 true => Day::FIRST_NAMED,
                 false => Day::of_ms(self.clock.now_ms() - (self.days_each_minute - 1) * DAY_MS),
             };
             if is_hourly {
-                round.note("retain", self.compaction.retain(&tenant).await);
+                round.note("retain", compaction.retain(&tenant).await);
             }
-            round.note("compact", self.compaction.compact(&tenant, first).await);
+            round.note("compact", compaction.compact(&tenant, first).await);
             if is_hourly {
-                round.note("collect orphans", self.compaction.collect_orphans(&tenant).await);
+                round.note("collect orphans", compaction.collect_orphans(&tenant).await);
             }
         }
-        if is_hourly {
-            round.note("collect claims", self.compaction.collect_claims().await);
-        }
-        round.finish()
+        Ok(())
     }
 }
 

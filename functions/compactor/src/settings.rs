@@ -10,6 +10,8 @@ use parapet_store::CompactionSettings;
 pub struct Settings {
     /// How files are merged and when they go.
     pub compaction: CompactionSettings,
+    /// The same of logs.
+    pub logs: CompactionSettings,
     /// Days back from today that are visited every minute; the others once an hour.
     pub days_each_minute: i64,
 }
@@ -18,6 +20,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             compaction: CompactionSettings::default(),
+            logs: CompactionSettings::of_logs(),
             days_each_minute: 2,
         }
     }
@@ -29,6 +32,7 @@ impl Settings {
     /// | variable | |
     /// |---|---|
     /// | `PARAPET_RETENTION_DAYS` | days that raw samples are kept |
+    /// | `PARAPET_LOGS_RETENTION_DAYS` | days that log lines are kept |
     /// | `PARAPET_RETENTION_RULES` | exceptions to that ([`retention_rules`](crate::retention_rules)) |
     /// | `PARAPET_FIVE_MINUTE_ROLLUP_DAYS`, `PARAPET_HOUR_ROLLUP_DAYS` | days that rollups are kept, where samples are gone |
     /// | `PARAPET_GRACE_MS` | how long a replaced file is kept |
@@ -40,11 +44,16 @@ impl Settings {
         let (mut reader, mut settings) = (VarReader::new(vars), Self::default());
         let compaction = &mut settings.compaction;
         let day_ms = parapet_store::day::DAY_MS;
-        let days: i64 = reader.parsed("PARAPET_RETENTION_DAYS", compaction.retention_ms / day_ms);
-        if !(1..=36_500).contains(&days) {
-            reader.fault(format!("PARAPET_RETENTION_DAYS={days} is not within 1 to 36500"));
+        for (name, retention_ms) in [
+            ("PARAPET_RETENTION_DAYS", &mut compaction.retention_ms),
+            ("PARAPET_LOGS_RETENTION_DAYS", &mut settings.logs.retention_ms),
+        ] {
+            let days: i64 = reader.parsed(name, *retention_ms / day_ms);
+            if !(1..=36_500).contains(&days) {
+                reader.fault(format!("{name}={days} is not within 1 to 36500"));
+            }
+            *retention_ms = days.saturating_mul(day_ms);
         }
-        compaction.retention_ms = days.saturating_mul(day_ms);
         let rules = reader.optional("PARAPET_RETENTION_RULES").unwrap_or_default();
         match retention_rules(&rules) {
             Ok(rules) => compaction.retention_rules = rules,
@@ -66,6 +75,8 @@ impl Settings {
         compaction.grace_ms = reader.parsed("PARAPET_GRACE_MS", compaction.grace_ms);
         let bucket = reader.optional("PARAPET_BUCKET");
         compaction.url_prefix = bucket.map(|bucket| format!("s3://{bucket}/")).unwrap_or_default();
+        settings.logs.grace_ms = compaction.grace_ms;
+        settings.logs.url_prefix.clone_from(&compaction.url_prefix);
         reader.finish(settings)
     }
 }

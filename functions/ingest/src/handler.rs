@@ -4,13 +4,16 @@ use crate::Settings;
 use futures::{StreamExt as _, stream};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
+use parapet_model::BatchSeries;
 use parapet_ports::error::chain;
 use parapet_ports::function::Function;
 use parapet_ports::{Disposition, Error, Kind, Message, Objects, Ports, Queue};
-use parapet_store::envelope::{self, FetchError, Parcel, Poison};
+use parapet_store::envelope::{self, FetchError, Poison};
 use parapet_store::{Batch, CommitReport, Layouts, Writer};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+type Parcel = envelope::Parcel<Vec<BatchSeries>>;
 
 /// The ingest function.
 #[derive(Clone, Debug)]
@@ -132,7 +135,7 @@ impl Ingest {
     /// The parcel's batch; `None` where its claim check is gone because the batch is stored long since.
     async fn fetch(&self, parcel: Parcel) -> Result<Option<Batch>, FetchError> {
         let (tenant, id) = (parcel.tenant.clone(), parcel.id.clone());
-        match parcel.fetch(self.objects.as_ref(), &self.layouts).await {
+        match parcel.batch(self.objects.as_ref(), &self.layouts).await {
             Err(FetchError::Missing(_)) if self.writer.is_stored(&tenant, &id).await? => Ok(None),
             other => other.map(Some),
         }

@@ -9,7 +9,7 @@ use parapet_model::SampleBatch;
 use parapet_ports::{Condition, Error, Kind, Ports};
 use parapet_promql::{Options, QueryRange};
 use parapet_rules::{Answerer, Context, GroupState, Health, StepOutcome, step};
-use parapet_store::{Reader, keys, outbox};
+use parapet_store::{Dataset, Reader, keys, outbox};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -160,7 +160,7 @@ impl Evaluator {
             let Some(batch) = summary.and_then(|summary| summary.batch) else {
                 continue;
             };
-            let mark = keys::batch(&self.settings.tenant, &batch);
+            let mark = keys::batch(Dataset::Metrics, &self.settings.tenant, &batch);
             if self.ports.table.get(&mark).await?.is_none() {
                 return Ok(false);
             }

@@ -111,7 +111,7 @@ fn visibility_is_six_times_the_timeout_and_the_window() {
 fn every_function_has_its_own_role_log_group_and_alarm() {
     let resources = resources();
     let functions: Vec<&String> = resources.keys().filter(|id| id.ends_with("Function")).collect();
-    assert_eq!(functions.len(), 6);
+    assert_eq!(functions.len(), 7);
     for id in functions {
         let name = id.strip_suffix("Function").unwrap();
         let function = &resources[id];
@@ -153,7 +153,15 @@ fn sources(directory: &Path) -> String {
 fn every_function_may_send_where_it_sends() {
     let resources = resources();
     let mut sends = 0;
-    for name in ["scraper", "ingest", "rule-evaluation", "notifier", "api", "compactor"] {
+    for name in [
+        "scraper",
+        "ingest",
+        "log-parse",
+        "rule-evaluation",
+        "notifier",
+        "api",
+        "compactor",
+    ] {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions").join(name);
         let text = sources(&directory.join("src"));
         let mut queues: BTreeSet<String> = text
@@ -163,6 +171,9 @@ fn every_function_may_send_where_it_sends() {
             .collect();
         if text.contains("send_samples(") {
             queues.insert("Samples".to_owned());
+        }
+        if text.contains("send_logs(") {
+            queues.insert("Logs".to_owned());
         }
         if text.contains("alerts::send(") {
             queues.insert("Alerts".to_owned());
@@ -202,7 +213,13 @@ fn the_ledger_is_written_and_read_by_right() {
         "{notifier}"
     );
     assert!(rights("ApiRole").contains("s3:GetObject"));
-    for other in ["ScraperRole", "IngestRole", "RuleEvaluationRole", "CompactorRole"] {
+    for other in [
+        "ScraperRole",
+        "IngestRole",
+        "LogParseRole",
+        "RuleEvaluationRole",
+        "CompactorRole",
+    ] {
         assert_eq!(rights(other), "", "{other}");
     }
 }

@@ -1,5 +1,8 @@
-//! The two kinds of event that Lambda hands to our functions: a schedule's tick and a batch of queue messages.
+//! The kinds of event that Lambda hands to our functions: a schedule's tick, a batch of queue messages, a delivery of
+//! CloudWatch Logs.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use parapet_ports::{Message, Queue, Received};
 use serde::Deserialize;
 
@@ -18,9 +21,11 @@ pub enum Event {
         /// The messages.
         received: Vec<Received>,
     },
+    /// What a subscription of CloudWatch Logs delivers: gzip of JSON.
+    Delivery(bytes::Bytes),
 }
 
-/// An event that is neither.
+/// An event that is none of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventError(String);
 
@@ -55,7 +60,7 @@ struct SqsAttributes {
 /// Reads an event. The queue is told from the end of its ARN: `…:parapet-scrape-tasks` is `scrape-tasks`.
 ///
 /// # Errors
-/// [`EventError`] for anything but a schedule's tick and an SQS batch.
+/// [`EventError`] for anything else.
 pub fn parse_event(event: serde_json::Value) -> Result<Event, EventError> {
     if let Some(records) = event.get("Records") {
         let records: Vec<SqsRecord> = serde_json::from_value(records.clone())
@@ -78,8 +83,14 @@ pub fn parse_event(event: serde_json::Value) -> Result<Event, EventError> {
             .collect();
         return Ok(Event::Batch { queue, received });
     }
+    if let Some(data) = event.pointer("/awslogs/data").and_then(serde_json::Value::as_str) {
+        let bytes = BASE64_STANDARD
+            .decode(data)
+            .map_err(|error| EventError(format!("data of CloudWatch Logs is not base64: {error}")))?;
+        return Ok(Event::Delivery(bytes.into()));
+    }
     let time = event.get("time").and_then(serde_json::Value::as_str);
-    let time = time.ok_or_else(|| EventError("neither \"Records\" nor \"time\"".to_owned()))?;
+    let time = time.ok_or_else(|| EventError("neither \"Records\" nor \"awslogs\" nor \"time\"".to_owned()))?;
     let at =
         chrono::DateTime::parse_from_rfc3339(time).map_err(|error| EventError(format!("time {time:?}: {error}")))?;
     Ok(Event::Tick {
@@ -134,8 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn reads_a_delivery() {
+        let event = parse_event(json!({"awslogs": {"data": "H4sI"}}));
+        assert_eq!(event, Ok(Event::Delivery(bytes::Bytes::from_static(&[0x1F, 0x8B, 8]))));
+    }
+
+    #[test]
     fn refuses_the_rest() {
         for event in [
+            json!({"awslogs": {"data": "?"}}),
             json!({}),
             json!({"time": "noon"}),
             json!({"Records": [{"body": 1}]}),

@@ -38,6 +38,13 @@ async fn handle(
                 .inspect_err(|error| tracing::error!(at_ms, error = error.chain(), "the tick failed"))?;
             Ok(Value::Null)
         }
+        Event::Delivery(delivery) => {
+            function
+                .handle_delivery(delivery)
+                .await
+                .inspect_err(|error| tracing::error!(error = error.chain(), "the delivery failed"))?;
+            Ok(Value::Null)
+        }
         Event::Batch { queue, received } => {
             let messages: Vec<Message> = received.iter().map(|received| received.message.clone()).collect();
             let answers: Vec<Disposition> = function.handle_batch(queue, messages.clone()).await;

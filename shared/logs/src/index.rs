@@ -5,6 +5,10 @@
 //! their parts: of each seven neighbouring runs of six bytes the one of the least hash is in the index too (its
 //! *minimizer*), and any part of twelve bytes has such a run.
 
+mod set;
+
+pub use set::{IndexSet, IndexSetBuilder};
+
 use crate::text::{is_word_byte, words};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -108,7 +112,7 @@ impl IndexBuilder {
             blocks: vec![[0; 8]; blocks],
         };
         for entry in self.entries {
-            let (block, mask) = index.place(entry);
+            let (block, mask) = place(entry, index.blocks.len());
             for (word, bits) in index.blocks[block].iter_mut().zip(mask) {
                 *word |= bits;
             }
@@ -134,34 +138,15 @@ impl WordIndex {
     /// parts, may always be there.
     #[must_use]
     pub fn may_have_part(&self, part: &str) -> bool {
-        minimizers(part.to_ascii_lowercase().as_bytes()).all(|entry| self.has(entry))
+        entries_of_part(part).all(|entry| self.has(entry))
     }
 
     fn has(&self, entry: u64) -> bool {
-        let (block, mask) = self.place(entry);
+        let (block, mask) = place(entry, self.blocks.len());
         self.blocks[block]
             .iter()
             .zip(mask)
             .all(|(word, bits)| word & bits == bits)
-    }
-
-    /// The block of an entry, and its bits in it (Parquet's split block Bloom filter).
-    fn place(&self, entry: u64) -> (usize, [u32; 8]) {
-        const SALT: [u32; 8] = [
-            0x47b6_137b,
-            0x4497_4d91,
-            0x8824_ad5b,
-            0xa2b7_289d,
-            0x7054_95c7,
-            0x2df1_424b,
-            0x9efc_4947,
-            0x5c6b_fb31,
-        ];
-        let block = ((entry >> 32) * self.blocks.len() as u64) >> 32;
-        #[allow(clippy::cast_possible_truncation)] // The lower half is wanted.
-        let low = entry as u32;
-        let mask = SALT.map(|salt| 1 << (low.wrapping_mul(salt) >> 27));
-        (usize::try_from(block).unwrap_or_default(), mask)
     }
 
     /// The stored form: a mark of the version, then the blocks, little endian.
@@ -192,8 +177,39 @@ impl WordIndex {
     }
 }
 
+/// The block of an entry among so many, and its bits in it (Parquet's split block Bloom filter).
+fn place(entry: u64, blocks: usize) -> (usize, [u32; 8]) {
+    const SALT: [u32; 8] = [
+        0x47b6_137b,
+        0x4497_4d91,
+        0x8824_ad5b,
+        0xa2b7_289d,
+        0x7054_95c7,
+        0x2df1_424b,
+        0x9efc_4947,
+        0x5c6b_fb31,
+    ];
+    let block = ((entry >> 32) * blocks as u64) >> 32;
+    #[allow(clippy::cast_possible_truncation)] // The lower half is wanted.
+    let low = entry as u32;
+    let mask = SALT.map(|salt| 1 << (low.wrapping_mul(salt) >> 27));
+    (usize::try_from(block).unwrap_or_default(), mask)
+}
+
+/// The entries that a block with the word has: the word's own, and those of its parts.
+fn entries_of_word(word: &str) -> impl Iterator<Item = u64> {
+    let word = word.to_ascii_lowercase();
+    let parts = minimizers(word.as_bytes());
+    std::iter::once(xxh3_64(word.as_bytes())).chain(parts)
+}
+
+/// The entries that a block with the part of a word has; none for a part that is short.
+fn entries_of_part(part: &str) -> impl Iterator<Item = u64> {
+    minimizers(part.to_ascii_lowercase().as_bytes())
+}
+
 /// The entries that stand for the parts of a word: the least of the hashes of each window of runs.
-fn minimizers(word: &[u8]) -> impl Iterator<Item = u64> {
+fn minimizers(word: &[u8]) -> impl Iterator<Item = u64> + use<> {
     let runs: Vec<u64> = if word.len() < MIN_PART_BYTES || !word.iter().all(|byte| is_word_byte(*byte)) {
         Vec::new()
     } else {

@@ -93,9 +93,13 @@ impl Shape {
     /// Puts the line together again; `None` where a field is missing.
     #[must_use]
     pub fn restore(&self, record: &LogRecord) -> Option<Vec<u8>> {
-        let mut line = String::with_capacity(self.text.len() * 2);
-        let mut variables = self.variables.iter();
-        let mut rest = self.text.as_str();
+        Self::join(&self.text, self.variables.iter().map(String::as_str), record)
+    }
+
+    /// The same, of a shape in parts.
+    pub fn join<'a>(text: &str, mut variables: impl Iterator<Item = &'a str>, record: &LogRecord) -> Option<Vec<u8>> {
+        let mut line = String::with_capacity(text.len() * 2);
+        let mut rest = text;
         while let Some((literal, hole)) = rest.split_once(OPEN) {
             line.push_str(literal);
             let (name, after) = hole.split_once(CLOSE)?;

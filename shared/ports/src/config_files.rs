@@ -23,6 +23,8 @@ pub struct ConfigFiles {
     pub alertmanager: Option<SourceFile>,
     /// The template files that its `templates` name, in order of path.
     pub templates: Vec<SourceFile>,
+    /// `pipelines.yml`, what is done with log lines, where there is one.
+    pub pipelines: Option<SourceFile>,
     /// Changes when any of the files changes: parsed forms are cached by it.
     pub version: String,
 }

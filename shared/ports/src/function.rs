@@ -1,6 +1,6 @@
 //! The shape of every function, the same for all three hosts.
 
-use crate::{Disposition, Error, Message, Queue};
+use crate::{Disposition, Error, Kind, Message, Queue};
 
 /// A function: called for a tick or for a batch of messages, keeps nothing that matters between calls.
 ///
@@ -12,6 +12,12 @@ pub trait Function: Send + Sync {
     async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
         let _ = at_ms;
         Ok(())
+    }
+
+    /// What a subscription delivers, compressed as it came. Only log-parse takes any.
+    async fn handle_delivery(&self, delivery: bytes::Bytes) -> Result<(), Error> {
+        let text = format!("a delivery of {} bytes for a function that takes none", delivery.len());
+        Err(Error::new(Kind::Invalid, text))
     }
 
     /// Messages of one queue; one answer for each, in order.

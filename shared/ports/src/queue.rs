@@ -17,17 +17,20 @@ pub enum Queue {
     Timers,
     /// One notification to one receiver integration.
     Deliveries,
+    /// Log lines on their way to their pipelines and the store.
+    Logs,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ScrapeTasks,
         Self::Samples,
         Self::RuleTasks,
         Self::Alerts,
         Self::Timers,
         Self::Deliveries,
+        Self::Logs,
     ];
 
     /// Its name, as in template.yaml and in logs.
@@ -40,6 +43,7 @@ impl Queue {
             Self::Alerts => "alerts",
             Self::Timers => "timers",
             Self::Deliveries => "deliveries",
+            Self::Logs => "logs",
         }
     }
 }

@@ -19,13 +19,13 @@ mod rollup;
 pub use retention::RetentionRule;
 
 use crate::day::{DAY_MS, Day};
-use crate::manifest::{self, FileEntry};
+use crate::manifest::{self, FileEntry, NewFile};
 use crate::reader::{Reader, ReaderSettings};
 use crate::rollups::Resolution;
-use crate::{blocking, keys, objects};
+use crate::{Dataset, blocking, keys, objects};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
-use parapet_segment::{EncodeOptions, Segment, Source};
+use parapet_segment::{EncodeOptions, Source};
 use rollup::RolledUp;
 use std::sync::Arc;
 
@@ -62,8 +62,10 @@ pub struct CompactionSettings {
     /// Claim checks of days that ended longer ago than this are deleted: longer than a dead-letter queue keeps messages
     /// (14 days), so that one which is sent again still finds its body.
     pub claim_retention_ms: i64,
-    /// How merged files are written.
+    /// How merged files of samples are written.
     pub encode: EncodeOptions,
+    /// How merged files of logs are written.
+    pub encode_logs: parapet_log_segment::EncodeOptions,
     /// What stands before an object's key in the published manifests: `s3://bucket/`, or a directory.
     pub url_prefix: String,
 }
@@ -86,7 +88,21 @@ impl Default for CompactionSettings {
             hour_retention_ms: 400 * DAY_MS,
             claim_retention_ms: 15 * DAY_MS,
             encode: EncodeOptions::default(),
+            encode_logs: parapet_log_segment::EncodeOptions::default(),
             url_prefix: String::new(),
+        }
+    }
+}
+
+impl CompactionSettings {
+    /// For logs: they are kept for 90 days, and a merge takes less, for lines unfold to ten times their stored size.
+    #[must_use]
+    pub fn of_logs() -> Self {
+        Self {
+            max_inputs: 40,
+            max_merge_bytes: 128 << 20,
+            retention_ms: 90 * DAY_MS,
+            ..Self::default()
         }
     }
 }
@@ -129,6 +145,7 @@ impl CompactionReport {
 /// Merges, retains, deletes, publishes. Cheap to clone; keeps nothing between calls.
 #[derive(Clone, Debug)]
 pub struct Compaction {
+    dataset: Dataset,
     objects: Objects,
     table: Arc<dyn Table>,
     clock: Arc<dyn Clock>,
@@ -137,14 +154,41 @@ pub struct Compaction {
     settings: Arc<CompactionSettings>,
 }
 
+/// Brings files together.
+fn merged(
+    dataset: Dataset,
+    sources: &[Source],
+    settings: &CompactionSettings,
+    cuts: &[i64],
+) -> Result<Vec<NewFile>, Error> {
+    fn all<T: Into<NewFile>, E: std::error::Error + Send + Sync + 'static>(
+        outputs: Result<Vec<T>, E>,
+    ) -> Result<Vec<NewFile>, Error> {
+        let corrupt = |error| Error::new(Kind::Corrupt, "files do not merge").with_source(error);
+        Ok(outputs.map_err(corrupt)?.into_iter().map(Into::into).collect())
+    }
+    let target = usize::try_from(settings.target_bytes).unwrap_or(usize::MAX);
+    match dataset {
+        Dataset::Metrics => all(parapet_segment::merge(sources, &settings.encode, target, cuts)),
+        Dataset::Logs => all(parapet_log_segment::merge(sources, &settings.encode_logs, target, cuts)),
+    }
+}
+
 /// Inputs fetched at once.
 const PARALLEL_READS: usize = 8;
 
 impl Compaction {
-    /// Over the objects, the table and the clock of `ports`.
+    /// Of samples, over the objects, the table and the clock of `ports`.
     #[must_use]
     pub fn new(ports: &Ports, settings: CompactionSettings) -> Self {
+        Self::of(ports, Dataset::Metrics, settings)
+    }
+
+    /// The same of one kind of data.
+    #[must_use]
+    pub fn of(ports: &Ports, dataset: Dataset, settings: CompactionSettings) -> Self {
         Self {
+            dataset,
             objects: ports.objects.clone(),
             table: ports.table.clone(),
             clock: ports.clock.clone(),
@@ -159,15 +203,19 @@ impl Compaction {
     /// [`Kind::Unavailable`] where the table or the objects are; [`Kind::Corrupt`] where a file does not read.
     pub async fn compact(&self, tenant: &str, first: Day) -> Result<CompactionReport, Error> {
         let mut report = CompactionReport::default();
-        for day in manifest::days(self.table.as_ref(), tenant, first, Day::LAST_NAMED).await? {
-            let files = manifest::files(self.table.as_ref(), tenant, day).await?;
+        for day in self
+            .dataset
+            .days(self.table.as_ref(), tenant, first, Day::LAST_NAMED)
+            .await?
+        {
+            let files = self.dataset.files(self.table.as_ref(), tenant, day).await?;
             let is_over = day.last_ms().saturating_add(self.settings.close_after_ms) < self.clock.now_ms();
             let merges = plan::merges(&files, day, &self.settings, is_over);
             let is_settled = is_over && merges.is_empty();
             for merge in merges {
                 self.merge(tenant, day, merge, &mut report).await?;
             }
-            if is_settled {
+            if is_settled && self.dataset == Dataset::Metrics {
                 let rolled_up = self.roll_up(tenant, day, Resolution::Day).await?;
                 report.rollups += u64::from(rolled_up == RolledUp::Made);
             }
@@ -197,14 +245,9 @@ impl Compaction {
             report.conflicts += 1;
             return Ok(());
         };
-        let (options, target) = (self.settings.encode.clone(), self.settings.target_bytes);
-        let target = usize::try_from(target).unwrap_or(usize::MAX);
-        let segments = blocking(move || {
-            parapet_segment::merge(&sources, &options, target, &cuts)
-                .map_err(|error| Error::new(Kind::Corrupt, "files do not merge").with_source(error))
-        })
-        .await?;
-        self.swap(tenant, day, &inputs, &segments, report).await
+        let (dataset, settings) = (self.dataset, self.settings.clone());
+        let outputs = blocking(move || merged(dataset, &sources, &settings, &cuts)).await?;
+        self.swap(tenant, day, &inputs, &outputs, report).await
     }
 
     /// Takes inputs out of the manifest and puts outputs in, at once.
@@ -213,15 +256,15 @@ impl Compaction {
         tenant: &str,
         day: Day,
         inputs: &[FileEntry],
-        segments: &[Segment],
+        outputs: &[NewFile],
         report: &mut CompactionReport,
     ) -> Result<(), Error> {
-        let writes = self.put_outputs(tenant, day, inputs, segments).await?;
+        let writes = self.put_outputs(tenant, day, inputs, outputs).await?;
         match self.table.transact(writes).await {
             Ok(_) => {
                 report.merges += 1;
                 report.inputs += inputs.len() as u64;
-                report.outputs += segments.len() as u64;
+                report.outputs += outputs.len() as u64;
                 Ok(())
             }
             Err(error) if error.kind() == Kind::Conflict => {
@@ -238,7 +281,7 @@ impl Compaction {
         tenant: &str,
         day: Day,
         inputs: &[FileEntry],
-        segments: &[Segment],
+        outputs: &[NewFile],
     ) -> Result<Vec<Write>, Error> {
         let now_ms = self.clock.now_ms();
         let level = inputs
@@ -248,22 +291,33 @@ impl Compaction {
             .unwrap_or_default()
             .saturating_add(1);
         let mut writes = self.removals(tenant, day, inputs, now_ms)?;
-        for segment in segments {
-            let name = self.free_name(tenant, day, level, inputs, segment).await?;
-            let key = manifest::object_key(tenant, day, level, &name);
-            objects::put_new(self.objects.as_ref(), key.clone(), segment.bytes.clone()).await?;
-            let entry = FileEntry::of(&segment.info, key, level, segment.bytes.len() as u64, now_ms);
+        for output in outputs {
+            let name = self.free_name(tenant, day, level, inputs, output).await?;
+            let key = self.dataset.object_key(tenant, day, level, &name);
+            objects::put_new(self.objects.as_ref(), key.clone(), output.bytes.clone()).await?;
+            let entry = FileEntry {
+                replaces: self.replaced(inputs, now_ms),
+                ..output.entry(key, level, now_ms)
+            };
             writes.push(Write::Put {
-                key: Key::new(
-                    keys::manifest(tenant, &day.to_string()),
-                    keys::manifest_file(level, &name),
-                ),
+                key: self.dataset.file_key(tenant, day, level, &name),
                 value: entry.encode()?,
                 expires_at: None,
                 condition: Condition::Absent,
             });
         }
         Ok(writes)
+    }
+
+    /// What a merge of logs says to have replaced: [`FileEntry::replaces`].
+    fn replaced(&self, inputs: &[FileEntry], now_ms: i64) -> Vec<String> {
+        if self.dataset == Dataset::Metrics {
+            return Vec::new();
+        }
+        let lately = now_ms.saturating_sub(self.settings.grace_ms);
+        let earlier = inputs.iter().filter(|input| input.created_ms >= lately);
+        let names = inputs.iter().map(|input| input.name().to_owned());
+        names.chain(earlier.flat_map(|input| input.replaces.clone())).collect()
     }
 
     /// A name without a tombstone: one stands where the output of an earlier, cut off try was collected.
@@ -273,15 +327,12 @@ impl Compaction {
         day: Day,
         level: u8,
         inputs: &[FileEntry],
-        segment: &Segment,
+        output: &NewFile,
     ) -> Result<String, Error> {
         let mut salt = 0;
         loop {
-            let name = manifest::file_name(&segment.bytes, inputs.iter().map(|input| input.key.as_str()), salt);
-            let key = Key::new(
-                keys::manifest(tenant, &day.to_string()),
-                keys::manifest_file(level, &name),
-            );
+            let name = manifest::file_name(&output.bytes, inputs.iter().map(|input| input.key.as_str()), salt);
+            let key = self.dataset.file_key(tenant, day, level, &name);
             match self.table.get(&key).await? {
                 Some(item) if manifest::is_tombstone(&item) => salt += 1,
                 _ => return Ok(name),
@@ -293,7 +344,7 @@ impl Compaction {
     fn removals(&self, tenant: &str, day: Day, files: &[FileEntry], now_ms: i64) -> Result<Vec<Write>, Error> {
         let mut writes = Vec::with_capacity(files.len() + 2);
         for file in files {
-            let key = manifest::manifest_key(tenant, day, &file.key).ok_or_else(|| {
+            let key = self.dataset.manifest_key(tenant, day, &file.key).ok_or_else(|| {
                 Error::new(
                     Kind::Corrupt,
                     format!("key {:?} of a file is not of the form", file.key),

@@ -14,7 +14,7 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How long a listing holds before the bucket is asked again.
 const FRESH_MS: i64 = 30_000;
 
-/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, the rule files that the former names and every template
+/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, `config/pipelines.yml`, the rule files that the former names and every template
 /// (`.tmpl`).
 /// Before there is a `prometheus.yml`, there is nothing to do, and that is no error.
 #[derive(Debug)]
@@ -64,8 +64,14 @@ impl BucketConfig {
                 text: text.clone(),
             })
         };
+        let pipelines = take("pipelines.yml");
         let Some(prometheus) = take("prometheus.yml") else {
-            return Ok(ConfigFiles::default());
+            let mut files = ConfigFiles {
+                pipelines,
+                ..ConfigFiles::default()
+            };
+            files.version = version_of(&files);
+            return Ok(files);
         };
         let config = parapet_config::parse(&prometheus.path, &prometheus.text)
             .map_err(|error| Error::new(Kind::Invalid, error.to_string()))?;
@@ -89,6 +95,7 @@ impl BucketConfig {
                     text: text.clone(),
                 })
                 .collect(),
+            pipelines,
             version: String::new(),
         };
         files.version = version_of(&files);
@@ -166,7 +173,8 @@ pub fn version_of(files: &ConfigFiles) -> String {
     let all = std::iter::once(&files.prometheus)
         .chain(&files.rules)
         .chain(&files.alertmanager)
-        .chain(&files.templates);
+        .chain(&files.templates)
+        .chain(&files.pipelines);
     for file in all {
         for text in [&file.path, &file.text] {
             hasher.update(&(text.len() as u64).to_le_bytes());

@@ -1,10 +1,10 @@
-//! The form of a message on the samples queue.
+//! The form of a message on the samples queue and on the logs queue.
 //!
-//! `{"v":1,"batches":[{"id":"…","tenant":"…","body":"…"}]}`, where `body` is base64 of zstd of a remote write
-//! 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the object. Samples that
-//! come again for the same series are `"readings":{"layout":"…","body":"…"}` instead: `layout` names the object with the
-//! series, `body` has numbers only ([`Readings`]). With `"any_age":true` samples may be older than the store otherwise
-//! takes.
+//! `{"v":1,"batches":[{"id":"…","tenant":"…","body":"…"}]}`, where `body` is base64 of zstd of a [`Payload`]: of
+//! samples a remote write 2.0 request; a body that is too large for a message stands in the bucket and `claim` names the
+//! object. Samples that come again for the same series are `"readings":{"layout":"…","body":"…"}` instead: `layout` names
+//! the object with the series, `body` has numbers only ([`Readings`]). With `"any_age":true` samples may be older than the
+//! store otherwise takes.
 
 use crate::batch::{Batch, Samples};
 use crate::objects;
@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use object_store::{ObjectStore, PutMode, PutOptions};
 use parapet_model::BatchSeries;
-use parapet_ports::{Error, Kind};
+use parapet_ports::{Error, Kind, Queue};
 use serde::{Deserialize, Serialize};
 
 /// Where claim checks stand in the bucket: `claims/<day>/<hash>`.
@@ -58,15 +58,15 @@ impl EnvelopeBatch {
     }
 }
 
-/// The batch's series, or where they are.
+/// The batch's payload, or where it is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Content {
-    /// base64(zstd(remote write 2.0)).
+    /// base64(zstd(payload)).
     Body(String),
-    /// The key of an object that holds zstd(remote write 2.0).
+    /// The key of an object that holds zstd(payload).
     Claim(String),
-    /// Numbers, and the key of the object that holds their series.
+    /// Samples as numbers, and the key of the object that holds their series.
     Readings {
         layout: String,
         /// base64 of what [`Readings::encode`] gives.
@@ -74,12 +74,40 @@ pub(crate) enum Content {
     },
 }
 
-/// Compressed series on their way into a message.
+/// What batches of a queue hold.
+pub trait Payload: Sized {
+    /// The queue.
+    const QUEUE: Queue;
+    /// What it is called where it does not read.
+    const NAME: &'static str;
+    /// Its bytes.
+    fn encode(&self) -> Vec<u8>;
+    /// Reads its bytes.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn decode(bytes: &[u8]) -> Result<Self, String>;
+}
+
+impl Payload for Vec<BatchSeries> {
+    const QUEUE: Queue = Queue::Samples;
+    const NAME: &'static str = "remote write 2.0";
+
+    fn encode(&self) -> Vec<u8> {
+        parapet_remote_write::encode_v2(self)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        parapet_remote_write::decode_v2(bytes).map_err(|error| parapet_ports::error::chain(&error))
+    }
+}
+
+/// A compressed payload on its way into a message.
 pub(crate) struct Body(Vec<u8>);
 
 impl Body {
-    pub(crate) fn encode(series: &[BatchSeries]) -> Result<Self, Error> {
-        let bytes = parapet_remote_write::encode_v2(series);
+    pub(crate) fn encode(payload: &impl Payload) -> Result<Self, Error> {
+        let bytes = payload.encode();
         if bytes.len() > MAX_BATCH_BYTES {
             return Err(Error::new(
                 Kind::Invalid,
@@ -139,36 +167,36 @@ impl Poison {
     }
 }
 
-/// A batch of a message, its series perhaps still in the bucket.
+/// A batch of a message, its payload perhaps still in the bucket.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct Parcel<P> {
     /// The batch's id.
     pub id: String,
     /// The batch's tenant.
     pub tenant: String,
     /// Whether its samples may be of any age: whoever took them in has seen to it.
     pub any_age: bool,
-    content: ParcelContent,
+    content: ParcelContent<P>,
 }
 
 #[derive(Debug)]
-enum ParcelContent {
-    Series(Vec<BatchSeries>),
+enum ParcelContent<P> {
+    Payload(P),
     Claim(String),
     /// The key of a layout, and readings as they were encoded.
     Readings(String, Vec<u8>),
 }
 
-/// Reads a message of the samples queue.
+/// Reads a message of the payload's queue.
 ///
 /// # Errors
 /// [`Poison`] where the message is not of the form, names an invalid tenant or holds bytes that do not decode.
-pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
+pub fn open<P: Payload>(body: &str) -> Result<Vec<Parcel<P>>, Poison> {
     let envelope: Envelope =
-        serde_json::from_str(body).map_err(|error| Poison(format!("not a sample message: {error}")))?;
+        serde_json::from_str(body).map_err(|error| Poison(format!("not a message of batches: {error}")))?;
     if envelope.v != Envelope::VERSION {
         return Err(Poison(format!(
-            "sample message of version {}, known is {}",
+            "message of version {}, known is {}",
             envelope.v,
             Envelope::VERSION
         )));
@@ -188,7 +216,7 @@ pub fn open(body: &str) -> Result<Vec<Parcel>, Poison> {
             false => Err(Poison(format!("claim {key:?} is outside {CLAIM_PREFIX}/"))),
         };
         let content = match batch.content {
-            Content::Body(text) => ParcelContent::Series(decode(&batch.id, &bytes(&text)?)?),
+            Content::Body(text) => ParcelContent::Payload(decode(&batch.id, &bytes(&text)?)?),
             Content::Claim(key) => ParcelContent::Claim(in_bucket(key)?),
             Content::Readings { layout, body } => ParcelContent::Readings(in_bucket(layout)?, bytes(&body)?),
         };
@@ -214,17 +242,12 @@ pub(crate) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> 
     Ok(plain)
 }
 
-fn decode(id: &str, bytes: &[u8]) -> Result<Vec<BatchSeries>, Poison> {
+fn decode<P: Payload>(id: &str, bytes: &[u8]) -> Result<P, Poison> {
     let plain = decompress(bytes, MAX_BATCH_BYTES).map_err(|error| Poison(format!("batch {id:?}: {error}")))?;
-    parapet_remote_write::decode_v2(&plain).map_err(|error| {
-        Poison(format!(
-            "batch {id:?} is not remote write 2.0: {}",
-            parapet_ports::error::chain(&error)
-        ))
-    })
+    P::decode(&plain).map_err(|error| Poison(format!("batch {id:?} is not {}: {error}", P::NAME)))
 }
 
-/// Why a parcel's series cannot be had.
+/// Why a parcel's payload cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The claim check names an object that is not there.
@@ -238,38 +261,48 @@ pub enum FetchError {
     Port(#[from] Error),
 }
 
-impl Parcel {
-    /// The key of the object that holds the series of this batch alone, where they are not in the message.
+impl<P: Payload> Parcel<P> {
+    /// The key of the object that holds the payload of this batch alone, where it is not in the message.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         match &self.content {
             ParcelContent::Claim(key) => Some(key),
             // A layout stands for other batches too.
-            ParcelContent::Series(_) | ParcelContent::Readings(..) => None,
+            ParcelContent::Payload(_) | ParcelContent::Readings(..) => None,
         }
     }
 
-    /// The batch, fetched from the bucket where it is a claim check; the series of readings too, where `layouts` does not
-    /// know them.
+    /// The payload, fetched from the bucket where it is a claim check.
     ///
     /// # Errors
     /// [`FetchError`] where the claim is missing, does not decode, or the object store is away.
-    pub async fn fetch(self, objects: &dyn ObjectStore, layouts: &Layouts) -> Result<Batch, FetchError> {
-        let samples = match self.content {
-            ParcelContent::Series(series) => Samples::Series(series),
+    pub async fn payload(self, objects: &dyn ObjectStore) -> Result<P, FetchError> {
+        match self.content {
+            ParcelContent::Payload(payload) => Ok(payload),
             ParcelContent::Claim(key) => match objects::get(objects, &key).await? {
-                Some(bytes) => Samples::Series(decode(&self.id, &bytes)?),
-                None => return Err(FetchError::Missing(key)),
+                Some(bytes) => Ok(decode(&self.id, &bytes)?),
+                None => Err(FetchError::Missing(key)),
             },
+            ParcelContent::Readings(..) => Err(Poison(format!("batch {:?} is not {}", self.id, P::NAME)).into()),
+        }
+    }
+}
+
+impl Parcel<Vec<BatchSeries>> {
+    /// The batch, fetched from the bucket where it is a claim check; the series of readings too, where `layouts` does
+    /// not know them.
+    ///
+    /// # Errors
+    /// As [`Parcel::payload`].
+    pub async fn batch(self, objects: &dyn ObjectStore, layouts: &Layouts) -> Result<Batch, FetchError> {
+        let (id, tenant) = (self.id.clone(), self.tenant.clone());
+        let samples = match self.content {
             ParcelContent::Readings(key, bytes) => {
                 let readings = Readings::decode(layouts.get(objects, &key).await?, &bytes);
-                Samples::Readings(readings.map_err(|error| Poison(format!("batch {:?}: {error}", self.id)))?)
+                Samples::Readings(readings.map_err(|error| Poison(format!("batch {id:?}: {error}")))?)
             }
+            _ => Samples::Series(self.payload(objects).await?),
         };
-        Ok(Batch {
-            id: self.id,
-            tenant: self.tenant,
-            samples,
-        })
+        Ok(Batch { id, tenant, samples })
     }
 }

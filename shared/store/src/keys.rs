@@ -7,6 +7,9 @@
 //! | rollups | `rollups#<tenant>` | `<day>/<resolution>` | a rollup of the day |
 //! | retained | `retained#<tenant>` | `<day>` | which retention of single series was applied to which files |
 //! | tenants | `tenants` | `<tenant>` | empty: the tenant has (or had) data |
+//! | logs | `logs-manifest#…`, `logs-days#…`, `logs-tenants`, `logs-batch#…` | | the same of log lines |
+//! | log metrics | `log-metrics#<tenant>` | `<shard>` | running sums of what metrics are made of lines |
+//! | dropped objects | `dropped-object#<tenant>` | `<key>@<version>` | empty: its lines are taken in; where no notification tells of objects |
 //! | batches | `batch#<tenant>#<id>` | `-` | empty: the batch is stored; expires |
 //! | deletions | `deletions` | `<due, ms>#<name>` | objects to delete when due |
 //! | scrape state | `scrape-state#<tenant>` | `<interval, ms>/<shards>/<shard>` | what the last scrapes of a shard's targets saw |
@@ -19,12 +22,21 @@
 //!
 //! A tenant's name has no `#` ([`crate::tenant::check`]). A day is `YYYY-MM-DD`, UTC.
 
+use crate::Dataset;
 use parapet_ports::Key;
+
+/// What the families of a kind of data begin with.
+fn prefix(dataset: Dataset) -> &'static str {
+    match dataset {
+        Dataset::Metrics => "",
+        Dataset::Logs => "logs-",
+    }
+}
 
 /// Partition key of the live files of one tenant and day.
 #[must_use]
-pub fn manifest(tenant: &str, day: &str) -> String {
-    format!("manifest#{tenant}#{day}")
+pub fn manifest(dataset: Dataset, tenant: &str, day: &str) -> String {
+    format!("{}manifest#{tenant}#{day}", prefix(dataset))
 }
 
 /// Sort key of a file in its manifest. Levels sort as numbers, so that a reader going through the manifest in
@@ -36,8 +48,8 @@ pub fn manifest_file(level: u8, name: &str) -> String {
 
 /// Partition key of the days that a tenant has files of.
 #[must_use]
-pub fn days(tenant: &str) -> String {
-    format!("days#{tenant}")
+pub fn days(dataset: Dataset, tenant: &str) -> String {
+    format!("{}days#{tenant}", prefix(dataset))
 }
 
 /// Partition key of the rollups of a tenant's days.
@@ -53,12 +65,30 @@ pub fn retained(tenant: &str) -> String {
 }
 
 /// Partition key of all tenants.
-pub const TENANTS: &str = "tenants";
+#[must_use]
+pub fn tenants(dataset: Dataset) -> &'static str {
+    match dataset {
+        Dataset::Metrics => "tenants",
+        Dataset::Logs => "logs-tenants",
+    }
+}
 
 /// The mark that a batch is stored.
 #[must_use]
-pub fn batch(tenant: &str, id: &str) -> Key {
-    Key::new(format!("batch#{tenant}#{id}"), "-")
+pub fn batch(dataset: Dataset, tenant: &str, id: &str) -> Key {
+    Key::new(format!("{}batch#{tenant}#{id}", prefix(dataset)), "-")
+}
+
+/// Partition key of the running sums of metrics that are made of log lines.
+#[must_use]
+pub fn log_metrics(tenant: &str) -> String {
+    format!("log-metrics#{tenant}")
+}
+
+/// The mark that the lines of an object, in one version of it, are on their way.
+#[must_use]
+pub fn dropped_object(tenant: &str, key: &str, version: &str) -> Key {
+    Key::new(format!("dropped-object#{tenant}"), format!("{key}@{version}"))
 }
 
 /// Partition key of objects that wait for their deletion.

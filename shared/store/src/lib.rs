@@ -12,6 +12,7 @@
 //! - [`Writer`] commits batches: a Parquet file per tenant and day, one transaction for files and batch marks.
 //! - [`Reader`] answers matchers and a time range, from caches where it can.
 //! - [`Compaction`] merges, retains, deletes, and publishes for Athena.
+//! - [`logs`] has the same for log lines.
 //! - [`keys`] has every key family of the table; [`configuration`] the user's configuration in the bucket.
 //!
 //! It is not the file format (`parapet_segment`) and evaluates no PromQL.
@@ -47,12 +48,15 @@
 
 pub mod alerts;
 mod batch;
+mod commit;
 mod compaction;
 pub mod configuration;
+mod dataset;
 pub mod day;
 pub mod envelope;
 pub mod keys;
 mod limits;
+pub mod logs;
 pub mod manifest;
 mod objects;
 pub mod outbox;
@@ -64,6 +68,7 @@ mod writer;
 
 pub use batch::{Batch, Samples};
 pub use compaction::{Compaction, CompactionReport, CompactionSettings, RetentionRule};
+pub use dataset::Dataset;
 pub use limits::{Limits, Refusal, Refusals};
 pub use reader::{LevelStatus, Reader, ReaderSettings, Status, SummedUp};
 pub use readings::{Layout, LayoutSeries, Layouts, Readings, Times};

@@ -1,30 +1,27 @@
 //! The manifest: the live files of each day. The one truth of what exists.
 
 use crate::day::Day;
-use crate::keys;
-use parapet_ports::{Error, Item, Key, Kind, SkRange, Table};
-use parapet_segment::SegmentInfo;
+use crate::{Dataset, keys};
+use bytes::Bytes;
+use parapet_ports::{Error, Item, Kind, SkRange, Table};
 use serde::{Deserialize, Serialize};
 
-/// Where samples stand in the bucket.
-pub const OBJECT_PREFIX: &str = "metrics";
-
 /// A live file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     /// The object's key.
     pub key: String,
     /// Level of compaction; 0 is what ingest writes.
     pub level: u8,
-    /// The earliest sample, milliseconds.
+    /// The earliest sample or line, milliseconds.
     pub min_ts: i64,
-    /// The latest sample, milliseconds.
+    /// The latest sample or line, milliseconds.
     pub max_ts: i64,
     /// Size of the object.
     pub bytes: u64,
     /// Bytes of the footer at the object's end.
     pub footer_bytes: u64,
-    /// Rows: series chunks.
+    /// Rows: series chunks, or lines.
     pub rows: u64,
     /// Samples, duplicates between files counted.
     pub samples: u64,
@@ -34,11 +31,23 @@ pub struct FileEntry {
     pub first_metric: String,
     /// Metric name of the last row.
     pub last_metric: String,
+    /// Bytes of the lines, of logs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub line_bytes: u64,
+    /// Of merged logs the names of the files that are in it, and of what they replaced lately: a manifest that was read
+    /// while it changed is told from that. Samples bear being read twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<String>,
     /// When it was committed, milliseconds.
     pub created_ms: i64,
     /// Version of the manifest's item.
     #[serde(skip)]
     pub version: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What stands at a manifest key.
@@ -69,46 +78,66 @@ pub(crate) fn file_name<'a>(content: &[u8], made_from: impl Iterator<Item = &'a 
     format!("{:032x}.parquet", hasher.digest128())
 }
 
-/// The folder of a tenant's day: a partition for Athena.
-pub(crate) fn partition(tenant: &str, day: Day) -> String {
-    format!("{OBJECT_PREFIX}/tenant={tenant}/dt={day}")
+/// A file that is in no manifest yet.
+#[derive(Clone, Debug)]
+pub(crate) struct NewFile {
+    pub(crate) bytes: Bytes,
+    /// Without what its place gives it.
+    entry: FileEntry,
 }
 
-/// The key of a file's object.
-pub(crate) fn object_key(tenant: &str, day: Day, level: u8, name: &str) -> String {
-    format!("{}/{level:02}-{name}", partition(tenant, day))
+impl NewFile {
+    /// What the manifest says of it at its place.
+    pub(crate) fn entry(&self, key: String, level: u8, created_ms: i64) -> FileEntry {
+        FileEntry {
+            key,
+            level,
+            created_ms,
+            ..self.entry.clone()
+        }
+    }
 }
 
-/// The manifest key that belongs to an object's key; `None` where the object is not of the form.
-pub(crate) fn manifest_key(tenant: &str, day: Day, object_key: &str) -> Option<Key> {
-    let file = object_key.strip_prefix(&partition(tenant, day))?.strip_prefix('/')?;
-    let (level, name) = file.split_once('-')?;
-    let level: u8 = level.parse().ok()?;
-    Some(Key::new(
-        keys::manifest(tenant, &day.to_string()),
-        keys::manifest_file(level, name),
-    ))
+impl From<parapet_segment::Segment> for NewFile {
+    fn from(segment: parapet_segment::Segment) -> Self {
+        let info = segment.info;
+        Self {
+            entry: FileEntry {
+                min_ts: info.min_ts,
+                max_ts: info.max_ts,
+                bytes: segment.bytes.len() as u64,
+                footer_bytes: info.footer_bytes,
+                rows: info.rows,
+                samples: info.samples,
+                series: info.series,
+                first_metric: info.first_metric,
+                last_metric: info.last_metric,
+                ..FileEntry::default()
+            },
+            bytes: segment.bytes,
+        }
+    }
+}
+
+impl From<parapet_log_segment::Segment> for NewFile {
+    fn from(segment: parapet_log_segment::Segment) -> Self {
+        let info = segment.info;
+        Self {
+            entry: FileEntry {
+                min_ts: info.min_ts,
+                max_ts: info.max_ts,
+                bytes: segment.bytes.len() as u64,
+                footer_bytes: info.footer_bytes,
+                rows: info.rows,
+                line_bytes: info.line_bytes,
+                ..FileEntry::default()
+            },
+            bytes: segment.bytes,
+        }
+    }
 }
 
 impl FileEntry {
-    pub(crate) fn of(info: &SegmentInfo, key: String, level: u8, bytes: u64, created_ms: i64) -> Self {
-        Self {
-            key,
-            level,
-            min_ts: info.min_ts,
-            max_ts: info.max_ts,
-            bytes,
-            footer_bytes: info.footer_bytes,
-            rows: info.rows,
-            samples: info.samples,
-            series: info.series,
-            first_metric: info.first_metric.clone(),
-            last_metric: info.last_metric.clone(),
-            created_ms,
-            version: 0,
-        }
-    }
-
     /// Whether its rows stand for samples that are not in it.
     pub(crate) fn is_rollup(&self) -> bool {
         self.key.starts_with(crate::rollups::ROLLUP_PREFIX)
@@ -118,22 +147,6 @@ impl FileEntry {
         serde_json::to_string(self)
             .map_err(|error| Error::new(Kind::Internal, "manifest entry does not encode").with_source(error))
     }
-}
-
-/// The live files of a day in order of level and name, so that a file that is being replaced is met before its
-/// replacement.
-///
-/// # Errors
-/// [`Kind::Unavailable`] where the table is; [`Kind::Corrupt`] where an entry does not read.
-pub async fn files(table: &dyn Table, tenant: &str, day: Day) -> Result<Vec<FileEntry>, Error> {
-    let items = table
-        .query(&keys::manifest(tenant, &day.to_string()), SkRange::all())
-        .await?;
-    let mut files = Vec::with_capacity(items.len());
-    for item in items {
-        files.extend(parse(item)?);
-    }
-    Ok(files)
 }
 
 fn parse(item: Item) -> Result<Option<FileEntry>, Error> {
@@ -151,50 +164,84 @@ fn parse(item: Item) -> Result<Option<FileEntry>, Error> {
     }
 }
 
+impl FileEntry {
+    /// The last part of the object's key.
+    pub(crate) fn name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// Whether some of the files are in another of them: a merge took effect while the manifest was read.
+pub(crate) fn is_torn(files: &[FileEntry]) -> bool {
+    let replaced: std::collections::HashSet<&str> = files
+        .iter()
+        .flat_map(|file| file.replaces.iter().map(String::as_str))
+        .collect();
+    files.iter().any(|file| replaced.contains(file.name()))
+}
+
 /// Whether the item is a tombstone.
 pub(crate) fn is_tombstone(item: &Item) -> bool {
     matches!(serde_json::from_str(&item.value), Ok(Entry::Tombstone { .. }))
 }
 
-/// The days from `first` to `last` that a tenant has files of.
-///
-/// # Errors
-/// [`Kind::Unavailable`] where the table is.
-pub async fn days(table: &dyn Table, tenant: &str, first: Day, last: Day) -> Result<Vec<Day>, Error> {
-    if first > last {
-        return Ok(Vec::new());
+impl Dataset {
+    /// The live files of a day in order of level and name, so that a file that is being replaced is met before its
+    /// replacement.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table is; [`Kind::Corrupt`] where an entry does not read.
+    pub async fn files(self, table: &dyn Table, tenant: &str, day: Day) -> Result<Vec<FileEntry>, Error> {
+        let items = table
+            .query(&keys::manifest(self, tenant, &day.to_string()), SkRange::all())
+            .await?;
+        let mut files = Vec::with_capacity(items.len());
+        for item in items {
+            files.extend(parse(item)?);
+        }
+        Ok(files)
     }
-    // Beyond the year 9999 the names of days do not sort as the days do.
-    let to = if last < Day::LAST_NAMED {
-        last.next().to_string()
-    } else {
-        String::new()
-    };
-    let from = first.max(Day::FIRST_NAMED).to_string();
-    let items = table.query(&keys::days(tenant), SkRange { from, to }).await?;
-    Ok(items.iter().filter_map(|item| Day::parse(&item.key.sk)).collect())
-}
 
-/// Every day that a tenant has files of.
-///
-/// # Errors
-/// [`Kind::Unavailable`] where the table is.
-pub async fn all_days(table: &dyn Table, tenant: &str) -> Result<Vec<Day>, Error> {
-    let items = table.query(&keys::days(tenant), SkRange::all()).await?;
-    Ok(items.iter().filter_map(|item| Day::parse(&item.key.sk)).collect())
-}
+    /// The days from `first` to `last` that a tenant has files of.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table is.
+    pub async fn days(self, table: &dyn Table, tenant: &str, first: Day, last: Day) -> Result<Vec<Day>, Error> {
+        if first > last {
+            return Ok(Vec::new());
+        }
+        // Beyond the year 9999 the names of days do not sort as the days do.
+        let to = if last < Day::LAST_NAMED {
+            last.next().to_string()
+        } else {
+            String::new()
+        };
+        let from = first.max(Day::FIRST_NAMED).to_string();
+        let items = table.query(&keys::days(self, tenant), SkRange { from, to }).await?;
+        Ok(items.iter().filter_map(|item| Day::parse(&item.key.sk)).collect())
+    }
 
-/// The tenants that have (or had) data, sorted.
-///
-/// # Errors
-/// [`Kind::Unavailable`] where the table is.
-pub async fn tenants(table: &dyn Table) -> Result<Vec<String>, Error> {
-    Ok(table
-        .query(keys::TENANTS, SkRange::all())
-        .await?
-        .into_iter()
-        .map(|item| item.key.sk)
-        .collect())
+    /// Every day that a tenant has files of.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table is.
+    pub async fn all_days(self, table: &dyn Table, tenant: &str) -> Result<Vec<Day>, Error> {
+        let items = table.query(&keys::days(self, tenant), SkRange::all()).await?;
+        Ok(items.iter().filter_map(|item| Day::parse(&item.key.sk)).collect())
+    }
+
+    /// The tenants that have (or had) data, sorted.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the table is.
+    pub async fn tenants(self, table: &dyn Table) -> Result<Vec<String>, Error> {
+        Ok(table
+            .query(keys::tenants(self), SkRange::all())
+            .await?
+            .into_iter()
+            .map(|item| item.key.sk)
+            .collect())
+    }
 }
 
 #[cfg(test)]
@@ -202,15 +249,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_and_names_belong_together() {
-        let day = Day::of_ms(0);
+    fn names_tell_content_and_origin() {
         let name = file_name(b"content", ["a", "b"].into_iter(), 0);
-        assert_eq!(name.len(), 40);
-        let key = object_key("t", day, 3, &name);
-        assert_eq!(key, format!("metrics/tenant=t/dt=1970-01-01/03-{name}"));
-        let found = manifest_key("t", day, &key);
-        assert_eq!(found, Some(Key::new("manifest#t#1970-01-01", format!("03/{name}"))));
-        assert_eq!(manifest_key("t", day, "metrics/tenant=t/dt=1970-01-01/x"), None);
         for other in [
             file_name(b"content", ["a", "b"].into_iter(), 1),
             file_name(b"content", ["ab"].into_iter(), 0),

@@ -1,16 +1,17 @@
 //! Reading: matchers and a time range in, series out.
 
-mod cache;
+pub(crate) mod cache;
 mod exemplars;
-mod hedge;
+pub(crate) mod hedge;
 mod open_file;
 mod runs;
 mod series_labels;
 
 pub use runs::SummedUp;
 
+use crate::Dataset;
 use crate::day::Day;
-use crate::manifest::{self, FileEntry};
+use crate::manifest::FileEntry;
 use crate::rollups::{self, RollupEntry};
 use crate::{blocking, tenant};
 use cache::Cache;
@@ -241,7 +242,7 @@ impl Reader {
     /// # Errors
     /// [`Kind::Unavailable`] where the table is.
     pub async fn tenants(&self) -> Result<Vec<String>, Error> {
-        manifest::tenants(self.inner.table.as_ref()).await
+        Dataset::Metrics.tenants(self.inner.table.as_ref()).await
     }
 
     /// Counts, sizes and the time range of what a tenant has stored, from the manifest alone.
@@ -252,8 +253,8 @@ impl Reader {
         tenant::check(tenant).map_err(|error| Error::new(Kind::Invalid, error.to_string()))?;
         let table = self.inner.table.as_ref();
         let mut status = Status::default();
-        for day in manifest::all_days(table, tenant).await? {
-            let files = manifest::files(table, tenant, day).await?;
+        for day in Dataset::Metrics.all_days(table, tenant).await? {
+            let files = Dataset::Metrics.files(table, tenant, day).await?;
             status.days += u64::from(!files.is_empty());
             if let Some(series) = files.iter().map(|file| file.series).max() {
                 status.series = series;
@@ -312,9 +313,9 @@ impl Inner {
         let table = self.table.as_ref();
         let days = match first == last || first.next() == last {
             true => Vec::from_iter(BTreeSet::from([first, last])),
-            false => manifest::days(table, tenant, first, last).await?,
+            false => Dataset::Metrics.days(table, tenant, first, last).await?,
         };
-        let files = |day| async move { Ok::<_, Error>((day, manifest::files(table, tenant, day).await?)) };
+        let files = |day| async move { Ok::<_, Error>((day, Dataset::Metrics.files(table, tenant, day).await?)) };
         let mut days: Vec<(Day, Vec<FileEntry>)> = stream::iter(days.into_iter().map(files).collect::<Vec<_>>())
             .buffered(self.settings.parallel_requests.max(1))
             .try_collect()

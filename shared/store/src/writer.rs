@@ -4,16 +4,16 @@ mod prepare;
 mod templates;
 
 use crate::batch::Batch;
-use crate::day::{DAY_MS, Day};
+use crate::commit::{Commit, Committed, Committer};
+use crate::day::DAY_MS;
 use crate::limits::{Limits, Refusals};
-use crate::manifest::{self, FileEntry};
-use crate::{blocking, keys, objects};
+use crate::{Dataset, blocking};
 use parapet_ports::table::MAX_TRANSACTION_WRITES;
-use parapet_ports::{Clock, Condition, Error, Key, Kind, Objects, Ports, Table, Write};
+use parapet_ports::{Clock, Error, Kind, Ports};
 use parapet_segment::EncodeOptions;
-use prepare::{Prepared, prepare};
+use prepare::prepare;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use templates::Templates;
 
 /// How the writer commits.
@@ -96,11 +96,9 @@ impl CommitReport {
 /// Commits batches. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    objects: Objects,
-    table: Arc<dyn Table>,
+    committer: Committer,
     clock: Arc<dyn Clock>,
     settings: Arc<WriterSettings>,
-    known_days: Arc<Mutex<HashSet<(String, Day)>>>,
     templates: Arc<Templates>,
 }
 
@@ -109,12 +107,10 @@ impl Writer {
     #[must_use]
     pub fn new(ports: &Ports, settings: WriterSettings) -> Self {
         Self {
-            objects: ports.objects.clone(),
-            table: ports.table.clone(),
+            committer: Committer::new(ports, Dataset::Metrics, settings.batch_memory_ms),
             clock: ports.clock.clone(),
             templates: Arc::new(Templates::new(settings.max_template_bytes)),
             settings: Arc::new(settings),
-            known_days: Arc::default(),
         }
     }
 
@@ -218,30 +214,32 @@ impl Writer {
             if prepared.files.len() + batches.len() > MAX_TRANSACTION_WRITES {
                 return self.commit_halves(tenant, &batches, report).await;
             }
-            let entries = self.put_files(tenant, &prepared, &batches, salt, now_ms).await?;
-            self.remember_days(tenant, prepared.files.iter().map(|(day, _)| *day))
-                .await?;
-            let writes = self.writes(tenant, &entries, &batches, now_ms)?;
-            match self.table.transact(writes).await {
-                Ok(_) => {
+            let commit = Commit {
+                tenant,
+                files: &prepared.files,
+                ids: batches.iter().map(|batch| batch.id.as_str()).collect(),
+                writes: Vec::new(),
+                salt,
+                now_ms,
+            };
+            match self.committer.commit(commit).await? {
+                Committed::Done(entries) => {
                     report.files += entries.len() as u64;
-                    report.bytes += entries.iter().map(|(_, entry)| entry.bytes).sum::<u64>();
-                    report.samples += entries.iter().map(|(_, entry)| entry.samples).sum::<u64>();
+                    report.bytes += entries.iter().map(|entry| entry.bytes).sum::<u64>();
+                    report.samples += entries.iter().map(|entry| entry.samples).sum::<u64>();
                     add(&mut report.refused, &prepared.refused);
                     return Ok(());
                 }
-                Err(error) if error.kind() == Kind::Conflict => {
-                    let left = self.not_stored(tenant, &batches).await?;
+                Committed::Conflict { stored, tombstone } => {
+                    let left = batches.iter().zip(&stored).filter(|(_, stored)| !**stored);
+                    let left: Vec<Batch> = left.map(|(batch, _)| batch.clone()).collect();
                     report.repeated += (batches.len() - left.len()) as u64;
                     if left.is_empty() {
                         return Ok(());
                     }
                     batches = Arc::new(left);
-                    if self.any_tombstone(&entries).await? {
-                        salt += 1;
-                    }
+                    salt += u32::from(tombstone);
                 }
-                Err(error) => return Err(error),
             }
         }
         Err(Error::new(Kind::Unavailable, "commit met a conflict at every attempt"))
@@ -260,102 +258,12 @@ impl Writer {
         Box::pin(self.commit_group(tenant, Arc::new(second.to_vec()), report)).await
     }
 
-    async fn put_files(
-        &self,
-        tenant: &str,
-        prepared: &Prepared,
-        batches: &[Batch],
-        salt: u32,
-        now_ms: i64,
-    ) -> Result<Vec<(Key, FileEntry)>, Error> {
-        let mut entries = Vec::with_capacity(prepared.files.len());
-        let puts = prepared.files.iter().map(|(day, segment)| {
-            let name = manifest::file_name(&segment.bytes, batches.iter().map(|batch| batch.id.as_str()), salt);
-            let key = manifest::object_key(tenant, *day, 0, &name);
-            let entry = FileEntry::of(&segment.info, key.clone(), 0, segment.bytes.len() as u64, now_ms);
-            let place = Key::new(keys::manifest(tenant, &day.to_string()), keys::manifest_file(0, &name));
-            entries.push((place, entry));
-            objects::put_new(self.objects.as_ref(), key, segment.bytes.clone())
-        });
-        futures::future::try_join_all(puts).await?;
-        Ok(entries)
-    }
-
-    fn writes(
-        &self,
-        tenant: &str,
-        entries: &[(Key, FileEntry)],
-        batches: &[Batch],
-        now_ms: i64,
-    ) -> Result<Vec<Write>, Error> {
-        let expires_at = Some(now_ms.saturating_add(self.settings.batch_memory_ms).div_euclid(1000));
-        let put = |key, value, expires_at| Write::Put {
-            key,
-            value,
-            expires_at,
-            condition: Condition::Absent,
-        };
-        let mut writes = Vec::with_capacity(entries.len() + batches.len());
-        for (key, entry) in entries {
-            writes.push(put(key.clone(), entry.encode()?, None));
-        }
-        for batch in batches {
-            writes.push(put(keys::batch(tenant, &batch.id), "{}".to_owned(), expires_at));
-        }
-        Ok(writes)
-    }
-
-    /// Which batches have no mark.
-    async fn not_stored(&self, tenant: &str, batches: &[Batch]) -> Result<Vec<Batch>, Error> {
-        let marks = batches.iter().map(|batch| self.is_stored(tenant, &batch.id));
-        let marks = futures::future::try_join_all(marks).await?;
-        Ok(batches
-            .iter()
-            .zip(marks)
-            .filter(|(_, stored)| !stored)
-            .map(|(batch, _)| batch.clone())
-            .collect())
-    }
-
     /// Whether a batch is stored.
     ///
     /// # Errors
     /// [`Kind::Unavailable`] where the table is.
     pub async fn is_stored(&self, tenant: &str, id: &str) -> Result<bool, Error> {
-        Ok(self.table.get(&keys::batch(tenant, id)).await?.is_some())
-    }
-
-    async fn any_tombstone(&self, entries: &[(Key, FileEntry)]) -> Result<bool, Error> {
-        let items = futures::future::try_join_all(entries.iter().map(|(key, _)| self.table.get(key))).await?;
-        Ok(items.iter().flatten().any(manifest::is_tombstone))
-    }
-
-    /// The index of days comes before the files: a day in it may be empty, but none with files is missing.
-    async fn remember_days(&self, tenant: &str, days: impl Iterator<Item = Day>) -> Result<(), Error> {
-        for day in days {
-            let known = (tenant.to_owned(), day);
-            if self
-                .known_days
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains(&known)
-            {
-                continue;
-            }
-            for key in [
-                Key::new(keys::TENANTS, tenant),
-                Key::new(keys::days(tenant), day.to_string()),
-            ] {
-                if self.table.get(&key).await?.is_none() {
-                    self.table.put(key, "{}".to_owned(), None, Condition::Any).await?;
-                }
-            }
-            self.known_days
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(known);
-        }
-        Ok(())
+        self.committer.is_stored(tenant, id).await
     }
 }
 

@@ -204,7 +204,10 @@ impl World {
         let table = self.ports().table.as_ref();
         let mut live = BTreeSet::new();
         for day in [Day::of_ms(HOUR_MS - DAY_MS), Day::of_ms(HOUR_MS)] {
-            let files = parapet_store::manifest::files(table, "default", day).await.unwrap();
+            let files = parapet_store::Dataset::Metrics
+                .files(table, "default", day)
+                .await
+                .unwrap();
             live.extend(files.into_iter().map(|file| file.key));
         }
         live

@@ -62,7 +62,8 @@ async fn keys(ports: &Ports, prefix: &str) -> BTreeSet<String> {
 
 async fn live(ports: &Ports) -> BTreeSet<String> {
     let day = parapet_store::day::Day::of_ms(NOW_MS);
-    let files = parapet_store::manifest::files(ports.table.as_ref(), "default", day)
+    let files = parapet_store::Dataset::Metrics
+        .files(ports.table.as_ref(), "default", day)
         .await
         .unwrap();
     files.into_iter().map(|file| file.key).collect()

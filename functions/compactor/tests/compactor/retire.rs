@@ -13,7 +13,7 @@ use parapet_model::SampleBatch;
 use parapet_ports::memory::MemoryPorts;
 use parapet_ports::{ConfigFiles, Ports};
 use parapet_store::day::{DAY_MS, Day};
-use parapet_store::{Writer, WriterSettings};
+use parapet_store::{Dataset, Writer, WriterSettings};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ async fn check(world: &MemoryPorts, context: &str) {
             .filter(|((of, _), _)| *of == day)
             .map(|(k, v)| (k.clone(), *v))
             .collect();
-        let files = parapet_store::manifest::files(world.ports.table.as_ref(), "default", day).await;
+        let files = Dataset::Metrics.files(world.ports.table.as_ref(), "default", day).await;
         let mut live = Counts::new();
         for file in files.unwrap() {
             for (place, count) in read(&world.ports, day, &file.key, context).await {

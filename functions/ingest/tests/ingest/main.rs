@@ -10,7 +10,7 @@ use parapet_ingest::{Ingest, Settings};
 use parapet_model::{BatchSeries, Labels, MetricType, Sample, SampleBatch};
 use parapet_ports::memory::MemoryPorts;
 use parapet_ports::{ConfigFiles, Disposition, Message, Ports, Queue};
-use parapet_store::{Reader, ReaderSettings, keys, outbox::send_samples};
+use parapet_store::{Dataset, Reader, ReaderSettings, keys, outbox::send_samples};
 
 const NOW_MS: i64 = 1_795_262_400_000;
 
@@ -306,6 +306,6 @@ async fn a_batch_of_too_many_days_is_rejected_alone() {
             .table
             .items()
             .iter()
-            .any(|item| item.key == keys::batch("default", "b2"))
+            .any(|item| item.key == keys::batch(Dataset::Metrics, "default", "b2"))
     );
 }

@@ -204,7 +204,7 @@ impl World {
             let layouts = parapet_store::Layouts::new(usize::MAX);
             for parcel in parapet_store::envelope::open(&message.body).unwrap() {
                 let batch = parcel
-                    .fetch(self.ports.objects.as_ref(), &layouts)
+                    .batch(self.ports.objects.as_ref(), &layouts)
                     .await
                     .unwrap()
                     .into_series();

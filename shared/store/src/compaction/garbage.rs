@@ -1,9 +1,10 @@
 //! What goes: replaced files, orphans, old claim checks.
 
 use super::{Compaction, CompactionReport};
+use crate::Dataset;
 use crate::day::{DAY_MS, Day};
 use crate::envelope::CLAIM_PREFIX;
-use crate::manifest::{self, OBJECT_PREFIX, TOMBSTONE};
+use crate::manifest::{self, TOMBSTONE};
 use crate::rollups::{self, ROLLUP_PREFIX};
 use crate::{keys, objects};
 use futures::TryStreamExt as _;
@@ -52,7 +53,7 @@ impl Compaction {
     pub async fn collect_orphans(&self, tenant: &str) -> Result<CompactionReport, Error> {
         let mut report = CompactionReport::default();
         let before_ms = self.clock.now_ms().saturating_sub(self.settings.orphan_grace_ms);
-        let folder = format!("{OBJECT_PREFIX}/tenant={tenant}");
+        let folder = format!("{}/tenant={tenant}", self.dataset.object_prefix());
         let mut days: BTreeMap<Day, Vec<String>> = BTreeMap::new();
         for object in self.list(&folder).await? {
             let name = object.location.to_string();
@@ -62,7 +63,9 @@ impl Compaction {
             }
         }
         for (day, names) in days {
-            let live: HashSet<String> = manifest::files(self.table.as_ref(), tenant, day)
+            let live: HashSet<String> = self
+                .dataset
+                .files(self.table.as_ref(), tenant, day)
                 .await?
                 .into_iter()
                 .map(|file| file.key)
@@ -73,7 +76,7 @@ impl Compaction {
                 .iter()
                 .filter(|name| !live.contains(*name) && !waiting.contains(*name))
             {
-                if let Some(key) = manifest::manifest_key(tenant, day, name)
+                if let Some(key) = self.dataset.manifest_key(tenant, day, name)
                     && self.take_name(key).await?
                 {
                     objects::delete(self.objects.as_ref(), name).await?;
@@ -82,7 +85,9 @@ impl Compaction {
                 }
             }
         }
-        self.collect_rollup_orphans(tenant, before_ms, &mut report).await?;
+        if self.dataset == Dataset::Metrics {
+            self.collect_rollup_orphans(tenant, before_ms, &mut report).await?;
+        }
         Ok(report)
     }
 

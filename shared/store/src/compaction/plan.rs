@@ -84,15 +84,16 @@ fn groups(files: Vec<&FileEntry>, settings: &CompactionSettings, least: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parapet_segment::SegmentInfo;
 
     fn file(level: u8, min_ts: i64, bytes: u64) -> FileEntry {
-        let info = SegmentInfo {
+        FileEntry {
+            key: format!("{level}-{min_ts}"),
+            level,
             min_ts,
             max_ts: min_ts,
-            ..SegmentInfo::default()
-        };
-        FileEntry::of(&info, format!("{level}-{min_ts}"), level, bytes, 0)
+            bytes,
+            ..FileEntry::default()
+        }
     }
 
     fn sizes(files: &[FileEntry], settings: &CompactionSettings, is_over: bool) -> Vec<usize> {

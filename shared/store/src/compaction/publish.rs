@@ -1,17 +1,14 @@
 //! What Athena sees: a symlink manifest per tenant and day.
 //!
-//! `metrics-manifest/tenant=T/dt=YYYY-MM-DD/manifest` lists the live files, one URL a line, for a table with
+//! `metrics-manifest/tenant=T/dt=YYYY-MM-DD/manifest` (of logs `logs-manifest/…`) lists the live files, one URL a line, for a table with
 //! `SymlinkTextInputFormat`. It is one object and replaced whole: a query sees all of a merge or nothing of it, and
 //! the files that it lists outlive it by the grace period.
 
 use super::Compaction;
 use crate::day::Day;
-use crate::{manifest, objects};
+use crate::objects;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion};
 use parapet_ports::Error;
-
-/// Where the published manifests stand in the bucket.
-pub(crate) const PUBLISHED_PREFIX: &str = "metrics-manifest";
 
 /// A publication that another run was quicker with is tried again this often; the next minute's run is another try.
 const MAX_ATTEMPTS: u32 = 4;
@@ -23,7 +20,8 @@ impl Compaction {
     /// one with the older manifest does not have the last word. (A local directory cannot replace conditionally; there
     /// one process runs.)
     pub(super) async fn publish(&self, tenant: &str, day: Day) -> Result<(), Error> {
-        let path = objects::path(&format!("{PUBLISHED_PREFIX}/tenant={tenant}/dt={day}/manifest"));
+        let folder = self.dataset.published_prefix();
+        let path = objects::path(&format!("{folder}/tenant={tenant}/dt={day}/manifest"));
         for _ in 0..MAX_ATTEMPTS {
             let published = match self.objects.get(&path).await {
                 Ok(found) => {
@@ -36,7 +34,7 @@ impl Compaction {
                 Err(object_store::Error::NotFound { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            let files = manifest::files(self.table.as_ref(), tenant, day).await?;
+            let files = self.dataset.files(self.table.as_ref(), tenant, day).await?;
             if files.is_empty() {
                 if published.is_some() {
                     objects::delete(self.objects.as_ref(), path.as_ref()).await?;

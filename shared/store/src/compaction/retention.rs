@@ -6,8 +6,9 @@
 
 use super::rollup::RolledUp;
 use super::{Compaction, CompactionReport};
+use crate::Dataset;
 use crate::day::{DAY_MS, Day};
-use crate::manifest::{self, FileEntry};
+use crate::manifest::{FileEntry, NewFile};
 use crate::rollups::{self, Resolution};
 use crate::{blocking, keys, objects};
 use parapet_model::{Labels, Matcher};
@@ -48,17 +49,22 @@ impl Compaction {
         let whole = |rule: &&super::RetentionRule| rule.tenant.as_deref() == Some(tenant) && rule.matchers.is_empty();
         let own = self.settings.retention_rules.iter().find(whole);
         let retention_ms = own.map_or(self.settings.retention_ms, |rule| rule.keep_ms);
-        for day in manifest::all_days(self.table.as_ref(), tenant).await? {
+        for day in self.dataset.all_days(self.table.as_ref(), tenant).await? {
             let age_ms = now_ms.saturating_sub(day.last_ms());
             if age_ms <= retention_ms {
+                // Of logs there are neither series nor rollups.
+                if self.dataset == Dataset::Logs {
+                    continue;
+                }
                 self.retain_series(tenant, day, age_ms, &mut report).await?;
                 continue;
             }
             self.retire(tenant, day, age_ms, &mut report).await?;
-            let rollups_left = self.retire_rollups(tenant, day, age_ms, &mut report).await?;
+            let rollups_left =
+                self.dataset == Dataset::Metrics && self.retire_rollups(tenant, day, age_ms, &mut report).await?;
             let is_forgotten = age_ms > DAY_INDEX_MS.max(retention_ms);
-            if is_forgotten && !rollups_left && manifest::files(self.table.as_ref(), tenant, day).await?.is_empty() {
-                let key = Key::new(keys::days(tenant), day.to_string());
+            if is_forgotten && !rollups_left && self.dataset.files(self.table.as_ref(), tenant, day).await?.is_empty() {
+                let key = Key::new(keys::days(self.dataset, tenant), day.to_string());
                 self.table.delete(key, Condition::Any).await?;
                 let mark = Key::new(keys::retained(tenant), day.to_string());
                 self.table.delete(mark, Condition::Any).await?;
@@ -69,11 +75,15 @@ impl Compaction {
 
     /// Takes a day's files out of the manifest once its rollups are sealed.
     async fn retire(&self, tenant: &str, day: Day, age_ms: i64, report: &mut CompactionReport) -> Result<(), Error> {
-        let files = manifest::files(self.table.as_ref(), tenant, day).await?;
+        let files = self.dataset.files(self.table.as_ref(), tenant, day).await?;
         if files.is_empty() {
             return Ok(());
         }
-        for resolution in [Resolution::FiveMinutes, Resolution::Hour, Resolution::Day] {
+        let resolutions: &[Resolution] = match self.dataset {
+            Dataset::Metrics => &[Resolution::FiveMinutes, Resolution::Hour, Resolution::Day],
+            Dataset::Logs => &[],
+        };
+        for resolution in resolutions.iter().copied() {
             if self.rollup_retention_ms(resolution) < age_ms {
                 continue;
             }
@@ -171,7 +181,7 @@ impl Compaction {
             format!("{} {}", rollups::fingerprint(files), matchers.join(","))
         };
         let key = Key::new(keys::retained(tenant), day.to_string());
-        let files = manifest::files(self.table.as_ref(), tenant, day).await?;
+        let files = self.dataset.files(self.table.as_ref(), tenant, day).await?;
         let mark = self.table.get(&key).await?;
         if files.is_empty() || mark.is_some_and(|mark| mark.value == mark_of(&files)) {
             return Ok(());
@@ -182,7 +192,7 @@ impl Compaction {
             }
         }
         self.publish(tenant, day).await?;
-        let left = manifest::files(self.table.as_ref(), tenant, day).await?;
+        let left = self.dataset.files(self.table.as_ref(), tenant, day).await?;
         self.table.put(key, mark_of(&left), None, Condition::Any).await?;
         Ok(())
     }
@@ -208,6 +218,7 @@ impl Compaction {
                 .map_err(|error| Error::new(Kind::Corrupt, "a file does not read").with_source(error))
         })
         .await?;
-        self.swap(tenant, day, &[file], &segments, report).await
+        let outputs: Vec<NewFile> = segments.into_iter().map(Into::into).collect();
+        self.swap(tenant, day, &[file], &outputs, report).await
     }
 }

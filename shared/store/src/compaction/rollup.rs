@@ -2,7 +2,7 @@
 
 use super::Compaction;
 use crate::day::Day;
-use crate::manifest::{self, FileEntry};
+use crate::manifest::{self, NewFile};
 use crate::objects;
 use crate::reader::SummedUp;
 use crate::rollups::{self, ROLLUP_PREFIX, Resolution, RollupEntry};
@@ -31,7 +31,7 @@ impl Compaction {
     /// Makes the rollup of a day, unless there is one that stands for the day's files, or one that is sealed. Where
     /// the files change meanwhile, nothing comes of it: the next run makes it anew.
     pub(super) async fn roll_up(&self, tenant: &str, day: Day, resolution: Resolution) -> Result<RolledUp, Error> {
-        let files = manifest::files(self.table.as_ref(), tenant, day).await?;
+        let files = self.dataset.files(self.table.as_ref(), tenant, day).await?;
         let old = rollups::entry(self.table.as_ref(), tenant, day, resolution).await?;
         if old.as_ref().is_some_and(|old| old.sealed || old.stands_for(&files)) {
             return Ok(RolledUp::Stands);
@@ -42,16 +42,17 @@ impl Compaction {
         let Some(segment) = self.sum_up(tenant, day, resolution).await? else {
             return Ok(RolledUp::Empty);
         };
+        let output = NewFile::from(segment);
         let made_of = files.iter().map(|file| file.key.as_str());
-        let name = manifest::file_name(&segment.bytes, made_of, 0);
+        let name = manifest::file_name(&output.bytes, made_of, 0);
         let resolution_name = resolution.as_str();
         let key = format!("{ROLLUP_PREFIX}/tenant={tenant}/resolution={resolution_name}/dt={day}/{name}");
-        objects::put_new(self.objects.as_ref(), key.clone(), segment.bytes.clone()).await?;
+        objects::put_new(self.objects.as_ref(), key.clone(), output.bytes.clone()).await?;
         let now_ms = self.clock.now_ms();
-        let file = FileEntry::of(&segment.info, key, 0, segment.bytes.len() as u64, now_ms);
+        let file = output.entry(key, 0, now_ms);
         let entry = RollupEntry::new(file, &files);
         // Names of files never come again: the same set is the same content, and nothing has come and gone between.
-        if !entry.stands_for(&manifest::files(self.table.as_ref(), tenant, day).await?) {
+        if !entry.stands_for(&self.dataset.files(self.table.as_ref(), tenant, day).await?) {
             return Ok(RolledUp::Overtaken);
         }
         let mut writes = vec![Write::Put {

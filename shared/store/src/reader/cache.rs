@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 
 /// Values by key, each loaded once however many ask for it at the same time.
 #[derive(Debug)]
-pub(super) struct Cache<V> {
+pub(crate) struct Cache<V> {
     budget_bytes: usize,
     state: Mutex<State<V>>,
 }
@@ -26,7 +26,7 @@ struct Slot<V> {
 }
 
 impl<V> Cache<V> {
-    pub(super) fn new(budget_bytes: usize) -> Self {
+    pub(crate) fn new(budget_bytes: usize) -> Self {
         Self {
             budget_bytes,
             state: Mutex::new(State {
@@ -42,7 +42,7 @@ impl<V> Cache<V> {
     }
 
     /// The value of `key`, where it is there.
-    pub(super) fn get(&self, key: &str) -> Option<Arc<V>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Arc<V>> {
         let mut state = self.state();
         state.clock += 1;
         let now = state.clock;
@@ -52,7 +52,7 @@ impl<V> Cache<V> {
     }
 
     /// The value of `key`, loaded by `load` where it is not there; what `load` gives with its size.
-    pub(super) async fn get_or_load<E>(
+    pub(crate) async fn get_or_load<E>(
         &self,
         key: &str,
         load: impl Future<Output = Result<(Arc<V>, usize), E>>,
@@ -117,7 +117,7 @@ impl<V> Cache<V> {
     }
 
     /// Forgets a value.
-    pub(super) fn remove(&self, key: &str) {
+    pub(crate) fn remove(&self, key: &str) {
         let mut state = self.state();
         if let Some(slot) = state.slots.remove(key) {
             state.used_bytes -= slot.size_bytes;

@@ -17,13 +17,13 @@ use std::time::Duration;
 /// Asks again where an answer is not there after a while, and takes the one that comes first. Reads alone: objects never
 /// change, so that both answers are the same.
 #[derive(Debug)]
-pub(super) struct Hedged {
+pub(crate) struct Hedged {
     inner: Objects,
     after: Duration,
 }
 
 impl Hedged {
-    pub(super) fn new(inner: Objects, after: Duration) -> Self {
+    pub(crate) fn new(inner: Objects, after: Duration) -> Self {
         Self { inner, after }
     }
 

@@ -5,6 +5,7 @@ use super::templates::{Group, Templates};
 use crate::batch::{Batch, Samples};
 use crate::day::Day;
 use crate::limits::{Limits, Refusal, Refusals};
+use crate::manifest::NewFile;
 use crate::readings::Readings;
 use parapet_model::{BatchSeries, Exemplar, Labels, MetricType, Sample, Value};
 use parapet_ports::{Error, Kind};
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 /// The files of one commit, and what stands in none of them.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
-    pub(super) files: Vec<(Day, Segment)>,
+    pub(super) files: Vec<(Day, NewFile)>,
     pub(super) refused: Refusals,
 }
 
@@ -46,10 +47,10 @@ pub(super) fn prepare(
     let failed = |error| Error::new(Kind::Internal, "samples do not encode").with_source(error);
     let group = Group::of(batches);
     if let Some(group) = &group
-        && let Some(file) = templates.fill(group, &settings.limits, now_ms).map_err(failed)?
+        && let Some((day, segment)) = templates.fill(group, &settings.limits, now_ms).map_err(failed)?
     {
         return Ok(Prepared {
-            files: vec![file],
+            files: vec![(day, segment.into())],
             refused: Refusals::new(),
         });
     }
@@ -63,14 +64,13 @@ pub(super) fn prepare(
         }),
     }
     let mut pieces = sorting.finish(&mut prepared.refused);
+    let mut files = Vec::new();
     for of_day in pieces.chunk_by_mut(|a, b| a.day == b.day) {
         let day = of_day[0].day;
         let segments = segments(of_day, settings).map_err(failed)?;
-        prepared
-            .files
-            .extend(segments.into_iter().map(|segment| (day, segment)));
+        files.extend(segments.into_iter().map(|segment| (day, segment)));
     }
-    if let (Some(group), [(_, segment)]) = (group, &*prepared.files)
+    if let (Some(group), [(_, segment)]) = (group, &*files)
         && prepared.refused.is_empty()
     {
         let numbers = pieces.iter().filter_map(|piece| match piece.has {
@@ -81,6 +81,7 @@ pub(super) fn prepare(
             .learn(&group, segment, &settings.encode, numbers.collect())
             .map_err(failed)?;
     }
+    prepared.files = files.into_iter().map(|(day, segment)| (day, segment.into())).collect();
     Ok(prepared)
 }
 

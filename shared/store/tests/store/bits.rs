@@ -6,7 +6,7 @@ use parapet_model::{
 };
 use parapet_ports::Ports;
 use parapet_store::day::Day;
-use parapet_store::{Compaction, CompactionSettings, Reader, ReaderSettings, Writer, WriterSettings, manifest};
+use parapet_store::{Compaction, CompactionSettings, Dataset, Reader, ReaderSettings, Writer, WriterSettings};
 use std::sync::Arc;
 
 async fn read(ports: &Ports) -> Vec<Series> {
@@ -173,7 +173,8 @@ async fn a_large_flush_is_several_files_in_one_transaction() {
     assert!(report.failed.is_empty(), "{report:?}");
     assert_eq!(report.samples, 40_000);
     assert!(report.files >= 3, "{} files", report.files);
-    let files = manifest::files(world.ports.table.as_ref(), "default", Day::of_ms(NOW_MS))
+    let files = Dataset::Metrics
+        .files(world.ports.table.as_ref(), "default", Day::of_ms(NOW_MS))
         .await
         .unwrap();
     assert_eq!(files.len() as u64, report.files);

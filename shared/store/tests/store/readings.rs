@@ -81,7 +81,7 @@ async fn received(world: &MemoryPorts, layouts: &Layouts) -> Vec<Batch> {
     let mut batches = Vec::new();
     for (_, message) in world.queues.drain(Queue::Samples) {
         for parcel in envelope::open(&message.body).unwrap() {
-            batches.push(parcel.fetch(world.ports.objects.as_ref(), layouts).await.unwrap());
+            batches.push(parcel.batch(world.ports.objects.as_ref(), layouts).await.unwrap());
         }
     }
     batches
@@ -166,10 +166,10 @@ async fn a_message_has_numbers_only_and_the_series_are_put_once_a_day() {
     object_store::ObjectStoreExt::put(objects, &key, "x".into())
         .await
         .unwrap();
-    let fetched = open().fetch(objects, &Layouts::new(1000)).await;
+    let fetched = open().batch(objects, &Layouts::new(1000)).await;
     assert!(matches!(fetched, Err(FetchError::Poison(_))), "{fetched:?}");
     object_store::ObjectStoreExt::delete(objects, &key).await.unwrap();
-    let fetched = open().fetch(objects, &Layouts::new(1000)).await;
+    let fetched = open().batch(objects, &Layouts::new(1000)).await;
     assert!(matches!(fetched, Err(FetchError::Missing(_))), "{fetched:?}");
 }
 

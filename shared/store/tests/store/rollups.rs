@@ -417,7 +417,8 @@ async fn rollups_are_what_is_left_of_a_day_past_its_retention() {
         .unwrap();
     assert!(left.is_empty(), "{left:?}");
     assert!(
-        parapet_store::manifest::all_days(world.table.as_ref(), "default")
+        parapet_store::Dataset::Metrics
+            .all_days(world.table.as_ref(), "default")
             .await
             .unwrap()
             .is_empty()

@@ -1,0 +1,296 @@
+//! [`Rows`]: the decoded rows of a block, made into records one by one.
+
+use crate::columns::NANOS_PER_MS;
+use crate::{Error, schema};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Int32Type, TimestampMillisecondType};
+use arrow_array::{Array, BinaryArray, ListArray, MapArray, RecordBatch, StringArray};
+use parapet_logs::{Level, LogRecord, Shape};
+use parapet_model::Labels;
+
+/// Which parts of records are read, beside time and level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Projection {
+    /// `service`, `host`, `route`.
+    pub origin: bool,
+    /// `trace_id`.
+    pub trace_id: bool,
+    /// `message`.
+    pub message: bool,
+    /// `stream`.
+    pub stream: bool,
+    /// `attributes`.
+    pub attributes: bool,
+    /// The line. All columns from which it may have to be put together are read too.
+    pub raw: bool,
+}
+
+impl Projection {
+    /// All of a record.
+    pub const ALL: Self = Self {
+        origin: true,
+        trace_id: true,
+        message: true,
+        stream: true,
+        attributes: true,
+        raw: true,
+    };
+
+    pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
+        let raw = self.raw;
+        [
+            (true, schema::TIMESTAMP),
+            (true, schema::NANOSECONDS),
+            (true, schema::LEVEL),
+            (self.origin || raw, schema::SERVICE),
+            (self.origin || raw, schema::HOST),
+            (self.origin, schema::ROUTE),
+            (self.trace_id || raw, schema::TRACE_ID),
+            (self.message || raw, schema::MESSAGE),
+            (self.stream, schema::STREAM),
+            (self.attributes || raw, schema::ATTRIBUTES),
+            (raw, schema::SHAPE),
+            (raw, schema::VARIABLES),
+            (raw, schema::RAW),
+        ]
+        .into_iter()
+        .filter_map(|(wanted, name)| wanted.then_some(name))
+    }
+}
+
+impl Projection {
+    /// Takes out what was read for the line alone.
+    fn leave_out(self, record: &mut LogRecord) {
+        if !self.origin {
+            record.service.clear();
+            record.host.clear();
+        }
+        if !self.trace_id {
+            record.trace_id.clear();
+        }
+        if !self.message {
+            record.message.clear();
+        }
+        if !self.attributes {
+            record.attributes = Labels::empty();
+        }
+    }
+}
+
+/// One batch of rows, its columns found.
+#[derive(Debug)]
+struct Batch {
+    times: Vec<i64>,
+    level: StringArray,
+    service: Option<StringArray>,
+    host: Option<StringArray>,
+    route: Option<StringArray>,
+    trace_id: Option<StringArray>,
+    message: Option<StringArray>,
+    stream: Option<MapArray>,
+    attributes: Option<MapArray>,
+    shape: Option<StringArray>,
+    variables: Option<ListArray>,
+    raw: Option<BinaryArray>,
+}
+
+/// The rows of a block, in the order of their times.
+#[derive(Debug)]
+pub struct Rows {
+    batches: Vec<Batch>,
+    /// The first row of each batch, then their count.
+    starts: Vec<usize>,
+    projection: Projection,
+    /// The last stream: the next one is the same mostly.
+    last_stream: Labels,
+}
+
+fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<Option<&'a T>, Error> {
+    let Some(column) = batch.column_by_name(name) else {
+        return Ok(None);
+    };
+    let column = column.as_any().downcast_ref::<T>();
+    column
+        .map(Some)
+        .ok_or_else(|| Error::form(format!("column {name} is of another type")))
+}
+
+impl Batch {
+    fn new(batch: &RecordBatch) -> Result<Self, Error> {
+        let missing = |name: &str| Error::form(format!("no column {name}"));
+        let required = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
+        let milliseconds = required(schema::TIMESTAMP)?.as_primitive_opt::<TimestampMillisecondType>();
+        let nanoseconds = required(schema::NANOSECONDS)?.as_primitive_opt::<Int32Type>();
+        let (Some(milliseconds), Some(nanoseconds)) = (milliseconds, nanoseconds) else {
+            return Err(Error::form("the columns of time are of another type"));
+        };
+        let times = milliseconds.values().iter().zip(nanoseconds.values());
+        let text = |name: &str| Ok::<_, Error>(column::<StringArray>(batch, name)?.cloned());
+        Ok(Self {
+            times: times
+                .map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)))
+                .collect(),
+            level: text(schema::LEVEL)?.ok_or_else(|| missing(schema::LEVEL))?,
+            service: text(schema::SERVICE)?,
+            host: text(schema::HOST)?,
+            route: text(schema::ROUTE)?,
+            trace_id: text(schema::TRACE_ID)?,
+            message: text(schema::MESSAGE)?,
+            stream: column::<MapArray>(batch, schema::STREAM)?.cloned(),
+            attributes: column::<MapArray>(batch, schema::ATTRIBUTES)?.cloned(),
+            shape: text(schema::SHAPE)?,
+            variables: column::<ListArray>(batch, schema::VARIABLES)?.cloned(),
+            raw: column::<BinaryArray>(batch, schema::RAW)?.cloned(),
+        })
+    }
+}
+
+fn text(column: Option<&StringArray>, row: usize) -> String {
+    match column {
+        Some(column) if column.is_valid(row) => column.value(row).to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The pairs of a row of a map.
+fn pairs(column: &MapArray, row: usize) -> Result<impl Iterator<Item = (&str, &str)> + Clone, Error> {
+    let of_form = || Error::form("a map is of another type");
+    let names = column.keys().as_string_opt::<i32>().ok_or_else(of_form)?;
+    let values = column.values().as_string_opt::<i32>().ok_or_else(of_form)?;
+    let offsets = column.value_offsets();
+    let at = |index: usize| usize::try_from(offsets[index]).unwrap_or_default();
+    Ok((at(row)..at(row + 1)).map(move |index| (names.value(index), values.value(index))))
+}
+
+impl Rows {
+    pub(crate) fn new(batches: Vec<RecordBatch>, projection: Projection) -> Result<Self, Error> {
+        let batches = batches.iter().map(Batch::new).collect::<Result<Vec<_>, _>>()?;
+        let mut starts = vec![0];
+        for batch in &batches {
+            starts.push(starts.last().copied().unwrap_or_default() + batch.times.len());
+        }
+        Ok(Self {
+            batches,
+            starts,
+            projection,
+            last_stream: Labels::empty(),
+        })
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.starts.last().copied().unwrap_or_default()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn place(&self, row: usize) -> (&Batch, usize) {
+        let number = self.starts.partition_point(|start| *start <= row) - 1;
+        (&self.batches[number], row - self.starts[number])
+    }
+
+    /// The time of a row, nanoseconds since the Unix epoch.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    #[must_use]
+    pub fn timestamp_ns(&self, row: usize) -> i64 {
+        let (batch, row) = self.place(row);
+        batch.times[row]
+    }
+
+    /// The level of a row.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    #[must_use]
+    pub fn level(&self, row: usize) -> Option<Level> {
+        let (batch, row) = self.place(row);
+        batch.level(row)
+    }
+
+    /// The first row that is not before a time.
+    #[must_use]
+    pub fn first_from(&self, time_ns: i64) -> usize {
+        let before = self.batches.iter().zip(&self.starts);
+        before
+            .map(|(batch, start)| {
+                (
+                    start,
+                    batch.times.partition_point(|time| *time < time_ns),
+                    batch.times.len(),
+                )
+            })
+            .find(|(_, within, rows)| within < rows)
+            .map_or(self.len(), |(start, within, _)| start + within)
+    }
+
+    /// A record.
+    ///
+    /// # Errors
+    /// [`Error::Form`] where its line cannot be put together.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn record(&mut self, row: usize) -> Result<LogRecord, Error> {
+        let number = self.starts.partition_point(|start| *start <= row) - 1;
+        let (batch, row) = (&self.batches[number], row - self.starts[number]);
+        let mut record = LogRecord {
+            timestamp_ns: batch.times[row],
+            level: batch.level(row),
+            service: text(batch.service.as_ref(), row),
+            host: text(batch.host.as_ref(), row),
+            trace_id: text(batch.trace_id.as_ref(), row),
+            message: text(batch.message.as_ref(), row),
+            route: text(batch.route.as_ref(), row),
+            ..LogRecord::default()
+        };
+        if let Some(stream) = &batch.stream {
+            let pairs = pairs(stream, row)?;
+            if !self.last_stream.iter().eq(pairs.clone()) {
+                self.last_stream = Labels::from_sorted(pairs);
+            }
+            record.stream = self.last_stream.clone();
+        }
+        if let Some(attributes) = &batch.attributes {
+            record.attributes = Labels::from_sorted(pairs(attributes, row)?);
+        }
+        if self.projection.raw {
+            record.raw = batch.line(row, &record)?;
+            self.projection.leave_out(&mut record);
+        }
+        Ok(record)
+    }
+}
+
+impl Batch {
+    fn level(&self, row: usize) -> Option<Level> {
+        let column = &self.level;
+        column.is_valid(row).then(|| column.value(row)).and_then(|name| {
+            let mut levels = Level::ALL.into_iter();
+            levels.find(|level| level.as_str() == name)
+        })
+    }
+
+    fn line(&self, row: usize, record: &LogRecord) -> Result<Vec<u8>, Error> {
+        let lost = || Error::form("a line cannot be put together");
+        let (shape, raw) = self.shape.as_ref().zip(self.raw.as_ref()).ok_or_else(lost)?;
+        if raw.is_valid(row) {
+            return Ok(raw.value(row).to_vec());
+        }
+        if shape.is_null(row) {
+            return Err(lost());
+        }
+        let variables = self.variables.as_ref().ok_or_else(lost)?;
+        let texts = variables.values().as_string_opt::<i32>().ok_or_else(lost)?;
+        let offsets = variables.value_offsets();
+        let at = |index: usize| usize::try_from(offsets[index]).unwrap_or_default();
+        let variables = (at(row)..at(row + 1)).map(|index| texts.value(index));
+        Shape::join(shape.value(row), variables, record).ok_or_else(lost)
+    }
+}

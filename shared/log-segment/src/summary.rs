@@ -1,0 +1,168 @@
+//! What is in which block: kept in the footer, read without the rows.
+
+use parapet_logs::{Level, LogRecord, Need, index::IndexSet};
+use parapet_model::{Labels, Matcher};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A file names at most this many different origins; where it has more, blocks say nothing about theirs.
+const MAX_ORIGINS: usize = 1_000;
+
+/// Where records come from: few, and the same for many of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Origin {
+    /// The labels of the stream.
+    pub stream: Labels,
+    /// The service.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub service: String,
+    /// The host.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host: String,
+}
+
+impl Origin {
+    /// Whether a record of this origin may match: labels of the stream, or `service_name` and `host` of the record.
+    /// What may be told by a record alone (`detected_level`) is taken to match.
+    #[must_use]
+    pub fn may_match(&self, matchers: &[Matcher]) -> bool {
+        matchers.iter().all(|matcher| {
+            let own = match matcher.name.as_str() {
+                "service_name" => self.service.as_str(),
+                "host" => &self.host,
+                "detected_level" if self.stream.get("detected_level").is_none() => return true,
+                _ => "",
+            };
+            matcher.matches(self.stream.get(&matcher.name).unwrap_or(own))
+        })
+    }
+}
+
+/// What is known of a block without reading it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Its earliest record, nanoseconds since the Unix epoch.
+    pub min_ns: i64,
+    /// Its latest record.
+    pub max_ns: i64,
+    /// Bytes of its lines.
+    pub line_bytes: u64,
+    /// A bit for each level that it has, from 1 for DEBUG on; 0 stands for records without one.
+    pub levels: u8,
+    /// The numbers of its origins in the file; `None` where the file has too many.
+    pub origins: Option<Vec<u32>>,
+}
+
+impl Block {
+    /// Whether it has records of the level.
+    #[must_use]
+    pub fn has_level(&self, level: Option<Level>) -> bool {
+        self.levels & level_bit(level) != 0
+    }
+}
+
+fn level_bit(level: Option<Level>) -> u8 {
+    1 << level.map_or(0, |level| level as u8 + 1)
+}
+
+/// The index in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IndexPlace {
+    pub(crate) offset: u64,
+    pub(crate) slots: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) index: IndexPlace,
+}
+
+impl Summary {
+    /// Whether a block may hold what is needed, by those parts of the index that were fetched.
+    pub(crate) fn may_match(&self, need: &Need, block: usize, parts: &HashMap<usize, bytes::Bytes>) -> bool {
+        IndexSet::may_match(need, self.index.slots, &|slot| {
+            let part = parts.get(&slot)?;
+            part.get(block * IndexSet::SLOT_BYTES..(block + 1) * IndexSet::SLOT_BYTES)
+        })
+    }
+}
+
+/// Collects the summary of a file.
+#[derive(Debug, Default)]
+pub(crate) struct SummaryBuilder {
+    summary: Summary,
+    open: Block,
+    rows: u64,
+    /// Number of each origin, in order of appearance.
+    origins: HashMap<Origin, u32>,
+    of_block: Vec<u32>,
+    /// The last record's: the next one is of the same mostly.
+    last: Option<(Origin, u32)>,
+    many: bool,
+}
+
+impl SummaryBuilder {
+    pub(crate) fn push(&mut self, record: &LogRecord) {
+        if self.rows == 0 {
+            self.open.min_ns = record.timestamp_ns;
+        }
+        self.rows += 1;
+        self.open.max_ns = record.timestamp_ns;
+        self.open.line_bytes += record.raw.len() as u64;
+        self.open.levels |= level_bit(record.level);
+        if self.many {
+            return;
+        }
+        let same = |origin: &Origin| {
+            origin.stream == record.stream && origin.service == record.service && origin.host == record.host
+        };
+        let number = match &self.last {
+            Some((origin, number)) if same(origin) => *number,
+            _ => {
+                let origin = Origin {
+                    stream: record.stream.clone(),
+                    service: record.service.clone(),
+                    host: record.host.clone(),
+                };
+                let next = u32::try_from(self.origins.len()).unwrap_or(u32::MAX);
+                let number = *self.origins.entry(origin.clone()).or_insert(next);
+                self.last = Some((origin, number));
+                self.many = self.origins.len() > MAX_ORIGINS;
+                number
+            }
+        };
+        if let Err(at) = self.of_block.binary_search(&number) {
+            self.of_block.insert(at, number);
+        }
+    }
+
+    /// Ends a block.
+    pub(crate) fn close(&mut self) {
+        let mut block = std::mem::take(&mut self.open);
+        block.origins = Some(std::mem::take(&mut self.of_block));
+        self.rows = 0;
+        self.summary.blocks.push(block);
+    }
+
+    pub(crate) fn line_bytes(&self) -> u64 {
+        self.open.line_bytes
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(crate) fn finish(mut self, index: IndexPlace) -> Summary {
+        self.summary.index = index;
+        if self.many {
+            self.summary.blocks.iter_mut().for_each(|block| block.origins = None);
+        } else {
+            let mut origins: Vec<(Origin, u32)> = self.origins.into_iter().collect();
+            origins.sort_unstable_by_key(|(_, number)| *number);
+            self.summary.origins = origins.into_iter().map(|(origin, _)| origin).collect();
+        }
+        self.summary
+    }
+}
