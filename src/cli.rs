@@ -37,6 +37,9 @@ pub(crate) enum Command {
     Slo(Slo),
     /// Ask a server in PromQL: tables, graphs, JSON or CSV
     Query(Box<crate::query::QueryOptions>),
+    /// Search logs, and ship them
+    #[command(subcommand)]
+    Logs(crate::logs::Logs),
     /// Ask the stored files in SQL, without a server
     Sql(Box<crate::sql::Arguments>),
     /// Take over history: blocks of Prometheus, or OpenMetrics with timestamps

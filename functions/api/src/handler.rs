@@ -80,6 +80,7 @@ pub fn router(api: Arc<Api>) -> Router {
         )
         .route("/acknowledgements/{id}", delete(acknowledgements::end))
         .route("/explain/alerts", get(explain::alerts).post(explain::alerts))
+        .nest("/logs", endpoints::logs::search_router())
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(api.clone(), cors::layer));
     let pages = page::PATHS.iter();

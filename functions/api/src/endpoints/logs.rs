@@ -9,6 +9,7 @@ mod loki;
 mod mining;
 mod otlp;
 mod push;
+mod search;
 
 pub(crate) use door::Rates;
 
@@ -17,7 +18,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
-/// Every path about logs.
+/// The paths of Loki, Elasticsearch and OpenTelemetry.
 pub(crate) fn router() -> Router<Arc<Api>> {
     let loki = loki::router().route("/push", post(push::push));
     Router::new()
@@ -30,4 +31,12 @@ pub(crate) fn router() -> Router<Arc<Api>> {
         .route("/_bulk", post(bulk::bulk).put(bulk::bulk))
         .route("/{index}/_bulk", post(bulk::bulk_of_index).put(bulk::bulk_of_index))
         .nest("/elasticsearch", elasticsearch::router())
+}
+
+/// The paths below `/api/v1/logs`.
+pub(crate) fn search_router() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/search", get(search::search).post(search::search))
+        .route("/patterns", get(search::patterns).post(search::patterns))
+        .route("/context", get(search::context).post(search::context))
 }

@@ -9,7 +9,7 @@ use chrono::DateTime;
 use http::{HeaderMap, StatusCode};
 use parapet_logs::LogRecord;
 use parapet_store::logs::{LogBatch, RawLogs, send_logs};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// A request that is not taken as a whole.
@@ -109,18 +109,35 @@ impl Arrival {
         metrics::counter!("parapet_log_lines_received_total", "way" => self.way).increment(lines);
         metrics::counter!("parapet_log_bytes_received_total", "way" => self.way).increment(bytes);
         let now_ns = api.ports.clock.now_ms().saturating_mul(1_000_000);
-        let lines = RawLogs {
-            // Two requests of one millisecond are two: where lines have no time of their own, this is part of the id.
-            received_ns: now_ns + i64::try_from(api.ports.entropy.next_u64() % 1_000_000).unwrap_or_default(),
-            records: self.records,
-            ..RawLogs::default()
+        // Two requests of one millisecond are two: where lines have no time of their own, this is part of the id.
+        let received_ns = now_ns + i64::try_from(api.ports.entropy.next_u64() % 1_000_000).unwrap_or_default();
+        let mut files: BTreeMap<String, Vec<LogRecord>> = BTreeMap::new();
+        for record in self.records {
+            files.entry(path(&record).to_owned()).or_default().push(record);
+        }
+        let batch = |(path, records)| {
+            let lines = RawLogs {
+                path,
+                received_ns,
+                records,
+            };
+            LogBatch::of(&self.tenant, lines)
         };
-        let batch = LogBatch::of(&self.tenant, lines);
-        send_logs(&api.ports, vec![batch]).await.map_err(|error| {
+        let batches = files.into_iter().map(batch).collect();
+        send_logs(&api.ports, batches).await.map_err(|error| {
             tracing::error!(error = %error.chain(), way = self.way, "log lines could not be queued");
             Refused::Unavailable(error.to_string())
         })
     }
+}
+
+/// The file that a line was read from, as Promtail and Alloy, Filebeat and the OpenTelemetry collector tell it; empty
+/// where that is not told.
+fn path(record: &LogRecord) -> &str {
+    let filename = record.stream.get("filename");
+    filename
+        .or_else(|| record.attributes.get("log.file.path"))
+        .unwrap_or_default()
 }
 
 /// Counts lines that are not taken.

@@ -3,9 +3,9 @@
 mod detect;
 mod index;
 mod labels;
-mod parameters;
+pub(super) mod parameters;
 mod patterns;
-mod query;
+pub(super) mod query;
 mod respond;
 mod status;
 mod tail;

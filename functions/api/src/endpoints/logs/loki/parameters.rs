@@ -9,12 +9,12 @@ use parapet_model::{Matcher, quote};
 const HOUR_NS: i64 = 3_600_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
 /// The most entries that one query answers.
-pub(super) const MAX_ENTRIES: usize = 5_000;
+pub(in super::super) const MAX_ENTRIES: usize = 5_000;
 /// How many points a metric query has about, where no step is given.
 const DEFAULT_POINTS: i64 = 250;
 
 /// A time: seconds with a fraction, seconds of up to ten digits, nanoseconds of more, or RFC 3339.
-pub(super) fn parse_time(text: &str) -> Option<i64> {
+pub(in super::super) fn parse_time(text: &str) -> Option<i64> {
     let is_number = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'))
@@ -52,7 +52,7 @@ fn time(form: &Form, name: &str) -> Result<Option<i64>, Fault> {
 }
 
 /// `start`, `end` and `since`: an hour before now until now, where nothing is said.
-pub(super) fn range(form: &Form, now_ns: i64) -> Result<(i64, i64), Fault> {
+pub(in super::super) fn range(form: &Form, now_ns: i64) -> Result<(i64, i64), Fault> {
     let end = time(form, "end")?;
     let since = match form.get("since") {
         Some(text) => parse_duration_ns(text)
@@ -69,12 +69,12 @@ pub(super) fn range(form: &Form, now_ns: i64) -> Result<(i64, i64), Fault> {
 }
 
 /// `time` of an instant query.
-pub(super) fn instant(form: &Form, now_ns: i64) -> Result<i64, Fault> {
+pub(in super::super) fn instant(form: &Form, now_ns: i64) -> Result<i64, Fault> {
     Ok(time(form, "time")?.unwrap_or(now_ns))
 }
 
 /// `limit`, at most [`MAX_ENTRIES`].
-pub(super) fn limit(form: &Form, default: usize) -> Result<usize, Fault> {
+pub(in super::super) fn limit(form: &Form, default: usize) -> Result<usize, Fault> {
     let limit = positive(form, "limit", default)?;
     if limit > MAX_ENTRIES {
         return Err(Fault::bad(format!(
@@ -85,7 +85,7 @@ pub(super) fn limit(form: &Form, default: usize) -> Result<usize, Fault> {
 }
 
 /// A number above zero.
-pub(super) fn positive(form: &Form, name: &str, default: usize) -> Result<usize, Fault> {
+pub(in super::super) fn positive(form: &Form, name: &str, default: usize) -> Result<usize, Fault> {
     let Some(text) = form.get(name) else { return Ok(default) };
     match text.parse::<i64>() {
         Ok(number @ 1..) => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
@@ -97,8 +97,21 @@ pub(super) fn positive(form: &Form, name: &str, default: usize) -> Result<usize,
     }
 }
 
+/// A number above zero, or none.
+pub(in super::super) fn positive_or_none(form: &Form, name: &str) -> Result<Option<usize>, Fault> {
+    form.get(name).map(|_| positive(form, name, 1)).transpose()
+}
+
+/// A number, 0 too.
+pub(in super::super) fn count(form: &Form, name: &str, default: usize) -> Result<usize, Fault> {
+    match form.get(name) {
+        Some("0") => Ok(0),
+        _ => positive(form, name, default),
+    }
+}
+
 /// `direction`.
-pub(super) fn direction(form: &Form) -> Result<Direction, Fault> {
+pub(in super::super) fn direction(form: &Form) -> Result<Direction, Fault> {
     match form.get("direction").unwrap_or_default().to_ascii_lowercase().as_str() {
         "" | "backward" => Ok(Direction::Backward),
         "forward" => Ok(Direction::Forward),
@@ -107,7 +120,7 @@ pub(super) fn direction(form: &Form) -> Result<Direction, Fault> {
 }
 
 /// `step`, nanoseconds: a 250th of the range where none is given, at least a second.
-pub(super) fn step(form: &Form, start_ns: i64, end_ns: i64) -> Result<i64, Fault> {
+pub(in super::super) fn step(form: &Form, start_ns: i64, end_ns: i64) -> Result<i64, Fault> {
     let Some(text) = form.get("step") else {
         let seconds = (end_ns - start_ns) / SECOND_NS / DEFAULT_POINTS;
         return Ok(seconds.max(1) * SECOND_NS);
@@ -123,7 +136,7 @@ pub(super) fn step(form: &Form, start_ns: i64, end_ns: i64) -> Result<i64, Fault
 }
 
 /// `interval`, nanoseconds; 0 for none.
-pub(super) fn interval(form: &Form) -> Result<i64, Fault> {
+pub(in super::super) fn interval(form: &Form) -> Result<i64, Fault> {
     let Some(text) = form.get("interval") else { return Ok(0) };
     let interval = parse_duration_ns(text)
         .map_err(|error| Fault::bad(format!("could not parse 'interval' parameter: {error}")))?;
@@ -134,12 +147,12 @@ pub(super) fn interval(form: &Form) -> Result<i64, Fault> {
 }
 
 /// `query`, in LogQL.
-pub(super) fn expression(form: &Form) -> Result<Expr, Fault> {
+pub(in super::super) fn expression(form: &Form) -> Result<Expr, Fault> {
     parse(form.get("query").unwrap_or_default()).map_err(|error| Fault::bad(error.to_string()))
 }
 
 /// `query`, which must be one of lines.
-pub(super) fn log_expression(form: &Form) -> Result<LogExpr, Fault> {
+pub(in super::super) fn log_expression(form: &Form) -> Result<LogExpr, Fault> {
     match expression(form)? {
         Expr::Log(log) => Ok(log),
         Expr::Metric(_) => Err(Fault::bad(
@@ -149,7 +162,7 @@ pub(super) fn log_expression(form: &Form) -> Result<LogExpr, Fault> {
 }
 
 /// Selectors of streams: none stands for all.
-pub(super) fn selectors<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Vec<Matcher>>, Fault> {
+pub(in super::super) fn selectors<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Vec<Matcher>>, Fault> {
     let mut sets = Vec::new();
     for text in texts {
         // `{}` stands for all too.

@@ -77,7 +77,7 @@ pub(super) async fn range(State(api): State<Arc<Api>>, call: Call) -> Response {
     answer.await.unwrap_or_else(Fault::into_response)
 }
 
-pub(super) fn now_ns(api: &Api) -> i64 {
+pub(in super::super) fn now_ns(api: &Api) -> i64 {
     api.ports.clock.now_ms().saturating_mul(1_000_000)
 }
 
