@@ -31,6 +31,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
         .route("/_bulk", post(bulk::bulk).put(bulk::bulk))
         .route("/{index}/_bulk", post(bulk::bulk_of_index).put(bulk::bulk_of_index))
         .nest("/elasticsearch", elasticsearch::router())
+        .route("/elasticsearch/", get(elasticsearch::about))
 }
 
 /// The paths below `/api/v1/logs`.

@@ -3,6 +3,8 @@
 mod elasticsearch;
 mod otlp;
 mod push;
+pub(crate) mod query;
+mod search;
 
 use crate::harness::{Answer, Harness};
 use axum::body::Body;

@@ -6,9 +6,9 @@
 use crate::handler::Api;
 use http::StatusCode;
 use parapet_logs::LogRecord;
-use parapet_logs::logql::{Answer, Direction, Evaluation, EvaluationError, Expr, Parameters};
+use parapet_logs::logql::{Answer, EvaluationError, Expr, Parameters};
 use parapet_ports::Kind;
-use parapet_store::logs::{Columns, LogQuery, LogReader, LogStats, Order};
+use parapet_store::logs::{AnswerError, LogQuery, LogReader, LogStats};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +43,15 @@ impl Fault {
 impl From<EvaluationError> for Fault {
     fn from(error: EvaluationError) -> Self {
         Self::bad(error.to_string())
+    }
+}
+
+impl From<AnswerError> for Fault {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Evaluation(error) => error.into(),
+            AnswerError::Port(error) => error.into(),
+        }
     }
 }
 
@@ -102,36 +111,11 @@ impl Search {
 
     /// Answers a LogQL query.
     pub(super) fn evaluate(&mut self, expr: &Expr, parameters: Parameters) -> Result<Answer, Fault> {
-        let mut evaluation = Evaluation::new(expr, parameters)?;
-        for number in 0..evaluation.selections().len() {
-            let selection = evaluation.selections()[number].clone();
-            let columns = Columns {
-                message: false,
-                raw: selection.line,
-                ..Columns::ALL
-            };
-            let query = LogQuery {
-                columns,
-                order: match parameters.direction {
-                    Direction::Backward => Order::NewestFirst,
-                    Direction::Forward => Order::OldestFirst,
-                },
-                ..LogQuery::from(selection)
-            };
-            self.each(&query, |record| {
-                evaluation.push(number, record)?;
-                let is_past = evaluation.bound_ns().is_some_and(|bound| match parameters.direction {
-                    Direction::Backward => record.timestamp_ns <= bound,
-                    Direction::Forward => record.timestamp_ns >= bound,
-                });
-                Ok(if is_past {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                })
-            })?;
-        }
-        Ok(evaluation.finish()?)
+        let goes_on = || !self.stop.load(Ordering::Relaxed);
+        let answer = self.reader.answer(&self.tenant, expr, parameters, &goes_on);
+        let (answer, read) = self.runtime.block_on(answer)?;
+        self.read.add(&read);
+        Ok(answer)
     }
 }
 

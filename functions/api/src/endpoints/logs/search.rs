@@ -1,5 +1,6 @@
 //! The search: query strings over stored lines, with what they have in common.
 
+mod alert;
 mod answer;
 mod context;
 mod histogram;
@@ -23,7 +24,7 @@ use http::StatusCode;
 use parapet_logs::filter::{FieldTest, Filter};
 use parapet_logs::logql::{Direction, parse_selector};
 use parapet_logs::{LogRecord, parse_query};
-use parapet_model::Matcher;
+use parapet_model::{Labels, MatchOp, Matcher};
 use parapet_store::logs::{Columns, LogQuery, Order};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ use summary::Summary;
 const TOP_VALUES: usize = 10;
 /// Into how many pieces the range is cut, where nothing is said.
 const BUCKETS: usize = 60;
+/// What `around` a time means, nanoseconds.
+const BEFORE_NS: i64 = 15 * 60 * 1_000_000_000;
+const AFTER_NS: i64 = 5 * 60 * 1_000_000_000;
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
@@ -57,9 +61,16 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// `query`, `selector`, `trace_id`, `start`, `end`, `since`, `direction`.
+    /// `query`, `selector`, `trace_id`; `start`, `end`, `since`, or `around`; `direction`.
     pub(super) fn of(form: &Form, now_ns: i64) -> Result<Self, Fault> {
-        let (start_ns, end_ns) = parameters::range(form, now_ns)?;
+        let (start_ns, end_ns) = match form.get("around") {
+            Some(text) => {
+                let at_ns = parameters::parse_time(text)
+                    .ok_or_else(|| Fault::bad("around is no time; write seconds since 1970, or RFC 3339"))?;
+                (at_ns.saturating_sub(BEFORE_NS), at_ns.saturating_add(AFTER_NS))
+            }
+            None => parameters::range(form, now_ns)?,
+        };
         let mut filter =
             parse_query(form.get("query").unwrap_or_default()).map_err(|error| Fault::bad(error.to_string()))?;
         if let Some(trace_id) = form.get("trace_id") {
@@ -118,10 +129,31 @@ impl Wanted {
     }
 }
 
+/// The labels of an alert, as a selector of equal matchers.
+fn alert_labels(text: &str) -> Result<Labels, Fault> {
+    let fault = |reason: String| Fault::bad(format!("alert: {reason}; write its labels, as {{service=\"web\"}}"));
+    let matchers = parse_selector(text).map_err(|error| fault(error.to_string()))?;
+    if let Some(other) = matchers.iter().find(|matcher| matcher.op != MatchOp::Equal) {
+        return Err(fault(format!("{other} is no label")));
+    }
+    Ok(Labels::from_pairs(
+        matchers.into_iter().map(|matcher| (matcher.name, matcher.value)),
+    ))
+}
+
 /// `/api/v1/logs/search`
 pub(super) async fn search(State(api): State<Arc<Api>>, call: Call) -> Result<Response, ApiError> {
-    let wanted = Wanted::of(&call.form, now_ns(&api))?;
     let form = &call.form;
+    let mut wanted = Wanted::of(form, now_ns(&api))?;
+    if let Some(labels) = form.get("alert") {
+        let streams = &api.log_reader;
+        let streams = streams
+            .streams(&call.tenant, wanted.start_ns, wanted.end_ns, &[])
+            .await?;
+        wanted
+            .matchers
+            .extend(alert::matchers(&alert_labels(labels)?, &streams)?);
+    }
     let limit = parameters::count(form, "limit", 100)?.min(parameters::MAX_ENTRIES);
     let step_ns = match form.get("step") {
         Some(_) => Some(parameters::step(form, wanted.start_ns, wanted.end_ns)?),
