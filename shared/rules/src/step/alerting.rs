@@ -146,7 +146,7 @@ impl Evaluation<'_, '_> {
         let (query, at_ms, recorded) = (&mut *self.query, self.at_ms, self.recorded.series());
         let mut run = |text: &str| {
             let expr = parapet_promql::parse(text).map_err(|error| error.to_string())?;
-            let samples = ask(query, &expr, at_ms, recorded)?;
+            let samples = ask(query, &RuleExpr::PromQl(expr), at_ms, recorded)?;
             let samples = samples.into_iter().map(|sample| QuerySample {
                 value: template_value(&sample.value),
                 labels: sample.labels,

@@ -3,7 +3,7 @@
 use super::{NOW_MS, send};
 use crate::harness::{Answer, Harness, get, post};
 use parapet_log_parse::LogParse;
-use parapet_ports::{Disposition, Function as _, Queue, QueueReader as _};
+use parapet_ports::{Disposition, Queue, QueueReader as _};
 
 /// Stores what is queued, as log-parse does.
 pub(crate) async fn store(harness: &Harness) {
@@ -14,7 +14,7 @@ pub(crate) async fn store(harness: &Harness) {
             return;
         }
         let (messages, receipts): (_, Vec<_>) = received.into_iter().map(|one| (one.message, one.receipt)).unzip();
-        for disposition in log_parse.handle_batch(Queue::Logs, messages).await {
+        for disposition in log_parse.handle_batch(messages).await {
             assert_eq!(disposition, Disposition::Done);
         }
         harness.memory.queues.delete(Queue::Logs, receipts).await.unwrap();
