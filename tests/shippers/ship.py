@@ -214,6 +214,28 @@ def elasticsearch():
     check("Elasticsearch's Python client", "elasticpy")
 
 
+def live_tail():
+    """Grafana's live tail: lines come over a WebSocket as they are stored."""
+    from websockets.sync.client import connect
+
+    query = urllib.parse.urlencode({"query": '{app="live"} |= "number"', "limit": 10})
+    with connect(f"ws://127.0.0.1:{port}/loki/api/v1/tail?{query}") as socket_:
+        body = json.dumps({"streams": [{"stream": {"app": "live"}, "values": [[str(time.time_ns() + n), f"live number{n:04}"] for n in range(LINES)]}]})
+        request = urllib.request.Request(f"{base}/loki/api/v1/push", body.encode(), {"Content-Type": "application/json"})
+        assert urllib.request.urlopen(request, timeout=30).status == 204
+        lines, until = [], time.time() + 60
+        while len(lines) < LINES and time.time() < until:
+            try:
+                told = json.loads(socket_.recv(timeout=5))
+            except TimeoutError:
+                continue
+            lines += [value[1] for stream in told["streams"] for value in stream["values"]]
+    global passed, failed
+    good = lines == [f"live number{n:04}" for n in range(LINES)]
+    print(f"{'ok  ' if good else 'FAIL'} live tail over a WebSocket: {len(lines)} of {LINES} lines, in order", flush=True)
+    passed, failed = passed + good, failed + (not good)
+
+
 def tail():
     file = directory / "app.log"
     file.write_text("")
@@ -249,7 +271,7 @@ def tail():
 
 server = start()
 try:
-    for shipper in [rsyslog, syslog_ng, opentelemetry, python_logging, elasticsearch, tail]:
+    for shipper in [rsyslog, syslog_ng, opentelemetry, python_logging, elasticsearch, tail, live_tail]:
         try:
             shipper()
         except ImportError as error:

@@ -121,8 +121,8 @@ async fn numbers_at_one_time_and_over_time() {
     assert_eq!(
         data["result"],
         serde_json::json!([
-            {"metric": {"app": "db"}, "value": [1_700_000_000.0, "6"]},
-            {"metric": {"app": "web"}, "value": [1_700_000_000.0, "60"]},
+            {"metric": {"app": "db"}, "value": [1_700_000_000, "6"]},
+            {"metric": {"app": "web"}, "value": [1_700_000_000, "60"]},
         ])
     );
     // How Grafana tests a data source.
