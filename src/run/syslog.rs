@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 const MAX_CONNECTIONS: usize = 512;
 /// A longer message is cut.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+/// A connection with a message that is longer than this ends.
+const MAX_BUFFER_BYTES: usize = 1024 * 1024;
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
 /// The wait before lines that could not be queued are tried again.
@@ -116,12 +118,16 @@ impl Receiver {
             let messages: Vec<Vec<u8>> = messages.into_iter().map(<[u8]>::to_vec).collect();
             buffer.drain(..taken);
             self.queue(messages).await;
+            if buffer.len() > MAX_BUFFER_BYTES {
+                let text = format!("a message of more than {MAX_BUFFER_BYTES} bytes");
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
+            }
         }
-        // The last message may lack its line break.
-        buffer.push(b'\n');
-        let messages = frames(&buffer, MAX_MESSAGE_BYTES).0;
-        let messages = messages.into_iter().map(<[u8]>::to_vec).collect();
-        self.queue(messages).await;
+        // The last message may lack its line break, or some of its length.
+        let last = without_length(&buffer).trim_ascii_end();
+        if !last.is_empty() {
+            self.queue(vec![last.to_vec()]).await;
+        }
         Ok(())
     }
 
@@ -156,6 +162,15 @@ impl Receiver {
     }
 }
 
+/// A message without the length before it.
+fn without_length(message: &[u8]) -> &[u8] {
+    let digits = message.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    match message[digits..].strip_prefix(b" ") {
+        Some(rest) if digits > 0 && rest.starts_with(b"<") => rest,
+        _ => message,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +186,7 @@ mod tests {
             batches: 0,
         };
         let (_sender, stop) = watch::channel(false);
-        receiver.serve(sent, stop).await.unwrap();
+        let _ = receiver.serve(sent, stop).await;
         let mut lines = Vec::new();
         for message in memory.queues.receive(Queue::Logs, 10, 0).await.unwrap() {
             for parcel in parapet_store::envelope::open::<RawLogs>(&message.message.body).unwrap() {
@@ -211,6 +226,8 @@ mod tests {
     async fn noise_is_kept_and_nothing_breaks() {
         assert!(lines(b"").await.is_empty());
         assert_eq!(lines(b"\xff\x00\n").await.len(), 1);
-        assert_eq!(lines(b"99999 <1>short").await.len(), 1);
+        assert_eq!(lines(b"99999 <1>short").await[0].2, "short");
+        let long = [b"9999999 <1>".to_vec(), vec![b'x'; 2 * MAX_BUFFER_BYTES]].concat();
+        assert!(lines(&long).await.is_empty(), "the connection ends");
     }
 }

@@ -32,7 +32,9 @@ async fn log(world: &World, line: &str) {
         records,
         ..RawLogs::default()
     };
-    send_logs(&world.memory.ports, vec![LogBatch::of("default", lines)]).await.unwrap();
+    send_logs(&world.memory.ports, vec![LogBatch::of("default", lines)])
+        .await
+        .unwrap();
     let drained = world.memory.queues.drain(Queue::Logs);
     let messages = drained.into_iter().map(|(_, message)| message).collect();
     let log_parse = LogParse::new(&world.memory.ports, parapet_log_parse::Settings::default());
@@ -52,7 +54,10 @@ async fn lines_become_samples_and_alerts() {
     assert_eq!(recorded[0].labels.get("app"), Some("web"));
     assert_eq!(recorded[0].values.first(), Some(&3.0));
     let alert = world.alerts.first().expect("an alert");
-    assert_eq!((alert.labels.get("alertname"), alert.labels.get("app")), (Some("Errors"), Some("web")));
+    assert_eq!(
+        (alert.labels.get("alertname"), alert.labels.get("app")),
+        (Some("Errors"), Some("web"))
+    );
     // Once the lines are a minute old, it ends.
     world.run_until(START_MS + 120_000, |_| 1.0).await;
     let last = world.alerts.last().unwrap();

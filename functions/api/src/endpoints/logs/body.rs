@@ -2,6 +2,7 @@
 
 use super::door::Refused;
 use crate::handler::Api;
+use crate::request::tenant;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -37,17 +38,28 @@ impl Encoding {
     }
 }
 
-/// The body as it was sent, at most as long as the settings allow.
-pub(super) async fn read(api: &Api, body: Body) -> Result<Bytes, Refused> {
-    let limit = api.settings.max_write_bytes;
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
+/// Reads a request: whose it is, and what `parse` makes of its body, which gets as many bytes as the settings allow.
+pub(super) async fn read<T: Send + 'static>(
+    api: &Api,
+    headers: &HeaderMap,
+    sent: Body,
+    encoding: Encoding,
+    parse: impl FnOnce(&[u8]) -> Result<T, Refused> + Send + 'static,
+) -> Result<(String, T), Refused> {
+    let tenant = tenant(headers).map_err(|error| Refused::Bad(error.message))?;
+    let (limit, max_bytes) = (api.settings.max_write_bytes, api.settings.max_decompressed_write_bytes);
+    let body = axum::body::to_bytes(sent, limit).await.map_err(|error| {
         // The body was over the limit, or the connection broke: then nobody reads the answer.
         Refused::TooLarge(format!("request body does not read within {limit} bytes: {error}"))
-    })
+    })?;
+    // Decompressing and decoding of megabytes would hold up other requests.
+    let parsed = tokio::task::spawn_blocking(move || parse(&decompress(&body, encoding, max_bytes)?));
+    let parsed = parsed.await.map_err(|error| Refused::Internal(error.to_string()))??;
+    Ok((tenant, parsed))
 }
 
 /// Decompresses a body; what it becomes may have `max_bytes`.
-pub(super) fn decompress(body: &Bytes, encoding: Encoding, max_bytes: usize) -> Result<Bytes, Refused> {
+fn decompress(body: &Bytes, encoding: Encoding, max_bytes: usize) -> Result<Bytes, Refused> {
     match encoding {
         Encoding::Identity if body.len() <= max_bytes => Ok(body.clone()),
         Encoding::Identity => Err(too_long(max_bytes)),

@@ -5,7 +5,6 @@ use super::door::{Arrival, Refused, count_refused};
 use super::elasticsearch::{answer, fault};
 use crate::handler::Api;
 use crate::json::{Object, write_array};
-use crate::request::tenant;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -62,17 +61,11 @@ struct Item {
 }
 
 async fn receive(api: &Api, index: &str, headers: &HeaderMap, sent: Body) -> Result<Vec<Item>, Refused> {
-    let tenant = tenant(headers).map_err(|error| Refused::Bad(error.message))?;
-    let encoding = Encoding::of(headers)?;
-    let body = body::read(api, sent).await?;
-    let max_bytes = api.settings.max_decompressed_write_bytes;
     let index = index.to_owned();
-    // Decompressing and decoding of megabytes would hold up other requests.
-    let parsed = tokio::task::spawn_blocking(move || {
-        let bytes = body::decompress(&body, encoding, max_bytes)?;
-        bulk::parse(&bytes, &index).map_err(|error| Refused::Bad(error.to_string()))
-    });
-    let parsed = parsed.await.map_err(|error| Refused::Internal(error.to_string()))??;
+    let (tenant, parsed) = body::read(api, headers, sent, Encoding::of(headers)?, move |bytes| {
+        bulk::parse(bytes, &index).map_err(|error| Refused::Bad(error.to_string()))
+    })
+    .await?;
     let (mut items, mut records, mut places) = (Vec::with_capacity(parsed.len()), Vec::new(), Vec::new());
     for one in parsed {
         let outcome = one.record.map(|record| {

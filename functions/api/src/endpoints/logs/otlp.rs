@@ -5,7 +5,6 @@ use super::door::{Arrival, Refused};
 use super::push::header_text;
 use crate::handler::Api;
 use crate::json::Object;
-use crate::request::tenant;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -65,20 +64,14 @@ pub(super) async fn logs(State(api): State<Arc<Api>>, headers: HeaderMap, body: 
 }
 
 async fn receive(api: &Api, headers: &HeaderMap, sent: Body, form: Form) -> Result<Vec<(usize, String)>, Refused> {
-    let tenant = tenant(headers).map_err(|error| Refused::Bad(error.message))?;
-    let encoding = Encoding::of(headers)?;
-    let body = body::read(api, sent).await?;
-    let max_bytes = api.settings.max_decompressed_write_bytes;
-    // Decompressing and decoding of megabytes would hold up other requests.
-    let records = tokio::task::spawn_blocking(move || {
-        let bytes = body::decompress(&body, encoding, max_bytes)?;
+    let (tenant, records) = body::read(api, headers, sent, Encoding::of(headers)?, move |bytes| {
         let records = match form {
-            Form::Protobuf => otlp::parse_protobuf(&bytes),
-            Form::Json => otlp::parse_json(&bytes),
+            Form::Protobuf => otlp::parse_protobuf(bytes),
+            Form::Json => otlp::parse_json(bytes),
         };
         records.map_err(|error| Refused::Bad(error.to_string()))
-    });
-    let records = records.await.map_err(|error| Refused::Internal(error.to_string()))??;
+    })
+    .await?;
     let mut arrival = Arrival {
         way: "otlp",
         tenant,

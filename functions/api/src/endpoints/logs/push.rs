@@ -3,7 +3,6 @@
 use super::body::{self, Encoding};
 use super::door::{Arrival, Refused};
 use crate::handler::Api;
-use crate::request::tenant;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -45,7 +44,6 @@ fn told(faults: &[(usize, String)]) -> String {
 }
 
 async fn receive(api: &Api, headers: &HeaderMap, sent: Body) -> Result<Vec<(usize, String)>, Refused> {
-    let tenant = tenant(headers).map_err(|error| Refused::Bad(error.message))?;
     let content_type = headers.get(header::CONTENT_TYPE).map(header_text).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     let is_json = match media_type.to_ascii_lowercase().as_str() {
@@ -62,23 +60,19 @@ async fn receive(api: &Api, headers: &HeaderMap, sent: Body) -> Result<Vec<(usiz
         (false, Encoding::Identity | Encoding::Snappy) => Encoding::Identity,
         (_, encoding) => encoding,
     };
-    let body = body::read(api, sent).await?;
     let max_bytes = api.settings.max_decompressed_write_bytes;
-    // Decompressing and decoding of megabytes would hold up other requests.
-    let records = tokio::task::spawn_blocking(move || {
-        let bytes = body::decompress(&body, encoding, max_bytes)?;
+    let (tenant, records) = body::read(api, headers, sent, encoding, move |bytes| {
         let records = if is_json {
-            loki::parse_json(&bytes)
+            loki::parse_json(bytes)
+        } else if snap_length(bytes).is_some_and(|length| length > max_bytes) {
+            let reason = format!("the body has more than {max_bytes} bytes decompressed");
+            return Err(Refused::TooLarge(reason));
         } else {
-            if snap_length(&bytes).is_some_and(|length| length > max_bytes) {
-                let reason = format!("the body has more than {max_bytes} bytes decompressed");
-                return Err(Refused::TooLarge(reason));
-            }
-            loki::parse_protobuf(&bytes, max_bytes)
+            loki::parse_protobuf(bytes, max_bytes)
         };
         records.map_err(|error| Refused::Bad(error.to_string()))
-    });
-    let records = records.await.map_err(|error| Refused::Internal(error.to_string()))??;
+    })
+    .await?;
     let mut arrival = Arrival {
         way: "loki",
         tenant,

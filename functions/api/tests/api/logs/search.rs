@@ -76,7 +76,7 @@ async fn around_a_line_and_an_alert() {
     let lines = |name: &str| -> Vec<String> {
         let records = data[name].as_array().unwrap().iter();
         records
-            .map(|record| record["fields"]["msg"].as_str().unwrap_or_default().to_owned())
+            .map(|record| record["message"].as_str().unwrap_or_default().to_owned())
             .collect()
     };
     assert_eq!(lines("before"), ["request 28 of cart", "request 29 of cart"]);
