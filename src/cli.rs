@@ -37,6 +37,9 @@ pub(crate) enum Command {
     Slo(Slo),
     /// Ask a server in PromQL: tables, graphs, JSON or CSV
     Query(Box<crate::query::QueryOptions>),
+    /// Search logs, and ship them
+    #[command(subcommand)]
+    Logs(crate::logs::Logs),
     /// Ask the stored files in SQL, without a server
     Sql(Box<crate::sql::Arguments>),
     /// Take over history: blocks of Prometheus, or OpenMetrics with timestamps
@@ -169,6 +172,8 @@ pub(crate) struct RunOptions {
     #[arg(long = "aws-endpoint-url", value_name = "URL")]
     pub(crate) aws_endpoint_url: Option<String>,
     #[command(flatten)]
+    pub(crate) syslog: crate::run::syslog_flags::SyslogFlags,
+    #[command(flatten)]
     pub(crate) query: crate::run::query_flags::QueryFlags,
     /// How much is logged: error, warn, info, debug
     #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
@@ -211,6 +216,7 @@ impl RunOptions {
         ]
         .into_iter()
         .chain(self.query.shown())
+        .chain(self.syslog.shown())
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }

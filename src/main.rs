@@ -8,6 +8,7 @@ mod debug;
 mod explain;
 mod export;
 mod import;
+mod logs;
 mod query;
 mod routes;
 mod rules_backtest;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         cli::Command::Routes(routes) => routes::run(&routes),
         cli::Command::Slo(cli::Slo::Expand(arguments)) => slo_expand::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Query(options) => query::query(&options).map(|()| ExitCode::SUCCESS),
+        cli::Command::Logs(command) => logs::run(&command),
         cli::Command::Export(arguments) => export::run(&arguments).map(|()| ExitCode::SUCCESS),
         cli::Command::Sql(arguments) => sql::run(&arguments),
         cli::Command::Import(arguments) => import::run(&arguments).map(|()| ExitCode::SUCCESS),

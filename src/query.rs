@@ -3,7 +3,7 @@
 mod answer;
 pub(crate) mod client;
 mod graph;
-mod print;
+pub(crate) mod print;
 pub(crate) mod times;
 
 use answer::Answer;

@@ -7,6 +7,8 @@ mod presence;
 mod pump;
 pub(crate) mod query_flags;
 mod self_metrics;
+mod syslog;
+pub(crate) mod syslog_flags;
 mod ticker;
 mod web;
 
@@ -83,6 +85,10 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
                 options.listen_address
             )
         })?;
+    let syslog = match options.syslog.listen_address {
+        Some(address) => Some(syslog::Syslog::bind(address, options.syslog.zone).await?),
+        None => None,
+    };
     let host = Arc::new(host::Host::open(&options, configuration.clone()).await?);
 
     let (stop_sender, stop) = watch::channel(false);
@@ -90,6 +96,9 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
     if options.aws_endpoint_url.is_some() {
         let address = options.listen_address.to_string();
         tasks.spawn(presence::run(host.ports.clone(), address, stop.clone()));
+    }
+    if let Some(syslog) = syslog {
+        tasks.spawn(syslog.run(host.ports.clone(), stop.clone()));
     }
     host.notice_reload().await;
     let router = web::router(&options, &host, configuration.clone(), metrics)?;

@@ -151,11 +151,26 @@ impl Client {
         anyhow!("{} {} has no place for a path", self.flag, self.url)
     }
 
+    /// Posts JSON to a path of the server; what it answers is the caller's to judge.
+    pub(crate) fn post_json(&self, path: &[&str], body: String) -> anyhow::Result<HttpResponse> {
+        self.exchange(http::Method::POST, &self.endpoint(path)?, "application/json", body)
+    }
+
     fn send(&self, method: http::Method, url: &Url, body: String) -> anyhow::Result<HttpResponse> {
+        self.exchange(method, url, "application/x-www-form-urlencoded", body)
+    }
+
+    fn exchange(
+        &self,
+        method: http::Method,
+        url: &Url,
+        content_type: &'static str,
+        body: String,
+    ) -> anyhow::Result<HttpResponse> {
         let mut headers = self.headers.clone();
         if method == http::Method::POST {
-            let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
-            headers.insert(http::header::CONTENT_TYPE, form);
+            let content_type = http::HeaderValue::from_static(content_type);
+            headers.insert(http::header::CONTENT_TYPE, content_type);
         }
         let request = HttpRequest {
             method,

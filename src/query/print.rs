@@ -15,7 +15,7 @@ pub(super) fn width() -> u16 {
 }
 
 /// Whether standard output shows colours, and its user wants them (<https://no-color.org>).
-pub(super) fn has_colours() -> bool {
+pub(crate) fn has_colours() -> bool {
     #[allow(clippy::disallowed_methods)] // the command line reads the environment
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !refused

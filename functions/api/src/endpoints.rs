@@ -5,6 +5,7 @@ pub(crate) mod exemplars;
 pub(crate) mod explain;
 pub(crate) mod federate;
 pub(crate) mod labels;
+pub(crate) mod logs;
 pub(crate) mod query;
 pub(crate) mod rules;
 pub(crate) mod selector;

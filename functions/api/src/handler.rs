@@ -10,6 +10,7 @@ use axum::routing::{delete, get, post};
 use http::{StatusCode, header};
 use parapet_ports::Ports;
 use parapet_store::Reader;
+use parapet_store::logs::{LogReader, LogReaderSettings};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
@@ -19,8 +20,11 @@ use tower_http::compression::CompressionLayer;
 pub struct Api {
     pub(crate) ports: Ports,
     pub(crate) reader: Arc<Reader>,
+    pub(crate) log_reader: LogReader,
     pub(crate) settings: Settings,
     pub(crate) configuration: Configuration,
+    /// How much each tenant has sent of logs.
+    pub(crate) log_rates: endpoints::logs::Rates,
     /// A permit for each query under evaluation.
     pub(crate) evaluations: Arc<Semaphore>,
 }
@@ -31,6 +35,8 @@ impl Api {
     pub fn new(ports: Ports, reader: Arc<Reader>, settings: Settings) -> Self {
         Self {
             configuration: Configuration::default(),
+            log_reader: LogReader::new(&ports, LogReaderSettings::default()),
+            log_rates: endpoints::logs::Rates::default(),
             evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
             ports,
             reader,
@@ -74,6 +80,7 @@ pub fn router(api: Arc<Api>) -> Router {
         )
         .route("/acknowledgements/{id}", delete(acknowledgements::end))
         .route("/explain/alerts", get(explain::alerts).post(explain::alerts))
+        .nest("/logs", endpoints::logs::search_router())
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(api.clone(), cors::layer));
     let pages = page::PATHS.iter();
@@ -82,6 +89,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/federate", get(federate::federate))
         .route("/-/healthy", get(|| async { "Parapet is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Parapet is Ready.\n" }))
+        .merge(endpoints::logs::router())
         .nest("/api/v1", v1)
         .nest("/api/v2", crate::v2::router())
         .fallback(not_found)

@@ -44,5 +44,5 @@ mod v2;
 pub use cors::Origins;
 pub use error::{ApiError, ErrorType};
 pub use handler::{Api, router};
-pub use settings::Settings;
+pub use settings::{LogLimits, Settings};
 pub use v2::{announce, withdraw};

@@ -1,5 +1,9 @@
 //! What can be set, with Prometheus' defaults.
 
+mod logs;
+
+pub use logs::LogLimits;
+
 use crate::cors::Origins;
 use parapet_ports::{Error, VarReader, Vars};
 use parapet_routing::Grammar;
@@ -32,6 +36,10 @@ pub struct Settings {
     /// What remote write refuses. Samples are refused earlier than the store would, by as long as queues keep
     /// messages: what was accepted is stored, however long it waits.
     pub limits: Limits,
+    /// What the ways in of logs take and refuse. Lengths of bodies are those of remote write.
+    pub logs: LogLimits,
+    /// The version of Elasticsearch that shippers are told: some refuse to talk to one older than themselves.
+    pub elasticsearch_version: String,
     /// Which other pages' scripts may read answers.
     pub cors_origins: Origins,
     /// How `alertmanager.yml` and matchers are read.
@@ -75,6 +83,8 @@ impl Default for Settings {
             max_write_bytes: 16 * 1024 * 1024,
             max_decompressed_write_bytes: 64 * 1024 * 1024,
             limits: at_the_door(Limits::default()),
+            logs: LogLimits::default(),
+            elasticsearch_version: "8.19.0".to_owned(),
             cors_origins: Origins::default(),
             grammar: Grammar::default(),
             external_url: String::new(),
@@ -124,6 +134,10 @@ impl Settings {
                 max_age_ms: reader.parsed("PARAPET_MAX_WRITE_AGE_MS", default.limits.max_age_ms),
                 ..default.limits
             },
+            logs: LogLimits::read(&mut reader),
+            elasticsearch_version: reader
+                .optional("PARAPET_ELASTICSEARCH_VERSION")
+                .unwrap_or(default.elasticsearch_version),
             cors_origins,
             external_url: reader.optional("PARAPET_EXTERNAL_URL").unwrap_or_default(),
             revision: reader.optional("PARAPET_REVISION").unwrap_or_default(),

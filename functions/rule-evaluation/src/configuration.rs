@@ -4,7 +4,7 @@ use crate::plan::GroupName;
 use parapet_model::{Labels, METRIC_NAME, MatchOp, Matcher};
 use parapet_ports::{Error, Kind, Ports};
 use parapet_promql::{Options, QueryRange};
-use parapet_rules::RuleGroup;
+use parapet_rules::{RuleExpr, RuleGroup};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -73,7 +73,9 @@ fn sources(groups: &[RuleGroup]) -> Vec<Vec<usize>> {
     let read_by = |group: &RuleGroup| {
         let mut found = BTreeSet::new();
         for rule in &group.rules {
-            for selector in parapet_promql::selectors(&rule.expr, &QueryRange::instant(0), &Options::default()) {
+            // Rules over logs read nothing that is recorded.
+            let RuleExpr::PromQl(expr) = &rule.expr else { continue };
+            for selector in parapet_promql::selectors(expr, &QueryRange::instant(0), &Options::default()) {
                 let names: Vec<&Matcher> = selector.matchers.iter().filter(|m| m.name == METRIC_NAME).collect();
                 let exact = names.iter().find(|matcher| matcher.op == MatchOp::Equal);
                 match exact {

@@ -9,6 +9,7 @@ use parapet_model::SampleBatch;
 use parapet_ports::{Condition, Error, Kind, Ports};
 use parapet_promql::{Options, QueryRange};
 use parapet_rules::{Answerer, Context, GroupState, Health, StepOutcome, step};
+use parapet_store::logs::LogReader;
 use parapet_store::{Dataset, Reader, keys, outbox};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -21,6 +22,7 @@ const PATIENCE_MS: i64 = 60_000;
 pub(crate) struct Evaluator {
     pub(crate) ports: Ports,
     pub(crate) reader: Arc<Reader>,
+    pub(crate) log_reader: LogReader,
     pub(crate) settings: Settings,
 }
 
@@ -56,6 +58,8 @@ impl Evaluator {
     fn answerer(&self, groups: &Groups, task: &RuleTask) -> SharedAnswerer {
         let source = Stored {
             reader: self.reader.clone(),
+            log_reader: self.log_reader.clone(),
+            max_samples: self.settings.max_samples,
             runtime: tokio::runtime::Handle::current(),
             tenant: self.settings.tenant.clone(),
         };

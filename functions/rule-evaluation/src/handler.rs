@@ -9,6 +9,7 @@ use futures::stream::{self, StreamExt as _};
 use parapet_ports::{Disposition, Error, Function, Kind, Message, Outgoing, Ports, Queue};
 use parapet_rules::{RuleGroup, retire};
 use parapet_store::Reader;
+use parapet_store::logs::{LogReader, LogReaderSettings};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ impl RuleEvaluation {
     pub fn new(ports: Ports, reader: Arc<Reader>, settings: Settings) -> Self {
         Self {
             evaluator: Evaluator {
+                log_reader: LogReader::new(&ports, LogReaderSettings::default()),
                 ports,
                 reader,
                 settings,

@@ -366,3 +366,39 @@ fn what_fails_while_it_is_evaluated() {
         assert!(error.contains(word), "{query}: {error}");
     }
 }
+
+#[test]
+fn a_sum_is_one_series_whatever_fields_the_lines_have() {
+    let lines: Vec<LogRecord> = (0..100)
+        .map(|number| LogRecord {
+            attributes: Labels::from_pairs([("request", number.to_string())]),
+            ..record(5, &[("app", "web")], "line")
+        })
+        .collect();
+    let answer = |query: &str| {
+        let parameters = Parameters {
+            start_ns: 10_000_000_000,
+            end_ns: 10_000_000_000,
+            max_series: 1,
+            ..Parameters::default()
+        };
+        let mut evaluation = Evaluation::new(&parse(query).unwrap(), parameters)?;
+        assert!(!evaluation.selections()[0].line, "{query} looks at no line");
+        for line in &lines {
+            evaluation.push(0, line)?;
+        }
+        evaluation.finish()
+    };
+    let sums = [
+        "sum(count_over_time({app=\"web\"}[10s]))",
+        "sum by (app) (count_over_time({app=\"web\"}[10s]))",
+        "sum without (request) (rate({app=\"web\"}[1s] offset 4s500ms)) * 100 / 100",
+    ];
+    for query in sums {
+        let Answer::Vector(samples) = answer(query).unwrap() else {
+            panic!("{query}")
+        };
+        assert_eq!((samples.len(), samples[0].value), (1, 100.0), "{query}");
+    }
+    assert!(answer("count_over_time({app=\"web\"}[10s])").is_err());
+}

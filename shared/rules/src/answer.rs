@@ -1,8 +1,9 @@
 //! [`Answerer`]: answers rules' queries from series that are fetched once for all rules that ask for them.
 
+use crate::expr::RuleExpr;
 use crate::step::RuleQuery;
 use parapet_model::{BatchSeries, Matcher, Run, Series, Value, Windows};
-use parapet_promql::{Answer, Beside, Expr, Options, QueryRange, Selector};
+use parapet_promql::{Answer, Beside, Options, QueryRange, QueryValue, Selector};
 use std::collections::HashMap;
 
 /// Where stored series come from.
@@ -27,6 +28,14 @@ pub trait Source {
         _windows: &Windows,
     ) -> Result<(Vec<Series>, Vec<Vec<Run>>), String> {
         Ok((self.select(matchers, start_ms, end_ms)?, Vec::new()))
+    }
+
+    /// The answer to a query of logs at a time.
+    ///
+    /// # Errors
+    /// As [`Source::select`]; where there are no logs, that.
+    fn logs(&mut self, _expr: &parapet_logs::logql::Expr, _at_ms: i64) -> Result<QueryValue, String> {
+        Err("rules over logs are evaluated by a server alone: here are no logs".to_owned())
     }
 }
 
@@ -79,7 +88,8 @@ impl<S: Source> Answerer<S> {
     }
 
     /// Announces that an expression will be asked for at a time, once for each announcement.
-    pub fn plan(&mut self, expr: &Expr, range: QueryRange) {
+    pub fn plan(&mut self, expr: &RuleExpr, range: QueryRange) {
+        let RuleExpr::PromQl(expr) = expr else { return };
         let times = match range.step_ms {
             0 => 1,
             step_ms => usize::try_from((range.end_ms - range.start_ms) / step_ms).map_or(1, |steps| steps + 1),
@@ -109,6 +119,16 @@ impl<S: Source> Answerer<S> {
     /// Those of the source and of the evaluation, as text.
     pub fn answer(&mut self, query: RuleQuery<'_>) -> Result<Answer, String> {
         let RuleQuery { expr, at_ms, recorded } = query;
+        let expr = match expr {
+            RuleExpr::PromQl(expr) => expr,
+            RuleExpr::LogQl(expr) => {
+                return Ok(Answer {
+                    value: self.source.logs(expr, at_ms)?,
+                    warnings: Vec::new(),
+                    infos: Vec::new(),
+                });
+            }
+        };
         let range = QueryRange::instant(at_ms);
         let (mut fetched, mut all_runs) = (Vec::new(), Vec::new());
         for selector in parapet_promql::selectors(expr, &range, &self.options) {
@@ -286,7 +306,8 @@ mod tests {
 
     #[test]
     fn what_is_planned_is_fetched_once_and_answers_are_the_same() {
-        let exprs = ["m + 1", "sum_over_time(m[10m])", "m * 2"].map(|text| parapet_promql::parse(text).unwrap());
+        let exprs = ["m + 1", "sum_over_time(m[10m])", "m * 2"]
+            .map(|text| RuleExpr::PromQl(parapet_promql::parse(text).unwrap()));
         let at_ms = 600_000;
         let ask = |answerer: &mut Answerer<Counting>| {
             exprs.each_ref().map(|expr| {

@@ -1,6 +1,7 @@
 //! Reads rule files (`model/rulefmt` of Prometheus).
 
 use crate::error::{Fault, RulesError, read_yaml};
+use crate::expr::Language;
 use crate::group::{Alerting, Rule, RuleGroup};
 use crate::mapping::{mapping, unknown_field};
 use parapet_gotemplate::Dialect;
@@ -23,6 +24,7 @@ mapping! {
         interval: Text = "interval",
         query_offset: Text = "query_offset",
         limit: Spanned<i64> = "limit",
+        language: Text = "type",
         labels: BTreeMap<String, Text> = "labels",
         rules: Vec<Spanned<RuleFields>> = "rules",
     }
@@ -165,6 +167,13 @@ impl FileReader<'_> {
                 0
             }),
         };
+        let language = fields.language.map_or(Ok(Language::default()), |text| {
+            Language::named(&text.value).map_err(|message| (text.defined, message))
+        });
+        let language = language.unwrap_or_else(|(at, message)| {
+            self.fault(at, message);
+            Language::default()
+        });
         let group_labels = fields.labels.unwrap_or_default();
         for (label, value) in &group_labels {
             if !is_label_name(label) {
@@ -173,7 +182,7 @@ impl FileReader<'_> {
         }
         let mut rules = Vec::new();
         for (index, rule) in fields.rules.unwrap_or_default().into_iter().enumerate() {
-            rules.extend(self.rule(rule, &name, index + 1, &group_labels));
+            rules.extend(self.rule(rule, (&name, language), index + 1, &group_labels));
         }
         Some(RuleGroup {
             file: self.path.to_owned(),
@@ -188,7 +197,7 @@ impl FileReader<'_> {
     fn rule(
         &mut self,
         rule: Spanned<RuleFields>,
-        group: &str,
+        (group, language): (&str, Language),
         number: usize,
         group_labels: &BTreeMap<String, Text>,
     ) -> Option<Rule> {
@@ -209,7 +218,7 @@ impl FileReader<'_> {
         }
         let mut expr = None;
         match &fields.expr {
-            Some(text) if !text.value.is_empty() => match parapet_promql::parse(&text.value) {
+            Some(text) if !text.value.is_empty() => match language.parse(&text.value) {
                 Ok(parsed) => expr = Some(parsed),
                 Err(error) => faults.push((text.defined, format!("could not parse expression: {error}"))),
             },
@@ -347,6 +356,14 @@ groups:
             (
                 "groups:\n- name: g\n- name: g\n",
                 "r.yml:3:9: groupname: \"g\" is repeated in the same file",
+            ),
+            (
+                "groups:\n- name: g\n  type: sql\n",
+                "r.yml:3:9: unknown type \"sql\"; write logql for rules over logs, or promql",
+            ),
+            (
+                "groups:\n- name: g\n  type: logql\n  rules:\n  - record: a\n    expr: '{app=\"web\"}'\n",
+                "r.yml:6:11: group \"g\", rule 1, \"a\": could not parse expression: a rule needs numbers, not lines; count them, as in sum(count_over_time({app=\"web\"}[5m]))",
             ),
             (
                 "groups:\n- name: g\n  interval: 5x\n",

@@ -1,7 +1,7 @@
 //! [`RuleGroup`]: a group as the evaluation needs it, checked and parsed.
 
+use crate::expr::RuleExpr;
 use parapet_model::Labels;
-use parapet_promql::Expr;
 
 /// Rules that are evaluated together, in order.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Rule {
     /// The name of the recorded metric, or of the alert.
     pub name: String,
     /// The expression.
-    pub expr: Expr,
+    pub expr: RuleExpr,
     /// The rule's labels over the group's. Of an alert they are templates.
     pub labels: Labels,
     /// What only alerts have; `None` for a recording rule.

@@ -35,6 +35,7 @@
 
 mod answer;
 mod error;
+mod expr;
 mod file;
 mod group;
 mod mapping;
@@ -47,6 +48,7 @@ pub mod unit_test;
 
 pub use answer::{Answerer, Source};
 pub use error::{Fault, RulesError};
+pub use expr::RuleExpr;
 pub use file::{ParseOptions, parse, parse_with};
 pub use group::{Alerting, Rule, RuleGroup, duplicates};
 pub use memory::MemorySeries;

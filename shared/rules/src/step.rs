@@ -4,10 +4,11 @@ mod alerting;
 mod recorded;
 mod recording;
 
+use crate::expr::RuleExpr;
 use crate::group::{Rule, RuleGroup};
 use crate::state::{AlertState, GroupState, Health, RuleState};
 use parapet_model::{Alert, BatchSeries, Labels};
-use parapet_promql::{Answer, Expr, QueryValue, VectorSample};
+use parapet_promql::{Answer, QueryValue, VectorSample};
 use recorded::Recorded;
 
 /// How long a resolved alert is kept and sent again, so that its end is not lost with one message
@@ -63,7 +64,7 @@ impl Default for Context {
 #[derive(Clone, Copy, Debug)]
 pub struct RuleQuery<'a> {
     /// The expression.
-    pub expr: &'a Expr,
+    pub expr: &'a RuleExpr,
     /// The time, milliseconds.
     pub at_ms: i64,
     /// What this evaluation has recorded so far: the answer must take it for stored.
@@ -101,12 +102,17 @@ struct Evaluation<'a, 'q> {
 
 impl Evaluation<'_, '_> {
     /// Asks a query and takes a scalar for a vector of one sample without labels (`EngineQueryFunc` of Prometheus).
-    fn ask(&mut self, expr: &Expr) -> Result<Vec<VectorSample>, String> {
+    fn ask(&mut self, expr: &RuleExpr) -> Result<Vec<VectorSample>, String> {
         ask(self.query, expr, self.query_at_ms, self.recorded.series())
     }
 }
 
-fn ask(query: &mut Query<'_>, expr: &Expr, at_ms: i64, recorded: &[BatchSeries]) -> Result<Vec<VectorSample>, String> {
+fn ask(
+    query: &mut Query<'_>,
+    expr: &RuleExpr,
+    at_ms: i64,
+    recorded: &[BatchSeries],
+) -> Result<Vec<VectorSample>, String> {
     match query(RuleQuery { expr, at_ms, recorded })?.value {
         QueryValue::Vector(samples) => Ok(samples),
         QueryValue::Scalar { timestamp_ms, value } => Ok(vec![VectorSample {

@@ -338,3 +338,40 @@ fn external_labels_and_links_are_added() {
         "{summary}"
     );
 }
+
+#[test]
+fn rules_over_logs_are_asked_in_their_own_language() {
+    let text = r#"
+groups:
+- name: g
+  type: logql
+  interval: 1m
+  rules:
+  - record: app:errors:rate1m
+    expr: sum by (app) (rate({app=~".+"} |= "error" [1m]))
+  - alert: Errors
+    expr: sum by (app) (count_over_time({app="web"} |= "error" [1m])) > 2
+    annotations: {summary: "{{ $value }} errors of {{ $labels.app }}"}
+"#;
+    let group = parse("r.yml", text).unwrap().remove(0);
+    let mut asked = Vec::new();
+    let context = Context {
+        external_url: "http://host/p".to_owned(),
+        ..Context::default()
+    };
+    let outcome = step(&group, GroupState::default(), MINUTE, &context, &mut |query| {
+        asked.push(matches!(query.expr, parapet_rules::RuleExpr::LogQl(_)));
+        Ok(answer(vec![sample(&[("app", "web")], 3.0)]))
+    });
+    assert_eq!(asked, [true, true]);
+    assert!(shown(&outcome.samples).contains(&r#"{__name__="app:errors:rate1m", app="web"} 3 @60"#.to_owned()));
+    let alert = &outcome.alerts[0];
+    assert_eq!(alert.annotations.get("summary"), Some("3 errors of web"));
+    assert!(
+        alert
+            .generator_url
+            .starts_with("http://host/p/loki/api/v1/query_range?query=sum+by+%28app%29"),
+        "{}",
+        alert.generator_url
+    );
+}

@@ -10,6 +10,7 @@
 //!   [`sums`] of metrics that are made of lines.
 //! - [`LogReader`] gives records in the order of their times, and says what streams there are.
 
+mod answer;
 mod cursor;
 mod message;
 mod open_file;
@@ -18,6 +19,7 @@ mod reader;
 pub mod sums;
 mod writer;
 
+pub use answer::AnswerError;
 pub use message::{LogBatch, MAX_BATCH_BYTES, RawLogs, send_logs};
 pub use query::{Columns, LogQuery, LogStats, Order};
 pub use reader::{LogReader, LogReaderSettings};

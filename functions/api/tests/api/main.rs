@@ -7,6 +7,7 @@ mod explain;
 mod harness;
 mod hostile;
 mod load;
+mod logs;
 mod openapi;
 mod router;
 mod rules;

@@ -173,14 +173,15 @@ impl Evaluation {
         let invalid = EvaluationError::Invalid;
         let what = match expr {
             Expr::Log(log) => What::Lines(Lines::new(log, &parameters).map_err(invalid)?),
-            Expr::Metric(metric) => What::Metric {
-                ranges: ranges(metric)
-                    .into_iter()
-                    .map(RangeSeries::new)
-                    .collect::<Result<_, _>>()
-                    .map_err(invalid)?,
-                expr: metric.clone(),
-            },
+            Expr::Metric(metric) => {
+                let mut expr = metric.clone();
+                sum_early(&mut expr);
+                let of_ranges = ranges(&expr).into_iter().map(RangeSeries::new);
+                What::Metric {
+                    ranges: of_ranges.collect::<Result<_, _>>().map_err(invalid)?,
+                    expr,
+                }
+            }
         };
         Ok(Self {
             selections: plan(expr, &parameters),
@@ -243,6 +244,37 @@ impl Evaluation {
                 answer(&expr, &ranges, &self.parameters)
             }
         }
+    }
+}
+
+/// A sum over series of which each is a sum over lines is one over all the lines: lines are added to the series of the
+/// sum at once. Where every line has a trace of its own, there would be as many series as lines otherwise.
+fn sum_early(expr: &mut MetricExpr) {
+    match expr {
+        MetricExpr::Vector {
+            function,
+            inner,
+            grouping,
+            ..
+        } => {
+            if let MetricExpr::Range(range) = &mut **inner
+                && function == "sum"
+                && range.grouping.is_none()
+                && matches!(
+                    range.function.as_str(),
+                    "count_over_time" | "rate" | "bytes_over_time" | "bytes_rate" | "sum_over_time"
+                )
+            {
+                range.grouping = Some(grouping.clone().unwrap_or_default());
+            }
+            sum_early(inner);
+        }
+        MetricExpr::LabelReplace { inner, .. } => sum_early(inner),
+        MetricExpr::Binary { left, right, .. } => {
+            sum_early(left);
+            sum_early(right);
+        }
+        MetricExpr::Range(_) | MetricExpr::Literal(_) | MetricExpr::Constant(_) => {}
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Selection {
     /// Labels that a record's own fields, or its stream's labels, must have: what a column or an index may be asked. The
     /// names are those of labels: `trace_id`, `service_name`, `http_status` for the attribute `http.status`.
     pub fields: Vec<(String, String)>,
+    /// Whether the line itself is looked at; where it is not, records may come without.
+    pub line: bool,
 }
 
 /// What a query needs, in the order in which [`super::Evaluation::push`] counts.
@@ -40,11 +42,15 @@ pub fn plan(expr: &Expr, parameters: &Parameters) -> Vec<Selection> {
             .into_iter()
             .map(|range| {
                 let back = range.range_ns.saturating_add(range.offset_ns);
-                selection(
+                let selection = selection(
                     &range.log,
                     parameters.start_ns.saturating_sub(back).saturating_add(1),
                     parameters.end_ns.saturating_sub(range.offset_ns),
-                )
+                );
+                Selection {
+                    line: range.function.starts_with("bytes_") || range.log.stages.iter().any(needs_line),
+                    ..selection
+                }
             })
             .collect(),
     }
@@ -85,7 +91,13 @@ fn selection(log: &LogExpr, start_ns: i64, end_ns: i64) -> Selection {
         end_ns,
         need: Need::all(needs),
         fields,
+        line: true,
     }
+}
+
+/// Whether a stage looks at the line.
+fn needs_line(stage: &Stage) -> bool {
+    !matches!(stage, Stage::Filter(_) | Stage::Drop(_) | Stage::Keep(_))
 }
 
 fn need(filter: &LineFilter) -> Need {

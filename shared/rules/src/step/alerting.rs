@@ -1,6 +1,7 @@
 //! Alerting rules (`AlertingRule.Eval` and `sendAlerts` of Prometheus).
 
 use super::{Evaluation, RESOLVED_RETENTION_MS, ask};
+use crate::expr::RuleExpr;
 use crate::file::{TEMPLATE_HEAD, template_name};
 use crate::group::{Alerting, Rule};
 use crate::state::{ActiveAlert, AlertState, RuleState};
@@ -145,7 +146,7 @@ impl Evaluation<'_, '_> {
         let (query, at_ms, recorded) = (&mut *self.query, self.at_ms, self.recorded.series());
         let mut run = |text: &str| {
             let expr = parapet_promql::parse(text).map_err(|error| error.to_string())?;
-            let samples = ask(query, &expr, at_ms, recorded)?;
+            let samples = ask(query, &RuleExpr::PromQl(expr), at_ms, recorded)?;
             let samples = samples.into_iter().map(|sample| QuerySample {
                 value: template_value(&sample.value),
                 labels: sample.labels,
@@ -262,10 +263,15 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    /// Where the expression is shown (`TableLinkForExpression` of Prometheus).
+    /// Where the expression is shown (`TableLinkForExpression` of Prometheus); one over logs is answered where Loki's
+    /// are.
     fn link(&self, rule: &Rule) -> String {
         let base = self.context.external_url.trim_end_matches('/');
-        format!("{base}/graph?g0.expr={}&g0.tab=1", query_escape(&rule.expr.to_string()))
+        let expr = query_escape(&rule.expr.to_string());
+        match rule.expr {
+            RuleExpr::PromQl(_) => format!("{base}/graph?g0.expr={expr}&g0.tab=1"),
+            RuleExpr::LogQl(_) => format!("{base}/loki/api/v1/query_range?query={expr}"),
+        }
     }
 
     fn needs_sending(&self, alert: &ActiveAlert) -> bool {

@@ -5,6 +5,7 @@ use super::failure::{Failure, Reason};
 use super::file::{AlertTest, ExprTest, TestCase};
 use super::samples::ShownSample;
 use crate::answer::{Answerer, Source};
+use crate::expr::RuleExpr;
 use crate::group::RuleGroup;
 use crate::memory::MemorySeries;
 use crate::state::{AlertState, GroupState};
@@ -197,7 +198,7 @@ fn check_expr(asked: &ExprTest, answerer: &mut Answerer<Storage>, start_ms: i64,
 fn ask(text: &str, answerer: &mut Answerer<Storage>, at_ms: i64) -> Result<Vec<ShownSample>, String> {
     let expr = parapet_promql::parse(text).map_err(|error| error.to_string())?;
     let query = RuleQuery {
-        expr: &expr,
+        expr: &RuleExpr::PromQl(expr),
         at_ms,
         recorded: &[],
     };

@@ -1,0 +1,193 @@
+//! `detected_labels` and `detected_fields`: what there is to ask for.
+
+use super::query::{bounds, now_ns};
+use super::{parameters, respond};
+use crate::endpoints::logs::ask::{Fault, ask};
+use crate::handler::Api;
+use crate::json::{Object, write_string};
+use crate::request::Call;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use parapet_logs::logql::ast::Stage;
+use parapet_logs::logql::{Answer, Evaluation, Expr, Parameters, plan};
+use parapet_logs::{LogRecord, parse_bytes, parse_duration_seconds};
+use parapet_model::Labels;
+use parapet_store::logs::{LogQuery, Order};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// How many lines are looked at for their fields, where nothing is said.
+const SAMPLED_LINES: usize = 100;
+/// How many fields are told of, where nothing is said.
+const FIELDS: usize = 1_000;
+
+/// `/loki/api/v1/detected_labels`
+pub(super) async fn labels(State(api): State<Arc<Api>>, call: Call) -> Response {
+    let answer = async {
+        let (start_ns, end_ns) = parameters::range(&call.form, now_ns(&api))?;
+        let sets = parameters::selectors(call.form.get("query"))?;
+        let streams = api.log_reader.streams(&call.tenant, start_ns, end_ns, &sets).await?;
+        let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (name, value) in streams.iter().flat_map(Labels::iter) {
+            values.entry(name).or_default().insert(value);
+        }
+        Ok::<_, Fault>(respond::bare(|object| {
+            object.array("detectedLabels", &values, |out, (name, values)| {
+                Object::write(out, |object| {
+                    object.string("label", name);
+                    object.integer("cardinality", values.len() as u64);
+                });
+            });
+        }))
+    };
+    answer.await.unwrap_or_else(Fault::into_response)
+}
+
+/// What is known of a field.
+#[derive(Debug, Default)]
+struct Field {
+    values: BTreeSet<String>,
+    parsers: BTreeSet<&'static str>,
+}
+
+/// `/loki/api/v1/detected_fields`
+pub(super) async fn fields(State(api): State<Arc<Api>>, call: Call) -> Response {
+    let answer = async {
+        let now_ns = now_ns(&api);
+        let (start_ns, end_ns) = parameters::range(&call.form, now_ns)?;
+        let limit = parameters::positive(&call.form, "limit", FIELDS)?;
+        let lines = parameters::positive(&call.form, "line_limit", SAMPLED_LINES)?.min(parameters::MAX_ENTRIES);
+        let log = parameters::log_expression(&call.form)?;
+        let parameters = Parameters {
+            start_ns,
+            end_ns,
+            limit: lines,
+            ..bounds(&api, now_ns)
+        };
+        let (fields, _) = ask(&api, &call.tenant, move |search| {
+            let expr = Expr::Log(log.clone());
+            let selection = plan(&expr, &parameters).swap_remove(0);
+            let query = LogQuery {
+                order: Order::NewestFirst,
+                ..LogQuery::from(selection)
+            };
+            let mut evaluation = Evaluation::new(&expr, parameters)?;
+            let mut sample: Vec<LogRecord> = Vec::new();
+            search.each(&query, |record| {
+                evaluation.push(0, record)?;
+                sample.push(record.clone());
+                Ok(match evaluation.bound_ns() {
+                    Some(_) => ControlFlow::Break(()),
+                    None => ControlFlow::Continue(()),
+                })
+            })?;
+            let mut fields = BTreeMap::new();
+            for (parser, stage) in [
+                ("", None),
+                ("json", Some(Stage::Json(Vec::new()))),
+                (
+                    "logfmt",
+                    Some(Stage::Logfmt {
+                        strict: true,
+                        keep_empty: false,
+                        labels: Vec::new(),
+                    }),
+                ),
+            ] {
+                let mut with_parser = log.clone();
+                with_parser.stages.extend(stage);
+                find_fields(&Expr::Log(with_parser), parameters, &sample, parser, &mut fields)?;
+            }
+            Ok(fields)
+        })
+        .await?;
+        Ok::<_, Fault>(respond::bare(|object| {
+            object.array("fields", fields.iter().take(limit), |out, (name, field)| {
+                Object::write(out, |object| {
+                    object.string("label", name);
+                    object.string("type", kind(&field.values));
+                    object.integer("cardinality", field.values.len() as u64);
+                    object.array("parsers", &field.parsers, |out, parser| write_string(out, parser));
+                });
+            });
+            object.integer("limit", limit as u64);
+        }))
+    };
+    answer.await.unwrap_or_else(Fault::into_response)
+}
+
+/// Adds the labels that lines have beyond their streams' once a parser has seen them.
+fn find_fields(
+    expr: &Expr,
+    parameters: Parameters,
+    sample: &[LogRecord],
+    parser: &'static str,
+    fields: &mut BTreeMap<String, Field>,
+) -> Result<(), Fault> {
+    // A line that a parser does not understand has no fields of it.
+    for record in sample {
+        let mut evaluation = Evaluation::new(expr, parameters)?;
+        evaluation.push(0, record)?;
+        let Answer::Streams(streams) = evaluation.finish()? else {
+            continue;
+        };
+        for stream in streams.iter().filter(|stream| stream.labels.get("__error__").is_none()) {
+            for (name, value) in stream.labels.iter() {
+                if record.stream.get(name).is_some() || (!parser.is_empty() && is_known(fields, name)) {
+                    continue;
+                }
+                let field = fields.entry(name.to_owned()).or_default();
+                field.values.insert(value.to_owned());
+                if !parser.is_empty() {
+                    field.parsers.insert(parser);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a field is the record's own: it needs no parser.
+fn is_known(fields: &BTreeMap<String, Field>, name: &str) -> bool {
+    fields.get(name).is_some_and(|field| field.parsers.is_empty())
+}
+
+/// The type that all of a field's values have.
+fn kind(values: &BTreeSet<String>) -> &'static str {
+    let all = |is: &dyn Fn(&str) -> bool| !values.is_empty() && values.iter().all(|value| is(value));
+    if all(&|value| value.parse::<i64>().is_ok()) {
+        "int"
+    } else if all(&|value| value.parse::<f64>().is_ok()) {
+        "float"
+    } else if all(&|value| matches!(value, "true" | "false")) {
+        "boolean"
+    } else if all(&|value| parse_duration_seconds(value).is_some()) {
+        "duration"
+    } else if all(&|value| parse_bytes(value).is_some()) {
+        "bytes"
+    } else {
+        "string"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_values() {
+        for (values, want) in [
+            (&["1", "-2"][..], "int"),
+            (&["1", "2.5"], "float"),
+            (&["true", "false"], "boolean"),
+            (&["250ms", "1h"], "duration"),
+            (&["1KB", "10MB"], "bytes"),
+            (&["1", "x"], "string"),
+            (&[], "string"),
+        ] {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            assert_eq!(kind(&values), want, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `query` and `query_range`.
+
+use super::{parameters, respond};
+use crate::endpoints::logs::ask::{Fault, ask};
+use crate::handler::Api;
+use crate::request::Call;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use parapet_logs::logql::{Answer, Direction, Expr, Parameters, Stream};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The most series of one metric query.
+const MAX_SERIES: usize = 10_000;
+
+/// `/loki/api/v1/query`
+pub(super) async fn instant(State(api): State<Arc<Api>>, call: Call) -> Response {
+    let answer = async {
+        let now_ns = now_ns(&api);
+        let expr = parameters::expression(&call.form)?;
+        let at_ns = parameters::instant(&call.form, now_ns)?;
+        let direction = parameters::direction(&call.form)?;
+        let limit = parameters::limit(&call.form, 100)?;
+        if matches!(expr, Expr::Log(_)) {
+            return Err(Fault::bad(
+                "log queries are not supported as an instant query type, please change your query to a range query type",
+            ));
+        }
+        let parameters = Parameters {
+            start_ns: at_ns,
+            end_ns: at_ns,
+            step_ns: 0,
+            limit,
+            direction,
+            ..bounds(&api, now_ns)
+        };
+        let (answer, cost) = ask(&api, &call.tenant, move |search| search.evaluate(&expr, parameters)).await?;
+        Ok(respond::answer(&answer, at_ns, &cost))
+    };
+    answer.await.unwrap_or_else(Fault::into_response)
+}
+
+/// `/loki/api/v1/query_range`
+pub(super) async fn range(State(api): State<Arc<Api>>, call: Call) -> Response {
+    let answer = async {
+        let now_ns = now_ns(&api);
+        let expr = parameters::expression(&call.form)?;
+        let (start_ns, end_ns) = parameters::range(&call.form, now_ns)?;
+        let direction = parameters::direction(&call.form)?;
+        let limit = parameters::limit(&call.form, 100)?;
+        let interval_ns = parameters::interval(&call.form)?;
+        let is_log = matches!(expr, Expr::Log(_));
+        let parameters = Parameters {
+            start_ns,
+            end_ns,
+            step_ns: if is_log {
+                0
+            } else {
+                parameters::step(&call.form, start_ns, end_ns)?
+            },
+            limit: if interval_ns > 0 {
+                parameters::MAX_ENTRIES
+            } else {
+                limit
+            },
+            direction,
+            ..bounds(&api, now_ns)
+        };
+        let (mut answer, cost) = ask(&api, &call.tenant, move |search| search.evaluate(&expr, parameters)).await?;
+        if let Answer::Streams(streams) = &mut answer
+            && interval_ns > 0
+        {
+            space_out(streams, interval_ns, limit, direction);
+        }
+        Ok(respond::answer(&answer, end_ns, &cost))
+    };
+    answer.await.unwrap_or_else(Fault::into_response)
+}
+
+pub(in super::super) fn now_ns(api: &Api) -> i64 {
+    api.ports.clock.now_ms().saturating_mul(1_000_000)
+}
+
+/// The limits of a query.
+pub(super) fn bounds(api: &Api, now_ns: i64) -> Parameters {
+    Parameters {
+        now_ns,
+        max_series: MAX_SERIES,
+        max_samples: api.settings.max_samples,
+        ..Parameters::default()
+    }
+}
+
+/// Keeps entries that are at least an interval apart from the one before, whatever stream they are of.
+fn space_out(streams: &mut Vec<Stream>, interval_ns: i64, limit: usize, direction: Direction) {
+    let times = streams.iter().flat_map(|stream| &stream.entries);
+    let mut times: Vec<i64> = times.map(|entry| entry.timestamp_ns).collect();
+    times.sort_unstable();
+    if direction == Direction::Backward {
+        times.reverse();
+    }
+    let (mut kept, mut last) = (BTreeSet::new(), None::<i64>);
+    for time in times {
+        let is_due = last.is_none_or(|last| (time - last).abs() >= interval_ns);
+        if is_due && kept.len() < limit {
+            kept.insert(time);
+            last = Some(time);
+        }
+    }
+    for stream in streams.iter_mut() {
+        // Of several entries of one time the first is kept.
+        stream.entries.retain(|entry| kept.remove(&entry.timestamp_ns));
+    }
+    streams.retain(|stream| !stream.entries.is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_logs::logql::Entry;
+    use parapet_model::Labels;
+
+    #[test]
+    fn entries_an_interval_apart() {
+        let streams = |times: &[&[i64]]| -> Vec<Stream> {
+            let stream = |times: &&[i64]| Stream {
+                labels: Labels::empty(),
+                entries: times
+                    .iter()
+                    .map(|time| Entry {
+                        timestamp_ns: *time,
+                        line: String::new(),
+                    })
+                    .collect(),
+            };
+            times.iter().map(stream).collect()
+        };
+        let mut forward = streams(&[&[1, 2, 10, 11], &[3, 6]]);
+        space_out(&mut forward, 5, 10, Direction::Forward);
+        assert_eq!(forward, streams(&[&[1, 11], &[6]]));
+        let mut backward = streams(&[&[11, 10, 2, 1], &[6, 3]]);
+        space_out(&mut backward, 5, 2, Direction::Backward);
+        assert_eq!(backward, streams(&[&[11], &[6]]));
+    }
+}
