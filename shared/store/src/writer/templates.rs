@@ -214,8 +214,8 @@ mod tests {
         assert!(helps(&templates, &other_order));
         let next = prepare(&other_order, &settings, &templates, NOW_MS).unwrap();
         assert_eq!((first.files.len(), next.files.len()), (1, 1));
-        assert_eq!(next.files[0].1.info.samples, 6);
-        assert_eq!(next.files[0].1.info.max_ts, NOW_MS + 15_000);
+        let entry = next.files[0].1.entry(String::new(), 0, NOW_MS);
+        assert_eq!((entry.samples, entry.max_ts), (6, NOW_MS + 15_000));
         // Of one layout twice, of one alone, of two days, of a time that is refused: nothing that is known.
         assert!(!helps(
             &templates,
