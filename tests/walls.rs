@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 18] = [
+const PURE: [&str; 21] = [
     "discovery",
     "model",
     "protobuf",
@@ -23,6 +23,9 @@ const PURE: [&str; 18] = [
     "tsdb",
     "ledger",
     "logs",
+    "influx",
+    "otlp",
+    "pushgateway",
     "ports",
 ];
 

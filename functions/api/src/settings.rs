@@ -1,6 +1,7 @@
 //! What can be set, with Prometheus' defaults.
 
 use crate::cors::Origins;
+use parapet_otlp::DeltaLimits;
 use parapet_ports::{Error, VarReader, Vars};
 use parapet_routing::Grammar;
 use parapet_store::Limits;
@@ -32,6 +33,15 @@ pub struct Settings {
     /// What remote write refuses. Samples are refused earlier than the store would, by as long as queues keep
     /// messages: what was accepted is stored, however long it waits.
     pub limits: Limits,
+    /// Whether deltas of OTLP are stored as they are (`--enable-feature=otlp-native-delta-ingestion`) instead of being
+    /// added up to cumulative series.
+    pub otlp_native_deltas: bool,
+    /// What is kept of deltas of OTLP that are added up.
+    pub otlp_deltas: DeltaLimits,
+    /// Whether pushed groups are not checked against each other (`--push.disable-consistency-check`).
+    pub push_unchecked: bool,
+    /// The most pushed groups of a tenant.
+    pub max_push_groups: usize,
     /// Which other pages' scripts may read answers.
     pub cors_origins: Origins,
     /// How `alertmanager.yml` and matchers are read.
@@ -75,6 +85,13 @@ impl Default for Settings {
             max_write_bytes: 16 * 1024 * 1024,
             max_decompressed_write_bytes: 64 * 1024 * 1024,
             limits: at_the_door(Limits::default()),
+            otlp_native_deltas: false,
+            otlp_deltas: DeltaLimits {
+                max_stale_ms: 3_600_000,
+                max_streams: 1_000,
+            },
+            push_unchecked: false,
+            max_push_groups: 10_000,
             cors_origins: Origins::default(),
             grammar: Grammar::default(),
             external_url: String::new(),
@@ -124,6 +141,13 @@ impl Settings {
                 max_age_ms: reader.parsed("PARAPET_MAX_WRITE_AGE_MS", default.limits.max_age_ms),
                 ..default.limits
             },
+            otlp_native_deltas: reader.parsed("PARAPET_OTLP_NATIVE_DELTAS", false),
+            otlp_deltas: DeltaLimits {
+                max_stale_ms: reader.parsed("PARAPET_OTLP_DELTA_MAX_STALE_MS", default.otlp_deltas.max_stale_ms),
+                max_streams: reader.parsed("PARAPET_OTLP_DELTA_MAX_STREAMS", default.otlp_deltas.max_streams),
+            },
+            push_unchecked: reader.parsed("PARAPET_PUSH_DISABLE_CONSISTENCY_CHECK", false),
+            max_push_groups: reader.parsed("PARAPET_PUSH_MAX_GROUPS", default.max_push_groups),
             cors_origins,
             external_url: reader.optional("PARAPET_EXTERNAL_URL").unwrap_or_default(),
             revision: reader.optional("PARAPET_REVISION").unwrap_or_default(),
