@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 19] = [
+const PURE: [&str; 22] = [
     "discovery",
     "model",
     "protobuf",
@@ -24,6 +24,9 @@ const PURE: [&str; 19] = [
     "tsdb",
     "ledger",
     "logs",
+    "influx",
+    "otlp",
+    "pushgateway",
     "ports",
 ];
 

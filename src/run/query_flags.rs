@@ -17,21 +17,23 @@ pub(crate) struct QueryFlags {
     #[arg(long = "query.max-samples", value_name = "COUNT")]
     max_samples: Option<usize>,
     /// Prometheus' feature flags, separated by commas; of those that are not always on here:
-    /// created-timestamp-zero-ingestion, promql-delayed-name-removal, type-and-unit-labels
+    /// created-timestamp-zero-ingestion, otlp-native-delta-ingestion, promql-delayed-name-removal, type-and-unit-labels
     #[arg(long = "enable-feature", value_name = "FEATURES", value_delimiter = ',')]
     features: Vec<String>,
 }
 
 /// Features of Prometheus that are always on here.
-const ALWAYS_ON: [&str; 7] = [
+const ALWAYS_ON: [&str; 8] = [
     "auto-reload-config",
     "exemplar-storage",
     "native-histograms",
+    "otlp-deltatocumulative",
     "promql-binop-fill-modifiers",
     "promql-duration-expr",
     "promql-experimental-functions",
     "promql-extended-range-selectors",
 ];
+const NATIVE_DELTAS: &str = "otlp-native-delta-ingestion";
 const DELAYED_NAME_REMOVAL: &str = "promql-delayed-name-removal";
 const START_TIMESTAMPS: &str = "created-timestamp-zero-ingestion";
 const TYPE_AND_UNIT_LABELS: &str = "type-and-unit-labels";
@@ -45,7 +47,13 @@ impl QueryFlags {
     pub(crate) fn warn(&self) {
         for feature in &self.features {
             let known = ALWAYS_ON.contains(&feature.as_str())
-                || [DELAYED_NAME_REMOVAL, START_TIMESTAMPS, TYPE_AND_UNIT_LABELS].contains(&feature.as_str());
+                || [
+                    DELAYED_NAME_REMOVAL,
+                    NATIVE_DELTAS,
+                    START_TIMESTAMPS,
+                    TYPE_AND_UNIT_LABELS,
+                ]
+                .contains(&feature.as_str());
             if !known {
                 tracing::warn!(option = %feature, "Unknown option for --enable-feature: it changes nothing");
             }
@@ -58,6 +66,7 @@ impl QueryFlags {
         set(&mut api.max_concurrent_queries, self.max_concurrency);
         set(&mut api.max_samples, self.max_samples);
         api.delayed_name_removal = self.has(DELAYED_NAME_REMOVAL);
+        api.otlp_native_deltas |= self.has(NATIVE_DELTAS);
         api.type_and_unit_labels = self.has(TYPE_AND_UNIT_LABELS);
     }
 

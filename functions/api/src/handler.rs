@@ -48,7 +48,8 @@ impl Api {
 /// Every endpoint; the same router serves on Lambda and in the local host.
 pub fn router(api: Arc<Api>) -> Router {
     use endpoints::{
-        acknowledgements, exemplars, explain, federate, labels, query, rules, status, syntax, targets, write,
+        acknowledgements, exemplars, explain, federate, influx, labels, otlp, pushgateway, query, rules, status,
+        syntax, targets, write,
     };
     let v1 = Router::new()
         .route("/query", get(query::instant).post(query::instant))
@@ -73,6 +74,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/status/tsdb", get(status::tsdb))
         .route("/status/walreplay", get(status::wal_replay))
         .route("/write", post(write::write))
+        .route("/otlp/v1/metrics", post(otlp::metrics))
+        .route("/metrics", get(pushgateway::groups))
         // Not Prometheus': extras about notifications.
         .route(
             "/acknowledgements",
@@ -90,6 +93,10 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/-/healthy", get(|| async { "Parapet is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Parapet is Ready.\n" }))
         .merge(endpoints::logs::router())
+        .route("/v1/metrics", post(otlp::metrics))
+        .merge(influx::router())
+        .merge(pushgateway::router())
+        .nest("/pushgateway", pushgateway::prefixed_router())
         .nest("/api/v1", v1)
         .nest("/api/v2", crate::v2::router())
         .fallback(not_found)

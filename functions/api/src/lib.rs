@@ -32,6 +32,7 @@ mod cors;
 mod endpoints;
 mod error;
 mod handler;
+mod intake;
 mod json;
 mod page;
 mod params;

@@ -5,6 +5,7 @@ mod logs;
 pub use logs::LogLimits;
 
 use crate::cors::Origins;
+use parapet_otlp::DeltaLimits;
 use parapet_ports::{Error, VarReader, Vars};
 use parapet_routing::Grammar;
 use parapet_store::Limits;
@@ -40,6 +41,15 @@ pub struct Settings {
     pub logs: LogLimits,
     /// The version of Elasticsearch that shippers are told: some refuse to talk to one older than themselves.
     pub elasticsearch_version: String,
+    /// Whether deltas of OTLP are stored as they are (`--enable-feature=otlp-native-delta-ingestion`) instead of being
+    /// added up to cumulative series.
+    pub otlp_native_deltas: bool,
+    /// What is kept of deltas of OTLP that are added up.
+    pub otlp_deltas: DeltaLimits,
+    /// Whether pushed groups are not checked against each other (`--push.disable-consistency-check`).
+    pub push_unchecked: bool,
+    /// The most pushed groups of a tenant.
+    pub max_push_groups: usize,
     /// Which other pages' scripts may read answers.
     pub cors_origins: Origins,
     /// How `alertmanager.yml` and matchers are read.
@@ -85,6 +95,13 @@ impl Default for Settings {
             limits: at_the_door(Limits::default()),
             logs: LogLimits::default(),
             elasticsearch_version: "8.19.0".to_owned(),
+            otlp_native_deltas: false,
+            otlp_deltas: DeltaLimits {
+                max_stale_ms: 3_600_000,
+                max_streams: 1_000,
+            },
+            push_unchecked: false,
+            max_push_groups: 10_000,
             cors_origins: Origins::default(),
             grammar: Grammar::default(),
             external_url: String::new(),
@@ -138,6 +155,13 @@ impl Settings {
             elasticsearch_version: reader
                 .optional("PARAPET_ELASTICSEARCH_VERSION")
                 .unwrap_or(default.elasticsearch_version),
+            otlp_native_deltas: reader.parsed("PARAPET_OTLP_NATIVE_DELTAS", false),
+            otlp_deltas: DeltaLimits {
+                max_stale_ms: reader.parsed("PARAPET_OTLP_DELTA_MAX_STALE_MS", default.otlp_deltas.max_stale_ms),
+                max_streams: reader.parsed("PARAPET_OTLP_DELTA_MAX_STREAMS", default.otlp_deltas.max_streams),
+            },
+            push_unchecked: reader.parsed("PARAPET_PUSH_DISABLE_CONSISTENCY_CHECK", false),
+            max_push_groups: reader.parsed("PARAPET_PUSH_MAX_GROUPS", default.max_push_groups),
             cors_origins,
             external_url: reader.optional("PARAPET_EXTERNAL_URL").unwrap_or_default(),
             revision: reader.optional("PARAPET_REVISION").unwrap_or_default(),

@@ -4,7 +4,7 @@ use crate::error::{ConfigError, Fault};
 use crate::fields::Fields;
 use crate::http_client::Secrets;
 use crate::scrape::ScrapeJob;
-use crate::{global, scrape, sections, yaml};
+use crate::{global, otlp, scrape, sections, yaml};
 use parapet_model::{Labels, quote};
 use std::collections::HashMap;
 use std::path::Path;
@@ -25,6 +25,8 @@ pub struct Config {
     /// How much older than now a remote-written sample may be (`storage.tsdb.out_of_order_time_window`), milliseconds;
     /// 0 where nothing is said.
     pub out_of_order_time_window_ms: i64,
+    /// How OTLP metrics are translated.
+    pub otlp: parapet_otlp::Settings,
     /// Labels for what leaves this system: alerts, federation.
     pub external_labels: Labels,
     /// What was accepted but has no effect, one line each.
@@ -68,11 +70,11 @@ fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>
         &root,
         "the configuration",
         &[
-            &["global", "rule_files", "scrape_configs", "alerting", "storage"][..],
+            &["global", "rule_files", "scrape_configs", "alerting", "storage", "otlp"][..],
             &not_used,
         ]
         .concat(),
-        &["scrape_config_files", "remote_write", "remote_read", "tracing", "otlp"],
+        &["scrape_config_files", "remote_write", "remote_read", "tracing"],
     )?;
     let mut warnings = Vec::new();
     let mut secrets = Secrets {
@@ -82,6 +84,7 @@ fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>
     let global = global::read(fields.get("global"), &mut warnings)?;
     sections::read_alerting(fields.get("alerting"), &mut warnings)?;
     let out_of_order_time_window_ms = sections::read_storage(fields.get("storage"), &mut warnings)?;
+    let otlp = otlp::read(fields.get("otlp"), global.names.validation)?;
     for name in not_used {
         global::warn_not_used(&fields, "the configuration", name, &mut warnings);
     }
@@ -131,6 +134,7 @@ fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>
         evaluation_interval_ms: global.evaluation_interval_ms,
         rule_query_offset_ms: global.rule_query_offset_ms,
         out_of_order_time_window_ms,
+        otlp,
         external_labels,
         warnings,
         redacted: redact(text, &secrets),

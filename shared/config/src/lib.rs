@@ -34,6 +34,7 @@ mod error;
 mod fields;
 mod global;
 mod http_client;
+mod otlp;
 mod protocols;
 mod relabel;
 mod scrape;

@@ -18,6 +18,8 @@
 //! | alert groups | `alert-group#<tenant>` | `<group>` | a notification group's state |
 //! | deliveries | `delivery#<tenant>` | `<dedup key>` | claim and outcome of a delivery |
 //! | silences | `silence#<tenant>` | `<silence id>` | a silence |
+//! | delta streams | `delta#<tenant>` | `<group>` | totals of delta streams that OTLP pushed; expires |
+//! | pushed groups | `push-group#<tenant>` | hash of the group's labels | metrics that were pushed as to a Pushgateway |
 //! | acknowledgements | `alert-acknowledgement` | `<group>` | an acknowledgement of a notification group; expires |
 //!
 //! A tenant's name has no `#` ([`crate::tenant::check`]). A day is `YYYY-MM-DD`, UTC.
@@ -134,4 +136,16 @@ pub fn delivery(tenant: &str, dedup_key: &str) -> Key {
 #[must_use]
 pub fn silence(tenant: &str, id: &str) -> Key {
     Key::new(format!("silence#{tenant}"), id)
+}
+
+/// The totals of a group of delta streams.
+#[must_use]
+pub fn delta_streams(tenant: &str, group: &str) -> Key {
+    Key::new(format!("delta#{tenant}"), group)
+}
+
+/// Partition key of the groups that were pushed as to a Pushgateway.
+#[must_use]
+pub fn push_groups(tenant: &str) -> String {
+    format!("push-group#{tenant}")
 }

@@ -9,7 +9,8 @@ use parapet_ingest::Ingest;
 use parapet_model::BatchSeries;
 use parapet_ports::memory::MemoryPorts;
 use parapet_ports::{
-    ConfigFiles, Disposition, Error, Http, HttpRequest, HttpResponse, Kind, Message, Queue, QueueReader, SourceFile,
+    ConfigFiles, Disposition, Error, Http, HttpRequest, HttpResponse, Kind, Message, Ports, Queue, QueueReader,
+    SourceFile,
 };
 use parapet_remote_write::{encode_v2, snappy_encode};
 use parapet_scraper::Scraper;
@@ -88,6 +89,12 @@ impl Harness {
         }
     }
 
+    /// A router over other ports.
+    pub(crate) fn over(ports: Ports) -> Router {
+        let reader = Reader::new(&ports, ReaderSettings::default());
+        router(Arc::new(Api::new(ports, Arc::new(reader), Settings::default())))
+    }
+
     /// Sends series by remote write, and stores what was queued as ingest does.
     pub(crate) async fn store(&self, series: Vec<BatchSeries>) {
         let body = snappy_encode(&encode_v2(&series)).unwrap();
@@ -105,7 +112,7 @@ impl Harness {
     }
 
     /// Stores what is queued.
-    async fn ingest(&self) {
+    pub(crate) async fn ingest(&self) {
         let ingest = Ingest::new(&self.memory.ports, parapet_ingest::Settings::default());
         self.drain(Queue::Samples, async |messages| ingest.handle_batch(messages).await)
             .await;
