@@ -8,7 +8,7 @@ use crate::run::configuration;
 pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
     let loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
     configuration::check(&loaded, parapet_routing::Grammar::default())?;
-    let config = parapet_config::parse(&loaded.prometheus.path, &loaded.prometheus.text)?;
+    let config = parapet_store::configuration::prometheus(&loaded)?;
     println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());
     for warning in &config.warnings {
         println!("  warning: {warning}");

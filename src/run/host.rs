@@ -4,11 +4,11 @@ use crate::cli::RunOptions;
 use crate::run::configuration::Configuration;
 use crate::run::self_metrics::SelfMetrics;
 use crate::run::{pump, ticker};
-use parapet_adapter_aws::{Aws, AwsSettings};
+use parapet_adapter_aws::{Aws, AwsSettings, CredentialChain};
 use parapet_adapter_local::{Local, LocalSettings};
 use parapet_compactor::Compactor;
 use parapet_function_kit::{
-    MachineFiles, MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy,
+    MachineDns, MachineFiles, MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy,
 };
 use parapet_ingest::Ingest;
 use parapet_notifier::{AwsSecrets, Notifier, Outlets};
@@ -114,7 +114,9 @@ impl Host {
         Ok(Self {
             scraper: Arc::new(
                 Scraper::with_secrets(ports.clone(), outlets.secrets.clone(), scraper)
-                    .with_files(Arc::new(MachineFiles)),
+                    .with_files(Arc::new(MachineFiles))
+                    .with_dns(Arc::new(MachineDns))
+                    .with_identity(Arc::new(CredentialChain::new(ports.clock.clone()))),
             ),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
