@@ -2,6 +2,7 @@
 
 use crate::cli::RunOptions;
 use crate::run::configuration::Configuration;
+use crate::run::probes::Probes;
 use crate::run::self_metrics::SelfMetrics;
 use crate::run::{pump, ticker};
 use parapet_adapter_aws::{Aws, AwsSettings, CredentialChain};
@@ -31,6 +32,7 @@ pub(crate) struct Host {
     rule_evaluation: Arc<dyn Function>,
     notifier: Arc<Notifier>,
     compactor: Arc<dyn Function>,
+    pub(crate) probes: Option<Probes>,
 }
 
 impl Host {
@@ -101,6 +103,9 @@ impl Host {
             secrets,
             aws: aws_credentials,
         };
+        let probes = options.probe_config_file.clone();
+        let open = |path| Probes::open(path, outlets.secrets.clone(), ports.entropy.clone());
+        let probes = probes.map(open).transpose()?;
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         let compaction = &mut compactor.compaction;
         compaction.retention_ms = options.retention_ms;
@@ -126,7 +131,13 @@ impl Host {
             reader,
             queue_reader,
             external_url,
+            probes,
         })
+    }
+
+    /// Reads the module file of probes again, where there is one.
+    pub(crate) fn reload_probes(&self) -> anyhow::Result<()> {
+        self.probes.as_ref().map_or(Ok(()), Probes::reload)
     }
 
     /// Tells the notifier that the configuration may be another: it moves alerts at once instead of with the next tick.

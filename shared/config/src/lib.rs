@@ -34,6 +34,7 @@ mod error;
 mod fields;
 mod global;
 mod http_client;
+pub mod modules;
 mod protocols;
 mod relabel;
 mod remote;
