@@ -9,7 +9,7 @@ pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
     let mut loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
     loaded.pipelines = files.pipelines.as_deref().map(configuration::source).transpose()?;
     configuration::check(&loaded, parapet_routing::Grammar::default())?;
-    let config = parapet_config::parse(&loaded.prometheus.path, &loaded.prometheus.text)?;
+    let config = parapet_store::configuration::prometheus(&loaded)?;
     println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());
     for warning in &config.warnings {
         println!("  warning: {warning}");

@@ -125,6 +125,9 @@ pub(crate) struct RunOptions {
     /// pipelines.yml: how log lines are parsed; without it those that are JSON or logfmt are
     #[arg(long = "pipelines.config.file", value_name = "FILE")]
     pub(crate) pipelines_config_file: Option<PathBuf>,
+    /// blackbox_exporter's module file: /probe answers with these modules
+    #[arg(long = "probe.config.file", value_name = "FILE")]
+    pub(crate) probe_config_file: Option<PathBuf>,
     /// Features of Alertmanager, separated by commas: classic-mode (matchers and names of labels as before UTF-8),
     /// utf8-strict-mode (no matchers in the classic grammar)
     #[arg(long = "alertmanager.enable-feature", value_name = "FEATURES", value_parser = parapet_routing::Grammar::from_features)]
@@ -191,6 +194,7 @@ impl RunOptions {
             ("config.file", path(&self.config_file)),
             ("alertmanager.config.file", path(&self.alertmanager_config_file)),
             ("pipelines.config.file", path(&self.pipelines_config_file)),
+            ("probe.config.file", path(&self.probe_config_file)),
             ("storage.path", self.storage_path.display().to_string()),
             (
                 "storage.tsdb.retention.time",

@@ -4,6 +4,7 @@ pub(crate) mod configuration;
 mod greeting;
 mod host;
 mod presence;
+mod probes;
 mod pump;
 pub(crate) mod query_flags;
 mod self_metrics;
@@ -136,7 +137,7 @@ async fn wait_for_end(configuration: &Configuration, host: &host::Host) -> anyho
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => match configuration.reload() {
+            _ = hangup.recv() => match host.reload_probes().and_then(|()| configuration.reload()) {
                 Ok(()) => {
                     tracing::info!("the configuration was read again");
                     host.reload().await;

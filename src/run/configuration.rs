@@ -82,6 +82,7 @@ fn demo(address: SocketAddr) -> ConfigFiles {
             "infra/demo/prometheus.yml",
             include_str!("../../infra/demo/prometheus.yml"),
         ),
+        scrape_configs: Vec::new(),
         rules: vec![file("infra/demo/rules.yml", include_str!("../../infra/demo/rules.yml"))],
         alertmanager: Some(file(
             "infra/demo/alertmanager.yml",
@@ -104,24 +105,8 @@ pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) 
     };
     let prometheus = Path::new(&prometheus_file.path);
     let config = parapet_config::parse(&prometheus_file.path, &prometheus_file.text)?;
-    let directory = prometheus.parent().unwrap_or(Path::new(""));
-    let mut rules = Vec::new();
-    for pattern in &config.rule_files {
-        let pattern = directory.join(pattern);
-        let pattern = pattern.to_str().context("a rule_files pattern is not UTF-8")?;
-        let paths = glob::glob(pattern).with_context(|| format!("{}: rule_files: {pattern}", prometheus.display()))?;
-        let before = rules.len();
-        for path in paths {
-            rules.push(source(&path?)?);
-        }
-        let is_plain = !pattern.contains(['*', '?', '[']);
-        if rules.len() == before && is_plain {
-            // Prometheus starts without the file; a page that never comes is worse than a start that is refused.
-            bail!("{}: rule_files: {pattern} does not exist", prometheus.display());
-        }
-    }
-    rules.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
-    rules.dedup();
+    let scrape_configs = named(prometheus, "scrape_config_files", &config.scrape_config_files)?;
+    let rules = named(prometheus, "rule_files", &config.rule_files)?;
     let alertmanager = alertmanager.map(source).transpose()?;
     let templates = match &alertmanager {
         Some(file) => templates(file)?,
@@ -129,12 +114,38 @@ pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) 
     };
     Ok(ConfigFiles {
         prometheus: prometheus_file,
+        scrape_configs,
         rules,
         alertmanager,
         templates,
         pipelines: None,
         version: String::new(),
     })
+}
+
+/// Reads the files that a field of `prometheus.yml` names, relative to its directory.
+fn named(prometheus: &Path, field: &str, patterns: &[String]) -> anyhow::Result<Vec<SourceFile>> {
+    let directory = prometheus.parent().unwrap_or(Path::new(""));
+    let mut files: Vec<SourceFile> = Vec::new();
+    for pattern in patterns {
+        let pattern = directory.join(pattern);
+        let pattern = pattern
+            .to_str()
+            .with_context(|| format!("a pattern of {field} is not UTF-8"))?;
+        let paths = glob::glob(pattern).with_context(|| format!("{}: {field}: {pattern}", prometheus.display()))?;
+        let before = files.len();
+        for path in paths {
+            files.push(source(&path?)?);
+        }
+        let is_plain = !pattern.contains(['*', '?', '[']);
+        if files.len() == before && is_plain {
+            // Prometheus starts without the file; a page that never comes is worse than a start that is refused.
+            bail!("{}: {field}: {pattern} does not exist", prometheus.display());
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.dedup();
+    Ok(files)
 }
 
 /// Reads the template files that `alertmanager.yml` names.
@@ -153,7 +164,7 @@ pub(crate) fn templates(alertmanager: &SourceFile) -> anyhow::Result<Vec<SourceF
 
 /// Checks every file; the first fault stops.
 pub(crate) fn check(files: &ConfigFiles, grammar: Grammar) -> anyhow::Result<()> {
-    parapet_config::parse(&files.prometheus.path, &files.prometheus.text)?;
+    parapet_store::configuration::prometheus(files)?;
     for file in &files.rules {
         parapet_rules::parse(&file.path, &file.text)?;
     }

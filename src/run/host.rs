@@ -2,13 +2,14 @@
 
 use crate::cli::RunOptions;
 use crate::run::configuration::Configuration;
+use crate::run::probes::Probes;
 use crate::run::self_metrics::SelfMetrics;
 use crate::run::{pump, ticker};
-use parapet_adapter_aws::{Aws, AwsSettings};
+use parapet_adapter_aws::{Aws, AwsSettings, CredentialChain};
 use parapet_adapter_local::{Local, LocalSettings};
 use parapet_compactor::Compactor;
 use parapet_function_kit::{
-    MachineFiles, MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy,
+    MachineDns, MachineFiles, MachineSecrets, ProcessVars, ReqwestHttp, SmtpMailer, SystemClock, SystemEntropy,
 };
 use parapet_ingest::Ingest;
 use parapet_log_parse::LogParse;
@@ -33,6 +34,7 @@ pub(crate) struct Host {
     rule_evaluation: Arc<dyn Function>,
     notifier: Arc<Notifier>,
     compactor: Arc<dyn Function>,
+    pub(crate) probes: Option<Probes>,
 }
 
 impl Host {
@@ -105,6 +107,9 @@ impl Host {
             secrets,
             aws: aws_credentials,
         };
+        let probes = options.probe_config_file.clone();
+        let open = |path| Probes::open(path, outlets.secrets.clone(), ports.entropy.clone());
+        let probes = probes.map(open).transpose()?;
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         let compaction = &mut compactor.compaction;
         compaction.retention_ms = options.retention_ms;
@@ -121,7 +126,9 @@ impl Host {
         Ok(Self {
             scraper: Arc::new(
                 Scraper::with_secrets(ports.clone(), outlets.secrets.clone(), scraper)
-                    .with_files(Arc::new(MachineFiles)),
+                    .with_files(Arc::new(MachineFiles))
+                    .with_dns(Arc::new(MachineDns))
+                    .with_identity(Arc::new(CredentialChain::new(ports.clock.clone()))),
             ),
             ingest: Arc::new(Ingest::new(&ports, parapet_ingest::Settings::from_vars(vars)?)),
             log_parse: Arc::new(LogParse::new(&ports, log_parse)),
@@ -132,7 +139,13 @@ impl Host {
             reader,
             queue_reader,
             external_url,
+            probes,
         })
+    }
+
+    /// Reads the module file of probes again, where there is one.
+    pub(crate) fn reload_probes(&self) -> anyhow::Result<()> {
+        self.probes.as_ref().map_or(Ok(()), Probes::reload)
     }
 
     /// Tells the notifier that the configuration may be another: it moves alerts at once instead of with the next tick.

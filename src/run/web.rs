@@ -42,6 +42,10 @@ pub(crate) fn router(
     } else {
         own
     };
+    let own = match &host.probes {
+        Some(probes) => own.merge(parapet_prober::router(probes.prober.clone())),
+        None => own,
+    };
     Ok(own.merge(parapet_api::router(Arc::new(api))))
 }
 
@@ -53,7 +57,7 @@ fn exposition(metrics: &SelfMetrics) -> impl IntoResponse + use<> {
 }
 
 async fn reload(configuration: &Configuration, host: &Host) -> (StatusCode, String) {
-    match configuration.reload() {
+    match host.reload_probes().and_then(|()| configuration.reload()) {
         Ok(()) => {
             host.reload().await;
             (StatusCode::OK, String::new())

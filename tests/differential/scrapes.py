@@ -137,6 +137,51 @@ def equal(a, b):
         return False
 
 
+def fields(message):
+    """The fields of a protobuf message: number and value, of what has a length its bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(message):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+            continue
+        length = {1: 8, 5: 4}.get(key & 7) or varint()
+        yield key >> 3, message[at : at + length]
+        at += length
+
+
+def native_families(body):
+    """The names of the histograms of a protobuf body that have a native form: a schema (5) or a zero threshold (6)."""
+    names, rest = set(), body
+    while rest:
+        length = shift = at = 0
+        while True:
+            byte = rest[at]
+            at += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        family, rest = list(fields(rest[at : at + length])), rest[at + length :]
+        name = next((value.decode() for number, value in family if number == 1), "")
+        histograms = (inner for number, metric in family if number == 4 for of, inner in fields(metric) if of == 7)
+        if any(number in (5, 6) for histogram in histograms for number, _ in fields(histogram)):
+            names.add(name)
+    return names
+
+
 def is_wanted(key, ours, theirs, body, content_type, native):
     """Differences that have a reason: Prometheus 3.5 keeps no classic buckets beside a native histogram where native
     histograms are not enabled, and takes `_created` away where it converts classic ones; 3.14, which Parapet follows,
@@ -144,8 +189,9 @@ def is_wanted(key, ours, theirs, body, content_type, native):
     when it stores, after they were counted as added."""
     name = dict(key)["__name__"]
     counts = name in ("scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added")
-    if content_type == PROTOBUF and not native and (counts or name.endswith(("_bucket", "_sum", "_count"))):
-        return theirs is None or (counts and float(ours[0][0]) > float(theirs[0][0]))
+    if content_type == PROTOBUF and not native and native_families(body):
+        classic = re.sub("_(bucket|sum|count)$", "", name) in native_families(body)
+        return (classic and theirs is None) or (counts and float(ours[0][0]) > float(theirs[0][0]))
     if native and b"_created" in body and (counts or name.endswith("_created")):
         return theirs is None or (counts and float(ours[0][0]) > float(theirs[0][0]))
     timed = re.search(rb"[ }][^ #\n]+ [0-9]{1,13}(\.[0-9]+)?( #|\n)", body)

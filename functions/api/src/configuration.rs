@@ -47,7 +47,7 @@ impl Configuration {
     pub(crate) async fn current(&self, ports: &Ports) -> Result<Arc<Config>, ApiError> {
         let files = ports.config.current().await?;
         self.prometheus.of(&files, || {
-            parapet_config::parse(&files.prometheus.path, &files.prometheus.text).map_err(fault)
+            parapet_store::configuration::prometheus(&files).map_err(fault)
         })
     }
 

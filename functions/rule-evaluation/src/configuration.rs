@@ -129,8 +129,7 @@ impl Configuration {
 
 fn parse(files: &parapet_ports::ConfigFiles) -> Result<Groups, Error> {
     let invalid = |text: String| Error::new(Kind::Invalid, text);
-    let config =
-        parapet_config::parse(&files.prometheus.path, &files.prometheus.text).map_err(|e| invalid(e.to_string()))?;
+    let config = parapet_store::configuration::prometheus(files).map_err(|e| invalid(e.to_string()))?;
     let mut groups = Vec::new();
     for file in &files.rules {
         groups.extend(parapet_rules::parse(&file.path, &file.text).map_err(|error| invalid(error.to_string()))?);

@@ -4,32 +4,26 @@
 //! and writes what changed; every task reads them, kept for a while. Where an answer does not come, what was found last
 //! stands.
 
-use crate::client::Clients;
+mod ask;
+mod aws;
+mod dns;
+
+pub(crate) use ask::Asking;
+pub(crate) use aws::Roles;
+
+use ask::Answered;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
-use parapet_config::{Config, ConsulSd, Discovery, KubernetesSd, Mechanism, TargetGroup};
-use parapet_discovery::{consul, file, http as http_sd, kubernetes};
-use parapet_http_client::HttpClient;
-use parapet_model::{Labels, format_float};
-use parapet_ports::{Error, Files, HttpRequest, HttpResponse, Kind, Objects, Ports};
+use parapet_config::{Config, Discovery, TargetGroup};
+use parapet_model::Labels;
+use parapet_ports::{Error, Kind, Objects, Ports};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// For how long the groups that were read from the bucket are used before they are read anew.
 const FRESH_MS: i64 = 20_000;
-
-/// The longest answer of one request.
-const MAX_ANSWER_BYTES: u64 = 256 << 20;
-
-/// The most pages of one list of Kubernetes: 500 objects each.
-const MAX_PAGES: usize = 1_000;
-
-/// For one request.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a discovery found last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,16 +56,6 @@ pub(crate) struct Discoveries {
     known: Mutex<HashMap<String, Known>>,
 }
 
-/// What asking needs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asking<'a> {
-    pub(crate) ports: &'a Ports,
-    pub(crate) clients: &'a Clients,
-    pub(crate) files: &'a dyn Files,
-    /// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, in a pod.
-    pub(crate) cluster: Option<(&'a str, &'a str)>,
-}
-
 impl Discoveries {
     /// Asks every discovery that is due, and stores what is found. One that fails keeps what it found before.
     pub(crate) async fn refresh(&self, asking: Asking<'_>, config: &Config) {
@@ -92,7 +76,7 @@ impl Discoveries {
                 let labels = [("mechanism", mechanism.to_owned()), ("config", job.name.clone())];
                 metrics::counter!("prometheus_sd_refresh_total", &labels[..1]).increment(1);
                 let outcome = match asking.ask(discovery).await {
-                    Ok(groups) => self.store(asking.ports, id, groups, now_ms).await,
+                    Ok(answered) => self.store(asking.ports, id, answered, now_ms).await,
                     Err(error) => Err(error),
                 };
                 metrics::gauge!("prometheus_sd_failed_configs", &labels).set(f64::from(u8::from(outcome.is_err())));
@@ -177,9 +161,15 @@ impl Discoveries {
         Ok(fresh)
     }
 
-    async fn store(&self, ports: &Ports, id: &str, groups: Vec<TargetGroup>, now_ms: i64) -> Result<(), Error> {
+    async fn store(&self, ports: &Ports, id: &str, answered: Answered, now_ms: i64) -> Result<(), Error> {
         let before = self.current(ports, id).await?;
-        let mut groups = groups;
+        let mut groups = answered.groups;
+        let unanswered = before.groups.iter();
+        groups.extend(
+            unanswered
+                .filter(|group| answered.unanswered.contains(&group.source))
+                .cloned(),
+        );
         groups.sort_by(|a, b| a.source.cmp(&b.source));
         let found = Found {
             groups: groups.iter().map(StoredGroup::from).collect(),
@@ -250,146 +240,4 @@ async fn read(objects: &Objects, id: &str) -> Result<(Found, u64), Error> {
         Found::default()
     });
     Ok((found, xxhash_rust::xxh3::xxh3_64(&bytes)))
-}
-
-fn invalid(what: String) -> Error {
-    Error::new(Kind::Invalid, what)
-}
-
-impl Asking<'_> {
-    async fn ask(&self, discovery: &Discovery) -> Result<Vec<TargetGroup>, Error> {
-        match &discovery.mechanism {
-            Mechanism::File(patterns) => self.files(patterns).await,
-            Mechanism::Http(url) => self.http(url, discovery).await,
-            Mechanism::Consul(config) => self.consul(config, &discovery.http).await,
-            Mechanism::Kubernetes(config) => self.kubernetes(config, &discovery.http).await,
-        }
-    }
-
-    async fn files(&self, patterns: &[String]) -> Result<Vec<TargetGroup>, Error> {
-        let mut groups = BTreeMap::new();
-        for pattern in patterns {
-            for found in self.files.matching(pattern).await? {
-                let read = file::targets(&found.path, &found.text).map_err(invalid)?;
-                groups.insert(found.path, read);
-            }
-        }
-        Ok(groups.into_values().flatten().collect())
-    }
-
-    async fn http(&self, url: &str, discovery: &Discovery) -> Result<Vec<TargetGroup>, Error> {
-        let seconds = format_float(discovery.refresh_interval_ms as f64 / 1000.0);
-        let headers = [
-            (ACCEPT, "application/json"),
-            (
-                HeaderName::from_static("x-prometheus-refresh-interval-seconds"),
-                seconds.as_str(),
-            ),
-        ];
-        let answer = self.get(url, &discovery.http, &headers).await?;
-        let content_type = answer
-            .headers
-            .get(CONTENT_TYPE)
-            .map(HeaderValue::as_bytes)
-            .unwrap_or_default();
-        http_sd::check_content_type(&String::from_utf8_lossy(content_type)).map_err(invalid)?;
-        http_sd::targets(&answer.body, url).map_err(invalid)
-    }
-
-    async fn consul(&self, config: &ConsulSd, client: &HttpClient) -> Result<Vec<TargetGroup>, Error> {
-        let token = self.clients.secret(&config.token).await?;
-        let headers = [(HeaderName::from_static("x-consul-token"), token.expose())];
-        let headers = if token.expose().is_empty() {
-            &headers[..0]
-        } else {
-            &headers[..]
-        };
-        let catalog = self.get(&consul::services_url(config), client, headers).await?;
-        let mut groups = Vec::new();
-        for service in consul::services(config, &catalog.body).map_err(invalid)? {
-            let instances = self
-                .get(&consul::instances_url(config, &service), client, headers)
-                .await?;
-            groups.push(consul::targets(config, &service, &instances.body).map_err(invalid)?);
-        }
-        Ok(groups)
-    }
-
-    async fn kubernetes(&self, config: &KubernetesSd, client: &HttpClient) -> Result<Vec<TargetGroup>, Error> {
-        let access = match (&config.api_server, &config.kubeconfig_file) {
-            (Some(server), _) => kubernetes::Access {
-                server: server.clone(),
-                client: client.clone(),
-                namespace: None,
-            },
-            (None, Some(path)) => {
-                let found = self.files.matching(path).await?;
-                let file = found.first().ok_or_else(|| invalid(format!("{path} is not there")))?;
-                kubernetes::kubeconfig(&file.path, &file.text).map_err(invalid)?
-            }
-            (None, None) => {
-                let (host, port) = self.cluster.ok_or_else(|| {
-                    invalid(
-                        "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT \
-                         must be defined"
-                            .to_owned(),
-                    )
-                })?;
-                kubernetes::Access::in_cluster(host, port)
-            }
-        };
-        let own_namespace = match access.namespace.as_ref().filter(|_| config.own_namespace) {
-            Some(namespace) => Some(self.clients.secret(namespace).await?.expose().to_owned()),
-            None => None,
-        };
-        let mut cluster = kubernetes::Cluster::default();
-        let headers = [(ACCEPT, "application/json")];
-        for list in kubernetes::lists(config, own_namespace.as_deref()) {
-            let mut next = String::new();
-            for page in 0.. {
-                if page == MAX_PAGES {
-                    return Err(invalid(format!("a list of {:?} does not end", list.resource)));
-                }
-                let answer = self
-                    .get(&list.url(&access.server, &next), &access.client, &headers)
-                    .await?;
-                next = cluster.add(list.resource, &answer.body).map_err(invalid)?;
-                if next.is_empty() {
-                    break;
-                }
-            }
-        }
-        Ok(kubernetes::targets(config, &cluster))
-    }
-
-    async fn get(&self, url: &str, client: &HttpClient, own: &[(HeaderName, &str)]) -> Result<HttpResponse, Error> {
-        let mut headers = HeaderMap::new();
-        let agent = (USER_AGENT, concat!("Parapet/", env!("CARGO_PKG_VERSION")));
-        for (name, value) in own.iter().chain([&agent]) {
-            let value = HeaderValue::from_str(value).map_err(|_| invalid(format!("header {name} cannot be sent")))?;
-            headers.insert(name.clone(), value);
-        }
-        let options = self.clients.prepare(client, url, TIMEOUT, &mut headers).await?;
-        let request = HttpRequest {
-            method: http::Method::GET,
-            url: url.to_owned(),
-            headers,
-            body: Bytes::new(),
-            timeout: TIMEOUT,
-            body_limit_bytes: MAX_ANSWER_BYTES,
-            options,
-        };
-        let answer = self.ports.http.call(request).await?;
-        if answer.status == http::StatusCode::OK {
-            return Ok(answer);
-        }
-        let reason = answer.status.canonical_reason().unwrap_or_default();
-        let kind = if answer.status.is_server_error() {
-            Kind::Unavailable
-        } else {
-            Kind::Invalid
-        };
-        let status = format!("server returned HTTP status {} {reason}", answer.status.as_u16());
-        Err(Error::new(kind, status.trim_end()))
-    }
 }

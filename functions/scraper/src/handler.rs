@@ -2,7 +2,7 @@
 
 use crate::client::Clients;
 use crate::counters::{Counters, add};
-use crate::discovery::{Asking, Discoveries};
+use crate::discovery::{Asking, Discoveries, Roles};
 use crate::known::KnownBodies;
 use crate::outcome::Context;
 use crate::plan::{Plan, ScrapeTask};
@@ -12,7 +12,8 @@ use crate::{task, tidy};
 use parapet_config::Config;
 use parapet_ports::queue::MAX_DELAY_SECONDS;
 use parapet_ports::{
-    Disposition, Error, Files, Function, Kind, Message, NoFiles, NoSecrets, Outgoing, Ports, Queue, Secrets,
+    Disposition, Dns, Error, Files, Function, Identity, Kind, Message, NoDns, NoFiles, NoIdentity, NoSecrets, Outgoing,
+    Ports, Queue, Secrets,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -28,6 +29,9 @@ pub struct Scraper {
     context: Context,
     discoveries: Discoveries,
     files: Arc<dyn Files>,
+    dns: Arc<dyn Dns>,
+    identity: Arc<dyn Identity>,
+    roles: Roles,
     parsed: Mutex<Option<Parsed>>,
 }
 
@@ -67,6 +71,9 @@ impl Scraper {
             },
             discoveries: Discoveries::default(),
             files: Arc::new(NoFiles),
+            dns: Arc::new(NoDns),
+            identity: Arc::new(NoIdentity),
+            roles: Roles::default(),
             parsed: Mutex::default(),
         }
     }
@@ -75,6 +82,18 @@ impl Scraper {
     #[must_use]
     pub fn with_files(self, files: Arc<dyn Files>) -> Self {
         Self { files, ..self }
+    }
+
+    /// Who asks name servers for `dns_sd_configs`.
+    #[must_use]
+    pub fn with_dns(self, dns: Arc<dyn Dns>) -> Self {
+        Self { dns, ..self }
+    }
+
+    /// Who asks AWS for the discoveries in its services that name no key of their own.
+    #[must_use]
+    pub fn with_identity(self, identity: Arc<dyn Identity>) -> Self {
+        Self { identity, ..self }
     }
 
     /// What it did since the process began.
@@ -97,6 +116,9 @@ impl Scraper {
             ports: &self.context.ports,
             clients: &self.context.clients,
             files: self.files.as_ref(),
+            dns: self.dns.as_ref(),
+            identity: self.identity.as_ref(),
+            roles: &self.roles,
             cluster: kubernetes.map(|(host, port)| (host.as_str(), port.as_str())),
         };
         self.discoveries.refresh(asking, &written).await;
@@ -191,8 +213,7 @@ impl Scraper {
         let written = match &known {
             Some(parsed) => parsed.written.clone(),
             None => {
-                let source = &files.prometheus;
-                let config = parapet_config::parse(&source.path, &source.text)
+                let config = parapet_store::configuration::prometheus(&files)
                     .map_err(|error| Error::new(Kind::Invalid, "configuration does not read").with_source(error))?;
                 Arc::new(config)
             }

@@ -1,8 +1,9 @@
 //! The scraper function on AWS Lambda.
 
-use parapet_adapter_aws::{Aws, AwsSettings};
+use parapet_adapter_aws::{Aws, AwsSettings, CredentialChain};
 use parapet_function_kit::{
-    BucketFiles, BucketSecrets, LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports, run,
+    BucketFiles, BucketSecrets, LogFormat, MachineDns, ProcessVars, SystemClock, SystemEntropy, init_logs,
+    process_ports, run,
 };
 use parapet_scraper::{Scraper, Settings};
 use std::sync::Arc;
@@ -23,10 +24,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         vars: ProcessVars,
     });
     let files = Arc::new(BucketFiles(ports.objects.clone()));
-    run(
-        Arc::new(Scraper::with_secrets(ports.clone(), secrets, settings).with_files(files)),
-        ports.queues,
-        aws.reader,
-    )
-    .await
+    let scraper = Scraper::with_secrets(ports.clone(), secrets, settings)
+        .with_files(files)
+        .with_dns(Arc::new(MachineDns))
+        .with_identity(Arc::new(CredentialChain::new(ports.clock.clone())));
+    run(Arc::new(scraper), ports.queues, aws.reader).await
 }

@@ -34,10 +34,12 @@
 
 mod connect;
 mod error;
+mod identity;
 mod objects;
 mod queues;
 mod settings;
 mod table;
 
 pub use connect::Aws;
+pub use identity::CredentialChain;
 pub use settings::{AwsSettings, QueueUrls};

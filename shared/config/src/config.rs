@@ -2,9 +2,10 @@
 
 use crate::error::{ConfigError, Fault};
 use crate::fields::Fields;
+use crate::global::Global;
 use crate::http_client::Secrets;
 use crate::scrape::ScrapeJob;
-use crate::{global, otlp, scrape, sections, yaml};
+use crate::{global, otlp, remote, scrape, sections, yaml};
 use parapet_model::{Labels, quote};
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,6 +17,8 @@ pub struct Config {
     pub jobs: Vec<ScrapeJob>,
     /// Paths and patterns of rule files, as written (relative ones are relative to the configuration file).
     pub rule_files: Vec<String>,
+    /// Paths and patterns of files with further jobs, likewise.
+    pub scrape_config_files: Vec<String>,
     /// Milliseconds between scrapes where a job says nothing.
     pub scrape_interval_ms: i64,
     /// Milliseconds between evaluations of a rule group that says nothing.
@@ -42,12 +45,29 @@ impl Config {
     }
 }
 
-/// Reads a configuration. Variables in `external_labels` (`${NAME}`) are empty.
+/// Reads a configuration. Variables in `external_labels` (`${NAME}`) are empty, and what `scrape_config_files` names is
+/// not read.
 ///
 /// # Errors
 /// [`ConfigError`] at the first fault.
 pub fn parse(path: &str, text: &str) -> Result<Config, ConfigError> {
     parse_with_variables(path, text, &|_| None)
+}
+
+/// Reads a configuration with the files that its `scrape_config_files` names: their paths and texts.
+///
+/// # Errors
+/// [`ConfigError`] at the first fault of any file.
+pub fn parse_with_files<'f>(
+    path: &str,
+    text: &str,
+    files: impl IntoIterator<Item = (&'f str, &'f str)>,
+) -> Result<Config, ConfigError> {
+    let (mut config, global) = read(text, directory(path), &|_| None).map_err(|fault| fault.in_file(path))?;
+    for (file, text) in files {
+        read_jobs(&mut config, &global, file, text).map_err(|fault| fault.in_file(file))?;
+    }
+    Ok(config)
 }
 
 /// Reads a configuration; `variables` answers for `$NAME` and `${NAME}` in the values of `external_labels`.
@@ -59,23 +79,73 @@ pub fn parse_with_variables(
     text: &str,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
-    let directory = Path::new(path).parent().unwrap_or(Path::new(""));
-    read(text, directory, variables).map_err(|fault| fault.in_file(path))
+    let read = read(text, directory(path), variables).map_err(|fault| fault.in_file(path));
+    read.map(|(config, _)| config)
 }
 
-fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<Config, Fault> {
+fn directory(path: &str) -> &Path {
+    Path::new(path).parent().unwrap_or(Path::new(""))
+}
+
+/// Adds the jobs of a file of `scrape_config_files`; files that it names are beside it.
+fn read_jobs(config: &mut Config, global: &Global, path: &str, text: &str) -> Result<(), Fault> {
+    let root = yaml::parse(text)?;
+    let fields = Fields::read(&root, "a file of scrape_config_files", &["scrape_configs"], &[])?;
+    let mut secrets = Secrets {
+        directory: directory(path),
+        ranges: Vec::new(),
+    };
+    let mut warnings = Vec::new();
+    add_jobs(&mut config.jobs, &fields, global, &mut warnings, &mut secrets)?;
+    let warnings = warnings.into_iter().map(|warning| format!("{path}: {warning}"));
+    config.warnings.extend(warnings);
+    Ok(())
+}
+
+/// Adds the jobs of `scrape_configs`.
+fn add_jobs(
+    jobs: &mut Vec<ScrapeJob>,
+    fields: &Fields<'_>,
+    global: &Global,
+    warnings: &mut Vec<String>,
+    secrets: &mut Secrets<'_>,
+) -> Result<(), Fault> {
+    let (mut lines, before) = (HashMap::new(), jobs.len());
+    for node in fields.list("scrape_configs")? {
+        let job = scrape::read(node, global, warnings, secrets)?;
+        let first = match lines.insert(job.name.clone(), node.at.line) {
+            Some(line) => Some(format!("at line {line}")),
+            None => jobs[..before]
+                .iter()
+                .any(|other| other.name == job.name)
+                .then(|| "in another file".to_owned()),
+        };
+        if let Some(first) = first {
+            let name = quote(&job.name);
+            let what = format!("found multiple scrape configs with job name {name}, the first {first}; rename one");
+            return Err(Fault::new(node.at, what));
+        }
+        jobs.push(job);
+    }
+    Ok(())
+}
+
+fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<(Config, Global), Fault> {
     let root = yaml::parse(text)?;
     let not_used = ["runtime"];
-    let fields = Fields::read(
-        &root,
-        "the configuration",
-        &[
-            &["global", "rule_files", "scrape_configs", "alerting", "storage", "otlp"][..],
-            &not_used,
-        ]
-        .concat(),
-        &["scrape_config_files", "remote_write", "remote_read", "tracing"],
-    )?;
+    let known = [
+        "global",
+        "rule_files",
+        "scrape_config_files",
+        "scrape_configs",
+        "alerting",
+        "storage",
+        "otlp",
+        "remote_write",
+        "remote_read",
+        "tracing",
+    ];
+    let fields = Fields::read(&root, "the configuration", &[&known[..], &not_used].concat(), &[])?;
     let mut warnings = Vec::new();
     let mut secrets = Secrets {
         directory,
@@ -85,38 +155,14 @@ fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>
     sections::read_alerting(fields.get("alerting"), &mut warnings)?;
     let out_of_order_time_window_ms = sections::read_storage(fields.get("storage"), &mut warnings)?;
     let otlp = otlp::read(fields.get("otlp"), global.names.validation)?;
+    remote::check(&fields, &mut warnings, &mut secrets)?;
     for name in not_used {
         global::warn_not_used(&fields, "the configuration", name, &mut warnings);
     }
-    let mut rule_files = Vec::new();
-    for node in fields.list("rule_files")? {
-        let pattern = node.text()?;
-        if !is_rule_path(pattern) {
-            return Err(Fault::new(
-                node.at,
-                format!(
-                    "invalid rule file path {}; only the last part of it may have a *",
-                    quote(pattern)
-                ),
-            ));
-        }
-        rule_files.push(pattern.to_owned());
-    }
+    let rule_files = paths(&fields, "rule_files", "rule")?;
+    let scrape_config_files = paths(&fields, "scrape_config_files", "scrape config")?;
     let mut jobs = Vec::new();
-    let mut names = HashMap::new();
-    for node in fields.list("scrape_configs")? {
-        let job = scrape::read(node, &global, &mut warnings, &mut secrets)?;
-        if let Some(line) = names.insert(job.name.clone(), node.at.line) {
-            return Err(Fault::new(
-                node.at,
-                format!(
-                    "found multiple scrape configs with job name {}, the first at line {line}; rename one",
-                    quote(&job.name)
-                ),
-            ));
-        }
-        jobs.push(job);
-    }
+    add_jobs(&mut jobs, &fields, &global, &mut warnings, &mut secrets)?;
     let external_labels = Labels::from_pairs(
         global
             .external_labels
@@ -127,9 +173,10 @@ fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>
     secrets.sort_by_key(|range| range.start);
     // An anchor that is referred to twice is one place.
     secrets.dedup();
-    Ok(Config {
+    let config = Config {
         jobs,
         rule_files,
+        scrape_config_files,
         scrape_interval_ms: global.scrape_interval_ms,
         evaluation_interval_ms: global.evaluation_interval_ms,
         rule_query_offset_ms: global.rule_query_offset_ms,
@@ -138,11 +185,26 @@ fn read(text: &str, directory: &Path, variables: &dyn Fn(&str) -> Option<String>
         external_labels,
         warnings,
         redacted: redact(text, &secrets),
-    })
+    };
+    Ok((config, global))
 }
 
-/// `^[^*]*(\*[^/]*)?$`: nothing but a file's name may be a pattern.
-fn is_rule_path(pattern: &str) -> bool {
+/// A list of paths, of which nothing but a file's name may be a pattern: `^[^*]*(\*[^/]*)?$`.
+fn paths(fields: &Fields<'_>, name: &str, what: &str) -> Result<Vec<String>, Fault> {
+    let mut out = Vec::new();
+    for node in fields.list(name)? {
+        let pattern = node.text()?;
+        if !is_path(pattern) {
+            let pattern = quote(pattern);
+            let what = format!("invalid {what} file path {pattern}; only the last part of it may have a *");
+            return Err(Fault::new(node.at, what));
+        }
+        out.push(pattern.to_owned());
+    }
+    Ok(out)
+}
+
+fn is_path(pattern: &str) -> bool {
     pattern.split_once('*').is_none_or(|(_, rest)| !rest.contains('/'))
 }
 
@@ -212,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn rule_paths() {
+    fn patterns_of_paths() {
         for (pattern, want) in [
             ("a.yml", true),
             ("rules/*.yml", true),
             ("*/a.yml", false),
             ("a*b*c", true),
         ] {
-            assert_eq!(is_rule_path(pattern), want, "{pattern}");
+            assert_eq!(is_path(pattern), want, "{pattern}");
         }
     }
 }

@@ -72,6 +72,18 @@ impl<'a> Fields<'a> {
         self.get(name).map(|node| node.unsigned(name)).transpose()
     }
 
+    /// The number of a port.
+    pub(crate) fn port(&self, name: &str) -> Result<Option<u16>, Fault> {
+        let Some(number) = self.unsigned(name)? else {
+            return Ok(None);
+        };
+        let port = u16::try_from(number).map_err(|_| {
+            let what = format!("{name} must be a number from 0 to 65535, not {number}");
+            Fault::new(self.position(name), what)
+        });
+        port.map(Some)
+    }
+
     /// A number of 0 or more.
     pub(crate) fn float(&self, name: &str) -> Result<Option<f64>, Fault> {
         let Some(node) = self.get(name) else { return Ok(None) };

@@ -34,7 +34,7 @@ const PROXY_FIELDS: [&str; 4] = [
 ];
 
 /// Headers that `http_headers` may not set (`reservedHeaders` of Prometheus).
-const RESERVED_HEADERS: [&str; 18] = [
+pub(crate) const RESERVED_HEADERS: [&str; 18] = [
     "authorization",
     "host",
     "content-encoding",
@@ -333,7 +333,7 @@ fn transport(fields: &Fields<'_>, secrets: &mut Secrets<'_>) -> Result<Transport
     })
 }
 
-fn read_tls(node: &Node, secrets: &mut Secrets<'_>) -> Result<Tls, Fault> {
+pub(crate) fn read_tls(node: &Node, secrets: &mut Secrets<'_>) -> Result<Tls, Fault> {
     let known = [
         "ca",
         "ca_file",

@@ -34,18 +34,21 @@ mod error;
 mod fields;
 mod global;
 mod http_client;
+pub mod modules;
 mod otlp;
 mod protocols;
 mod relabel;
+mod remote;
 mod scrape;
 mod sections;
 mod static_configs;
 mod target;
 mod yaml;
 
-pub use config::{Config, parse, parse_with_variables};
+pub use config::{Config, parse, parse_with_files, parse_with_variables};
 pub use discovery::{
-    ConsulSd, Discovery, KubernetesAttach, KubernetesRole, KubernetesSd, KubernetesSelector, Mechanism,
+    AwsAccess, AwsRole, AwsSd, ConsulSd, Discovery, DnsRecord, DnsSd, KubernetesAttach, KubernetesRole, KubernetesSd,
+    KubernetesSelector, Mechanism,
 };
 pub use error::ConfigError;
 pub use protocols::{ScrapeProtocol, accept_header};

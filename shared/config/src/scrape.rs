@@ -117,22 +117,17 @@ const SUPPORTED: [&str; 19] = [
 const NOT_USED: [&str; 1] = ["scrape_failure_log_file"];
 
 /// Every other way of discovery of Prometheus 3.
-const DISCOVERY: [&str; 32] = [
-    "aws_sd_configs",
+const DISCOVERY: [&str; 27] = [
     "azure_sd_configs",
     "digitalocean_sd_configs",
-    "dns_sd_configs",
     "docker_sd_configs",
     "dockerswarm_sd_configs",
-    "ec2_sd_configs",
-    "ecs_sd_configs",
     "elasticache_sd_configs",
     "eureka_sd_configs",
     "gce_sd_configs",
     "hetzner_sd_configs",
     "ionos_sd_configs",
     "kuma_sd_configs",
-    "lightsail_sd_configs",
     "linode_sd_configs",
     "marathon_sd_configs",
     "msk_sd_configs",

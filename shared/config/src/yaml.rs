@@ -27,6 +27,17 @@ pub(crate) enum Value {
     Mapping(Vec<(Node, Node)>),
 }
 
+impl Node {
+    /// What is not written.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            at: Position { line: 0, column: 0 },
+            bytes: 0..0,
+            value: Value::Null,
+        }
+    }
+}
+
 /// Reads a document; an empty one is null.
 pub(crate) fn parse(text: &str) -> Result<Node, Fault> {
     if text.contains('\0') {

@@ -100,10 +100,6 @@ fn says_file_line_column_what_and_what_to_write() {
             "scrape_configs:\n  job_name: a\n",
             r#"p.yml:2:3: scrape_configs must be a list, this is a mapping; begin each element with "- ""#,
         ),
-        (
-            "remote_write:\n- url: x\n",
-            r#"p.yml:1:1: "remote_write" in the configuration is not supported yet; remove it"#,
-        ),
     ] {
         assert_eq!(error(text), want, "{text}");
     }

@@ -15,7 +15,9 @@
 //! Contract: an answer is taken whole or not at all; no panic on any bytes.
 #![warn(missing_docs)]
 
+pub mod aws;
 pub mod consul;
+pub mod dns;
 pub mod file;
 mod groups;
 pub mod http;

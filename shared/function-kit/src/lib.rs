@@ -4,6 +4,7 @@
 //! It holds no rule of the product: it is the thin edge between a host and a handler.
 #![warn(missing_docs)]
 
+mod dns;
 mod event;
 mod files;
 mod http;
@@ -14,6 +15,7 @@ mod process;
 mod secrets;
 mod settle;
 
+pub use dns::MachineDns;
 pub use event::{Event, EventError, SqsRecord, parse_event};
 pub use files::{BucketFiles, MachineFiles};
 pub use http::ReqwestHttp;

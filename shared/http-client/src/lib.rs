@@ -3,7 +3,8 @@
 //! kept elsewhere.
 //!
 //! It reads no YAML, sends nothing and reads no secret: [`HttpClient`] is what a configuration says, [`Connection`] the
-//! same with its secrets read, [`OAuth2::request`] and [`Token::read`] the two ends of a token's way.
+//! same with its secrets read, [`OAuth2::request`] and [`Token::read`] the two ends of a token's way, [`aws::sign`] the
+//! signature that AWS asks for.
 //!
 //! ```
 //! use parapet_http_client::{Connection, Secret, SecretSource, Transport};
@@ -16,6 +17,7 @@
 //! Contract: no `Debug` or `Display` shows a secret.
 #![warn(missing_docs)]
 
+pub mod aws;
 mod client;
 mod connection;
 mod oauth2;

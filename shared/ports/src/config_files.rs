@@ -17,6 +17,8 @@ pub struct SourceFile {
 pub struct ConfigFiles {
     /// `prometheus.yml`.
     pub prometheus: SourceFile,
+    /// The files of further jobs that its `scrape_config_files` name, in order of path.
+    pub scrape_configs: Vec<SourceFile>,
     /// The rule files that its `rule_files` name, in order of path.
     pub rules: Vec<SourceFile>,
     /// `alertmanager.yml`, where there is one.

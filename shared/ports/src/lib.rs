@@ -3,7 +3,9 @@
 //! - **Objects** is [`object_store::ObjectStore`] itself, with conditional puts.
 //! - [`Queues`] sends, [`QueueReader`] receives: at least once, in any order.
 //! - [`Table`] holds small items with a version each: reads, conditional writes and transactions.
-//! - [`Http`] makes one request, [`Mailer`] sends one message, [`Secrets`] reads what a configuration refers to; [`Clock`] and [`Entropy`] give time and randomness.
+//! - [`Http`] makes one request, [`Mailer`] sends one message, [`Dns`] asks one name server, [`Secrets`] reads what a
+//!   configuration refers to, [`Identity`] gives credentials for the cloud; [`Clock`] and [`Entropy`] give time and
+//!   randomness.
 //!
 //! A port names no cloud and no database. Its promises are written on the trait and tested by the contract
 //! suite beside it (`contract`), which every adapter runs.
@@ -12,10 +14,12 @@
 pub mod clock;
 pub mod config_files;
 pub mod contract;
+mod dns;
 pub mod error;
 mod files;
 pub mod function;
 pub mod http;
+mod identity;
 pub mod mail;
 pub mod memory;
 pub mod queue;
@@ -25,10 +29,12 @@ pub mod vars;
 
 pub use clock::{Clock, Entropy, FixedClock};
 pub use config_files::{ConfigFiles, ConfigSource, FixedConfig, SourceFile};
+pub use dns::{Dns, NoDns};
 pub use error::{Error, Kind};
 pub use files::{Files, NoFiles, matches_pattern};
 pub use function::Function;
 pub use http::{Http, HttpOptions, HttpRequest, HttpResponse};
+pub use identity::{Identity, NoIdentity};
 pub use mail::{MailCredentials, MailRequest, Mailer};
 pub use queue::{Disposition, Message, Outgoing, Queue, QueueReader, Queues, Received};
 pub use secrets::{NoSecrets, Secrets};

@@ -70,8 +70,8 @@ mod webhook;
 mod wechat;
 
 pub use answer::{Answer, Verdict, redact};
-pub use aws::{AwsCredentials, AwsPost, sign};
 pub use exchange::{Context, RenderError, Request, Step, next, remember};
 pub use mail::{Mail, MailCredentials};
 pub use parapet_http_client::Connection;
+pub use parapet_http_client::aws::{AwsCredentials, AwsPost, sign};
 pub use template::{Templates, TemplatesError, default_templates};

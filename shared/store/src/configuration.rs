@@ -3,6 +3,7 @@
 use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
+use parapet_config::{Config, ConfigError};
 use parapet_ports::{Clock, ConfigFiles, ConfigSource, Error, Kind, Objects, SourceFile};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +15,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How long a listing holds before the bucket is asked again.
 const FRESH_MS: i64 = 30_000;
 
-/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, `config/pipelines.yml`, the rule files that the former names and every template
-/// (`.tmpl`).
+/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, `config/pipelines.yml`, the files of rules and jobs that the
+/// first names and every template (`.tmpl`).
 /// Before there is a `prometheus.yml`, there is nothing to do, and that is no error.
 #[derive(Debug)]
 pub struct BucketConfig {
@@ -75,19 +76,21 @@ impl BucketConfig {
         };
         let config = parapet_config::parse(&prometheus.path, &prometheus.text)
             .map_err(|error| Error::new(Kind::Invalid, error.to_string()))?;
-        let patterns = patterns(&config.rule_files)?;
-        let rules = texts
-            .iter()
-            .filter(|(path, _)| patterns.iter().any(|pattern| pattern.matches(path)))
-            .map(|(path, text)| SourceFile {
+        let matching = |patterns: &[glob::Pattern]| -> Vec<SourceFile> {
+            let found = texts
+                .iter()
+                .filter(|(path, _)| patterns.iter().any(|pattern| pattern.matches(path)));
+            let file = |(path, text): (&String, &String)| SourceFile {
                 path: path.clone(),
                 text: text.clone(),
-            })
-            .collect();
+            };
+            found.map(file).collect()
+        };
         let templates = texts.iter().filter(|(path, _)| path.ends_with(".tmpl"));
         let mut files = ConfigFiles {
             prometheus,
-            rules,
+            scrape_configs: matching(&patterns("scrape_config_files", &config.scrape_config_files)?),
+            rules: matching(&patterns("rule_files", &config.rule_files)?),
             alertmanager: take("alertmanager.yml"),
             templates: templates
                 .map(|(path, text)| SourceFile {
@@ -156,14 +159,23 @@ fn stamp(meta: &ObjectMeta) -> String {
     meta.e_tag.clone().unwrap_or_else(|| meta.last_modified.to_rfc3339())
 }
 
-/// `rule_files` are relative to `prometheus.yml`, as in Prometheus.
-fn patterns(rule_files: &[String]) -> Result<Vec<glob::Pattern>, Error> {
+/// They are relative to `prometheus.yml`, as in Prometheus.
+fn patterns(field: &str, paths: &[String]) -> Result<Vec<glob::Pattern>, Error> {
     let compile = |pattern: &String| {
         let pattern = format!("{PREFIX}/{}", pattern.trim_start_matches("./"));
-        glob::Pattern::new(&pattern)
-            .map_err(|error| Error::new(Kind::Invalid, format!("rule_files: {pattern}: {error}")))
+        glob::Pattern::new(&pattern).map_err(|error| Error::new(Kind::Invalid, format!("{field}: {pattern}: {error}")))
     };
-    rule_files.iter().map(compile).collect()
+    paths.iter().map(compile).collect()
+}
+
+/// `prometheus.yml` with the jobs of its `scrape_config_files`.
+///
+/// # Errors
+/// [`ConfigError`] at the first fault of any of them.
+pub fn prometheus(files: &ConfigFiles) -> Result<Config, ConfigError> {
+    let (main, further) = (&files.prometheus, &files.scrape_configs);
+    let further = further.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+    parapet_config::parse_with_files(&main.path, &main.text, further)
 }
 
 /// A text that changes when any of the files does.
@@ -171,6 +183,7 @@ fn patterns(rule_files: &[String]) -> Result<Vec<glob::Pattern>, Error> {
 pub fn version_of(files: &ConfigFiles) -> String {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     let all = std::iter::once(&files.prometheus)
+        .chain(&files.scrape_configs)
         .chain(&files.rules)
         .chain(&files.alertmanager)
         .chain(&files.templates)
@@ -224,6 +237,19 @@ mod tests {
         let second = source.current().await.unwrap();
         assert_eq!(second.rules.len(), 2);
         assert_ne!(first.version, second.version);
+
+        let main = "scrape_config_files: ['jobs/*.yml']\nscrape_configs: [{job_name: a}]\n";
+        put(&memory, "config/prometheus.yml", main).await;
+        put(&memory, "config/jobs/b.yml", "scrape_configs: [{job_name: b}]\n").await;
+        memory.clock.advance_ms(FRESH_MS);
+        let files = source.current().await.unwrap();
+        let jobs = prometheus(&files).unwrap().jobs;
+        assert_eq!(jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        put(&memory, "config/jobs/b.yml", "scrape_configs: [{job_name: a}]\n").await;
+        memory.clock.advance_ms(FRESH_MS);
+        let files = source.current().await.unwrap();
+        let error = prometheus(&files).unwrap_err().to_string();
+        assert!(error.starts_with("config/jobs/b.yml:1:"), "{error}");
     }
 
     #[tokio::test]

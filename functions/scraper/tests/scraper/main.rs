@@ -1,8 +1,10 @@
 //! The scraper over ports in memory.
 #![allow(clippy::unwrap_used)]
 
+mod aws;
 mod clients;
 mod discovery;
+mod dns;
 mod faults;
 mod histograms;
 mod hostile;

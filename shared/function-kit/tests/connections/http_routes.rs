@@ -4,7 +4,10 @@ use crate::servers::{CA, CLIENT, acceptor, http_server, proxy};
 use base64::Engine as _;
 use parapet_function_kit::ReqwestHttp;
 use parapet_ports::{Error, Http as _, HttpOptions, HttpRequest};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::rustls::ALL_VERSIONS;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
@@ -150,4 +153,89 @@ async fn tunnels_tls_through_a_proxy() {
         head.starts_with("GET /x HTTP/1.1\r\n") && !head.to_lowercase().contains("x-team"),
         "{head}"
     );
+}
+
+#[tokio::test]
+async fn a_server_may_be_asked_by_another_name() {
+    let named = |name: &str| HttpOptions {
+        tls_server_name: name.to_owned(),
+        ..trusting()
+    };
+    let (address, heads) = http_server(Some(acceptor(ALL_VERSIONS, false))).await;
+    let url = format!("https://127.0.0.1:{}/hook", address.port());
+    let by_address = get(url, named("mail.example.org")).await;
+    assert_eq!(by_address.unwrap(), "here");
+    // The name is of the certificate alone: the server is told the host of the URL.
+    let head = heads.lock().unwrap()[0].to_lowercase();
+    assert!(
+        head.contains(&format!("host: 127.0.0.1:{}\r\n", address.port())),
+        "{head}"
+    );
+    let by_localhost = format!("https://localhost:{}/hook", address.port());
+    let error = get(by_localhost, named("other.example.org")).await.unwrap_err();
+    assert!(error.to_string().contains("other.example.org"), "{error}");
+}
+
+/// Serves `piece` for ever, or once and then nothing; what it could send is counted.
+async fn endless(piece: &'static [u8], head: &'static str, once: bool) -> (String, Arc<AtomicU64>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, sent) = (
+        format!("http://{}/", listener.local_addr().unwrap()),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let counted = sent.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let _request = stream.read(&mut [0; 4096]).await.unwrap();
+                stream.write_all(head.as_bytes()).await.unwrap();
+                while stream.write_all(piece).await.is_ok() {
+                    counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                    if once {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            });
+        }
+    });
+    (url, sent)
+}
+
+#[tokio::test]
+async fn bodies_without_an_end_cost_no_more_than_their_limits() {
+    let request = |url: &str, limit, timeout| HttpRequest {
+        method: http::Method::GET,
+        url: url.to_owned(),
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+        timeout,
+        body_limit_bytes: limit,
+        options: HttpOptions::default(),
+    };
+    let client = ReqwestHttp::new().unwrap();
+    const PIECE: &[u8] = &[b'a'; 65_536];
+    let plain = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n";
+    let (url, sent) = endless(PIECE, plain, false).await;
+    let error = client.call(request(&url, 1_000_000, Duration::from_secs(20))).await;
+    assert_eq!(error.unwrap_err().to_string(), "body size limit exceeded");
+    // What is beyond the limit fits into what the kernel keeps between the two.
+    assert!(sent.load(Ordering::Relaxed) < 20_000_000, "{sent:?}");
+    // A server that begins and says no more is given up when its time is over.
+    let (url, _) = endless(b"a", plain, true).await;
+    let error = client.call(request(&url, 0, Duration::from_millis(200))).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("context deadline exceeded"), "{error}");
+    // So is one whose head never ends.
+    let (url, sent) = endless(
+        b"X-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n",
+        "HTTP/1.1 200 OK\r\n",
+        false,
+    )
+    .await;
+    client
+        .call(request(&url, 0, Duration::from_secs(20)))
+        .await
+        .unwrap_err();
+    assert!(sent.load(Ordering::Relaxed) < 20_000_000, "{sent:?}");
 }
