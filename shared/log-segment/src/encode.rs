@@ -36,7 +36,7 @@ impl Default for EncodeOptions {
             block_rows: 128 * 1024,
             block_line_bytes: 24 << 20,
             block_words: 512 * 1024,
-            page_bytes: 256 << 10,
+            page_bytes: 1 << 20,
         }
     }
 }
@@ -227,7 +227,7 @@ fn properties(options: &EncodeOptions) -> Result<WriterProperties, Error> {
         // Blocks are closed by the words that they have.
         .set_max_row_group_row_count(None)
         .set_data_page_size_limit(options.page_bytes)
-        .set_data_page_row_count_limit(32 * 1024)
+        .set_data_page_row_count_limit(128 * 1024)
         .set_dictionary_page_size_limit(2 << 20)
         .set_offset_index_disabled(true)
         .set_statistics_enabled(EnabledStatistics::None)

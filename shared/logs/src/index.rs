@@ -53,7 +53,12 @@ pub struct IndexBuilder {
     options: IndexOptions,
     entries: HashSet<u64, BuildHasherDefault<Already>>,
     word: Vec<u8>,
+    /// Entries that were there lately: most words of a line are those of the line before.
+    recent: Vec<u64>,
 }
+
+/// So many fit into a core's own cache.
+const RECENT: usize = 4096;
 
 /// Entries are hashes already.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,8 +89,17 @@ impl IndexBuilder {
         for word in words(line) {
             self.word.clear();
             self.word.extend(word.iter().map(u8::to_ascii_lowercase));
+            let entry = xxh3_64(&self.word);
+            #[allow(clippy::cast_possible_truncation)] // The lower bits are wanted.
+            let place = entry as usize % RECENT;
+            if self.recent.get(place) == Some(&entry) {
+                continue;
+            }
+            // What fills it first is found at another place.
+            self.recent.resize(RECENT, u64::MAX);
+            self.recent[place] = entry;
             // A word that is known has its parts in already.
-            if self.entries.insert(xxh3_64(&self.word)) && self.options.parts {
+            if self.entries.insert(entry) && self.options.parts {
                 self.entries.extend(minimizers(&self.word));
             }
         }

@@ -28,65 +28,55 @@ impl Shape {
     #[must_use]
     pub fn cut(record: &LogRecord) -> Option<Self> {
         let line = std::str::from_utf8(&record.raw).ok()?;
-        if line.contains([OPEN, CLOSE]) {
+        if memchr::memchr2(OPEN as u8, CLOSE as u8, line.as_bytes()).is_some() {
             return None;
         }
-        // The longest first: a value may stand within another. Each is used once, so that equal ones keep their order.
-        let promoted = [
-            ("message", record.message.as_str()),
-            ("service", &record.service),
-            ("host", &record.host),
-            ("trace_id", &record.trace_id),
-        ];
-        let mut fields: Vec<(&str, &str)> = promoted
-            .into_iter()
-            .chain(record.attributes.iter())
-            .filter(|(name, value)| !value.is_empty() && !name.contains([OPEN, CLOSE]))
-            .collect();
-        fields.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(b.0)));
+        let mut fields = Fields::of(record);
+        let bytes = line.as_bytes();
         let mut shape = Self {
             text: String::with_capacity(64),
             variables: Vec::new(),
         };
-        let mut rest = line;
-        let mut within = false;
-        while let Some(c) = rest.chars().next() {
-            // A value begins where a word does, and ends where one ends.
-            let found = fields
-                .iter()
-                .position(|(_, value)| !within && rest.starts_with(value) && ends_word(value, &rest[value.len()..]));
-            if let Some(index) = found {
-                let (name, value) = fields.remove(index);
-                shape.text.extend([OPEN]);
-                shape.text.push_str(name);
-                shape.text.push(CLOSE);
-                rest = &rest[value.len()..];
-                within = value.ends_with(char::is_alphanumeric);
-                continue;
-            }
-            if !within && c.is_alphanumeric() {
-                let length = rest.find(|c: char| SEPARATORS.contains(&c)).unwrap_or(rest.len());
-                // A field may begin within the run.
-                let length = fields
-                    .iter()
-                    .filter_map(|(_, value)| rest[..length].find(value))
-                    .filter(|at| rest[..*at].ends_with(|c: char| !c.is_alphanumeric()))
-                    .fold(length, usize::min);
-                let run = &rest[..length];
-                if run.bytes().any(|byte| byte.is_ascii_digit()) {
-                    shape.text.extend([OPEN, CLOSE]);
-                    shape.variables.push(run.to_owned());
-                } else {
-                    shape.text.push_str(run);
+        // What stands in no hole yet begins here.
+        let (mut literal, mut at, mut within) = (0, 0, false);
+        while at < bytes.len() {
+            if !within {
+                // A value begins where a word does, and ends where one ends.
+                if let Some((name, value)) = fields.take_at(bytes, at) {
+                    shape.text.push_str(&line[literal..at]);
+                    shape.text.push(OPEN);
+                    shape.text.push_str(name);
+                    shape.text.push(CLOSE);
+                    at += value.len();
+                    literal = at;
+                    within = value.as_bytes().last().copied().is_some_and(is_word);
+                    continue;
                 }
-                within = run.ends_with(char::is_alphanumeric);
-                rest = &rest[length..];
-                continue;
+                if is_word(bytes[at]) {
+                    let start = at;
+                    let mut has_digit = false;
+                    while at < bytes.len() && !SEPARATORS[usize::from(bytes[at])] {
+                        // A field may begin within the run.
+                        if at > start && !is_word(bytes[at - 1]) && fields.find_at(bytes, at).is_some() {
+                            break;
+                        }
+                        has_digit |= bytes[at].is_ascii_digit();
+                        at += 1;
+                    }
+                    if has_digit {
+                        shape.text.push_str(&line[literal..start]);
+                        shape.text.extend([OPEN, CLOSE]);
+                        shape.variables.push(line[start..at].to_owned());
+                        literal = at;
+                    }
+                    within = is_word(bytes[at - 1]);
+                    continue;
+                }
             }
-            shape.text.push(c);
-            within = c.is_alphanumeric();
-            rest = &rest[c.len_utf8()..];
+            within = is_word(bytes[at]);
+            at += 1;
         }
+        shape.text.push_str(&line[literal..]);
         Some(shape)
     }
 
@@ -119,15 +109,79 @@ impl Shape {
     }
 }
 
-/// Whether a word does not go on after a value.
-fn ends_word(value: &str, after: &str) -> bool {
-    !value.ends_with(char::is_alphanumeric) || !after.starts_with(char::is_alphanumeric)
+/// The fields of a record that may fill holes, each once, so that equal ones keep their order.
+struct Fields<'a> {
+    /// The longest first: a value may stand within another.
+    pairs: Vec<(&'a str, &'a str)>,
+    /// Those that are left, a bit for each, by the first byte of their values.
+    left: [u64; 256],
+}
+
+/// More fields than this fill no holes.
+const MAX_FIELDS: usize = 64;
+
+impl<'a> Fields<'a> {
+    fn of(record: &'a LogRecord) -> Self {
+        let promoted = [
+            ("message", record.message.as_str()),
+            ("service", &record.service),
+            ("host", &record.host),
+            ("trace_id", &record.trace_id),
+        ];
+        let mut pairs: Vec<(&str, &str)> = promoted
+            .into_iter()
+            .chain(record.attributes.iter())
+            .filter(|(name, value)| !value.is_empty() && !name.contains([OPEN, CLOSE]))
+            .collect();
+        pairs.sort_unstable_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(b.0)));
+        pairs.truncate(MAX_FIELDS);
+        let mut left = [0; 256];
+        for (number, (_, value)) in pairs.iter().enumerate() {
+            left[usize::from(value.as_bytes()[0])] |= 1 << number;
+        }
+        Self { pairs, left }
+    }
+
+    /// The number of the first field whose value stands at a place, as whole words.
+    fn find_at(&self, line: &[u8], at: usize) -> Option<usize> {
+        let mut candidates = self.left[usize::from(line[at])];
+        while candidates != 0 {
+            let number = candidates.trailing_zeros() as usize;
+            let value = self.pairs[number].1.as_bytes();
+            let goes_on = || value.last().copied().is_some_and(is_word);
+            if line[at..].starts_with(value)
+                && !line
+                    .get(at + value.len())
+                    .is_some_and(|next| is_word(*next) && goes_on())
+            {
+                return Some(number);
+            }
+            candidates &= candidates - 1;
+        }
+        None
+    }
+
+    fn take_at(&mut self, line: &[u8], at: usize) -> Option<(&'a str, &'a str)> {
+        let number = self.find_at(line, at)?;
+        self.left[usize::from(line[at])] &= !(1 << number);
+        Some(self.pairs[number])
+    }
+}
+
+/// Whether a byte belongs to a word. All of what is not ASCII does: no hole begins or ends within a character.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
 /// What parts the runs of a line.
-const SEPARATORS: [char; 16] = [
-    ' ', '\t', '\n', '"', '\'', '=', ',', ';', '[', ']', '(', ')', '{', '}', '<', '>',
-];
+static SEPARATORS: [bool; 256] = {
+    let (mut table, separators, mut index) = ([false; 256], b" \t\n\"'=,;[](){}<>", 0);
+    while index < separators.len() {
+        table[separators[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
