@@ -246,3 +246,33 @@ pub(crate) fn completions(shell: clap_complete::Shell) {
 pub(crate) fn complain(error: &anyhow::Error) {
     eprintln!("parapet: {error:#}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_flag_is_one_of_its_own() {
+        let flags = [
+            "parapet",
+            "run",
+            "--web.listen-address",
+            "127.0.0.1:1",
+            "--syslog.listen-address",
+            "127.0.0.1:2",
+            "--syslog.zone",
+            "Europe/Berlin",
+        ];
+        let Command::Run(options) = Cli::try_parse_from(flags).unwrap().command else {
+            panic!("run")
+        };
+        assert_eq!(options.listen_address.port(), 1);
+        assert_eq!(options.flags()["syslog.listen-address"], "127.0.0.1:2");
+        for command in ["search", "patterns", "tail"] {
+            assert!(
+                Cli::try_parse_from(["parapet", "logs", command, "x"]).is_ok(),
+                "{command}"
+            );
+        }
+    }
+}

@@ -86,8 +86,8 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
                 options.listen_address
             )
         })?;
-    let syslog = match options.syslog.listen_address {
-        Some(address) => Some(syslog::Syslog::bind(address, options.syslog.zone).await?),
+    let syslog = match options.syslog.syslog_listen_address {
+        Some(address) => Some(syslog::Syslog::bind(address, options.syslog.syslog_zone).await?),
         None => None,
     };
     let host = Arc::new(host::Host::open(&options, configuration.clone()).await?);
