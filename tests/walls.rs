@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 21] = [
+const PURE: [&str; 22] = [
     "discovery",
+    "drift",
     "model",
     "protobuf",
     "http-client",

@@ -23,6 +23,8 @@ pub struct Api {
     pub(crate) configuration: Configuration,
     /// A permit for each query under evaluation.
     pub(crate) evaluations: Arc<Semaphore>,
+    /// A permit for each push in work.
+    pub(crate) writes: Semaphore,
 }
 
 impl Api {
@@ -31,6 +33,7 @@ impl Api {
     pub fn new(ports: Ports, reader: Arc<Reader>, settings: Settings) -> Self {
         Self {
             configuration: Configuration::default(),
+            writes: Semaphore::new(settings.max_concurrent_writes.min(Semaphore::MAX_PERMITS)),
             evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
             ports,
             reader,

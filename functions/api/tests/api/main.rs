@@ -11,6 +11,7 @@ mod load;
 mod openapi;
 mod otlp;
 mod pushgateway;
+mod remote_write;
 mod router;
 mod rules;
 mod samples;
