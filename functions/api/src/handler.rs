@@ -33,8 +33,8 @@ impl Api {
     pub fn new(ports: Ports, reader: Arc<Reader>, settings: Settings) -> Self {
         Self {
             configuration: Configuration::default(),
-            writes: Semaphore::new(settings.max_concurrent_writes.min(Semaphore::MAX_PERMITS)),
             evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
+            writes: Semaphore::new(settings.max_concurrent_writes.min(Semaphore::MAX_PERMITS)),
             ports,
             reader,
             settings,
