@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 23] = [
+const PURE: [&str; 24] = [
     "discovery",
+    "drift",
     "probe",
     "model",
     "protobuf",

@@ -3,11 +3,12 @@
 and timestamps of floats and native histograms, and exemplars, under several `otlp` sections of the configuration.
 
   cargo build --profile fast --bin parapet
-  python3 tests/differential/otlp.py --prometheus /path/to/prometheus [--requests 40] [--seed 1]
+  python3 tests/differential/otlp.py [--prometheus /path/to/prometheus] [--requests 40] [--seed 1]
 
 Requests are random, in OTLP's JSON, every other one compressed: gauges, sums, histograms, exponential histograms and
-summaries with names, units and attributes that need translation, points without a recorded value among them. The exit
-status is 1 where anything differs."""
+summaries with names, units and attributes that need translation, points without a recorded value among them. The
+Prometheus has to be one that is built with its OTLP receiver, which Debian's is not. Without --prometheus it is checked
+alone that Parapet takes every request whole. The exit status is 1 where anything differs."""
 
 import argparse
 import gzip
@@ -200,28 +201,33 @@ def compare(name, config, options):
     directory = tempfile.mkdtemp(prefix="otlp-")
     peers = []
     try:
-        peers.append(Server("prometheus", [
-            options.prometheus, "--config.file={config}", "--storage.tsdb.path={directory}/data", "--web.listen-address={listen}",
-            "--web.enable-otlp-receiver", "--enable-feature=native-histograms,exemplar-storage",
-        ], os.path.join(directory, "prometheus"), "storage: {tsdb: {out_of_order_time_window: 2h}, exemplars: {max_exemplars: 100000}}\n" + config))
         peers.append(Server("parapet", [
             options.ours, "run", "--config.file={config}", "--storage.path={directory}/data", "--web.listen-address={listen}",
         ], os.path.join(directory, "parapet"), config))
+        if options.prometheus:
+            peers.append(Server("prometheus", [
+                options.prometheus, "--config.file={config}", "--storage.tsdb.path={directory}/data", "--web.listen-address={listen}",
+                "--web.enable-otlp-receiver", "--enable-feature=native-histograms,exemplar-storage",
+            ], os.path.join(directory, "prometheus"),
+                "storage: {tsdb: {out_of_order_time_window: 2h}, exemplars: {max_exemplars: 100000}}\n" + config))
         rng, now, different = random.Random(options.seed), int(time.time()), 0
         for number in range(options.requests):
             body = json.dumps(request(rng, number, now)).encode()
-            theirs, ours = (peer.push(body, number % 2 == 1) for peer in peers)
-            if theirs[0] != ours[0] or ours[1] != "{}":
+            answers = [peer.push(body, number % 2 == 1) for peer in peers]
+            if answers[0] != (200, "{}") or answers[-1][0] != 200:
                 different += 1
-                print(f"{name}: prometheus {theirs}, parapet {ours}")
-        theirs, their_exemplars = peers[0].samples(), peers[0].exemplars()
+                print(f"{name}: {answers}")
+        if not options.prometheus:
+            print(f"{name}: {options.requests} requests, {different} of them not taken whole; no --prometheus to compare with")
+            return different
+        theirs, their_exemplars = peers[1].samples(), peers[1].exemplars()
         for _ in range(60):
-            ours = peers[1].samples()
+            ours = peers[0].samples()
             if sum(map(len, ours.values())) >= sum(map(len, theirs.values())):
                 break
             time.sleep(1)
         different += differences(f"{name}, samples", theirs, ours)
-        different += differences(f"{name}, exemplars", their_exemplars, peers[1].exemplars())
+        different += differences(f"{name}, exemplars", their_exemplars, peers[0].exemplars())
         print(f"{name}: {len(theirs)} series, {sum(map(len, theirs.values()))} samples, "
               f"{sum(map(len, their_exemplars.values()))} exemplars, {different} differences")
         return different
@@ -234,7 +240,7 @@ def compare(name, config, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prometheus", required=True)
+    parser.add_argument("--prometheus")
     parser.add_argument("--ours", default="target/fast/parapet")
     parser.add_argument("--requests", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)

@@ -27,6 +27,8 @@ pub struct Api {
     pub(crate) log_rates: endpoints::logs::Rates,
     /// A permit for each query under evaluation.
     pub(crate) evaluations: Arc<Semaphore>,
+    /// A permit for each push in work.
+    pub(crate) writes: Semaphore,
 }
 
 impl Api {
@@ -38,6 +40,7 @@ impl Api {
             log_reader: LogReader::new(&ports, LogReaderSettings::default()),
             log_rates: endpoints::logs::Rates::default(),
             evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
+            writes: Semaphore::new(settings.max_concurrent_writes.min(Semaphore::MAX_PERMITS)),
             ports,
             reader,
             settings,

@@ -16,6 +16,8 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Read;
+use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 
 /// The most faults of one request that its answer tells of.
 const MAX_FAULTS: usize = 10;
@@ -41,8 +43,37 @@ impl Rejected {
 
 impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
-        (self.0, self.1 + "\n").into_response()
+        let mut response = (self.0, self.1 + "\n").into_response();
+        if matches!(self.0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        }
+        response
     }
+}
+
+/// Lets a push in; it is one of those in work until what this gives is dropped.
+///
+/// # Errors
+/// 429 where there are too many, and none of them ended soon enough.
+pub(crate) async fn enter(api: &Api) -> Result<SemaphorePermit<'_>, Rejected> {
+    let wait = Duration::from_millis(api.settings.write_wait_ms);
+    match tokio::time::timeout(wait, api.writes.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(closed)) => Err(Rejected::later(closed)),
+        Err(_) => Err(Rejected(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!(
+                "{} pushes are in work, as many as may be; send again later",
+                api.settings.max_concurrent_writes
+            ),
+        )),
+    }
+}
+
+/// Counts samples that are not taken, as ingest counts what it finds later.
+pub(crate) fn count_refused(reason: &'static str, samples: u64) {
+    metrics::counter!("parapet_refused_samples_total", "reason" => reason).increment(samples);
 }
 
 /// The body as it was sent.
@@ -227,10 +258,15 @@ impl Checked {
         checked
     }
 
-    /// Takes note of samples that are not taken, and counts them as ingest counts what it finds later.
+    /// Takes note of samples that are not taken.
     fn refuse(&mut self, reason: &'static str, samples: u64, fault: impl FnOnce() -> String) {
-        metrics::counter!("parapet_refused_samples_total", "reason" => reason).increment(samples);
+        count_refused(reason, samples);
         self.refused += samples;
+        self.fault(fault);
+    }
+
+    /// Takes note of what is wrong.
+    pub(crate) fn fault(&mut self, fault: impl FnOnce() -> String) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(fault());
         }

@@ -2,7 +2,8 @@
 //!
 //! One [`router`] serves in the local host and on Lambda. Queries are parsed and evaluated by `parapet-promql`
 //! on series that `parapet-store` reads; targets, metadata, rules and alerts are read from the table, where the
-//! scraper and the rule evaluation wrote them; remote write goes to the queue that ingest reads.
+//! scraper and the rule evaluation wrote them; what is pushed (remote write, OTLP, InfluxDB's line protocol) goes to the
+//! queue that ingest reads, groups of a Pushgateway to the table.
 //!
 //! It is no web server: listening, TLS and authentication are the host's. It holds no state but caches.
 //!
@@ -25,7 +26,7 @@
 //! - A request reads the tenant that its `X-Scope-OrgID` names (`default` without one) and no other.
 //! - Bodies, samples and time of a request are bounded by [`Settings`]; a query stops when its time is up or its
 //!   client is gone.
-//! - Remote write has answered 204 when its samples are in the queue: they can be read when ingest has stored them.
+//! - A push is answered with success when its samples are in the queue: they can be read when ingest has stored them.
 
 mod configuration;
 mod cors;

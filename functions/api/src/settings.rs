@@ -34,6 +34,10 @@ pub struct Settings {
     pub max_write_bytes: usize,
     /// The longest body of a remote write request decompressed, bytes.
     pub max_decompressed_write_bytes: usize,
+    /// How many pushes are in work at one time; others wait.
+    pub max_concurrent_writes: usize,
+    /// The longest that a push waits for others, milliseconds; then it is told to come again.
+    pub write_wait_ms: u64,
     /// What remote write refuses. Samples are refused earlier than the store would, by as long as queues keep
     /// messages: what was accepted is stored, however long it waits.
     pub limits: Limits,
@@ -92,6 +96,8 @@ impl Default for Settings {
             max_form_bytes: 10 * 1024 * 1024,
             max_write_bytes: 16 * 1024 * 1024,
             max_decompressed_write_bytes: 64 * 1024 * 1024,
+            max_concurrent_writes: 64,
+            write_wait_ms: 10_000,
             limits: at_the_door(Limits::default()),
             logs: LogLimits::default(),
             elasticsearch_version: "8.19.0".to_owned(),
@@ -147,6 +153,8 @@ impl Settings {
                 "PARAPET_MAX_DECOMPRESSED_WRITE_BYTES",
                 default.max_decompressed_write_bytes,
             ),
+            max_concurrent_writes: reader.parsed("PARAPET_MAX_CONCURRENT_WRITES", default.max_concurrent_writes),
+            write_wait_ms: reader.parsed("PARAPET_WRITE_WAIT_MS", default.write_wait_ms),
             limits: Limits {
                 max_age_ms: reader.parsed("PARAPET_MAX_WRITE_AGE_MS", default.limits.max_age_ms),
                 ..default.limits

@@ -64,23 +64,10 @@ pub(crate) fn custom(point: &HistogramPoint) -> Result<Histogram, String> {
     })
 }
 
-/// A histogram whose buckets hold as many observations as its count says (`Histogram.Validate`): all of them, but for
-/// those that are not a number.
 fn checked(histogram: Histogram) -> Result<Histogram, String> {
     histogram.validate()?;
-    let buckets = histogram.positive_buckets.iter().chain(&histogram.negative_buckets);
-    let in_buckets = histogram.zero_count + buckets.sum::<f64>();
-    let agrees = match histogram.sum.is_nan() {
-        true => in_buckets <= histogram.count,
-        false => in_buckets.total_cmp(&histogram.count).is_eq(),
-    };
-    if agrees {
-        return Ok(histogram);
-    }
-    Err(format!(
-        "{in_buckets} observations found in buckets, but the count is {}",
-        histogram.count
-    ))
+    histogram.check_count()?;
+    Ok(histogram)
 }
 
 /// Dense counts as spans and counts: 2^`shift` buckets become one, small gaps are filled with empty buckets.

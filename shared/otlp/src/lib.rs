@@ -54,6 +54,12 @@ pub fn decode_protobuf(body: &[u8]) -> Result<proto::MetricsRequest, DecodeError
 /// # Errors
 /// A body that is none; line and column are named.
 pub fn decode_json(body: &[u8]) -> Result<proto::MetricsRequest, DecodeError> {
+    // A list would read as the members of the request in their order.
+    if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii().is_empty() {
+        return Err(DecodeError(
+            "JSON: the body must be an object with resourceMetrics".to_owned(),
+        ));
+    }
     serde_json::from_slice(body).map_err(|error| DecodeError(format!("JSON: {error}")))
 }
 

@@ -49,3 +49,14 @@ pub enum Error {
         limit: usize,
     },
 }
+
+impl Error {
+    /// Whether the fault is one of a series or a sample: the rest of the request can be read all the same.
+    #[must_use]
+    pub fn is_of_one_series(&self) -> bool {
+        matches!(
+            self,
+            Self::Histogram { .. } | Self::LabelReferences { .. } | Self::DuplicateLabel { .. }
+        )
+    }
+}

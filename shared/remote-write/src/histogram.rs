@@ -36,6 +36,9 @@ pub(crate) fn from_proto(message: proto::Histogram) -> Result<Histogram, String>
     };
     if !is_stale_nan(histogram.sum) {
         histogram.validate()?;
+        if integer {
+            histogram.check_count()?;
+        }
     }
     Ok(histogram)
 }

@@ -28,14 +28,16 @@
 mod error;
 mod histogram;
 pub mod proto;
+mod receive;
 mod snappy;
 mod v1;
 mod v2;
 
 pub use error::Error;
+pub use receive::Received;
 pub use snappy::{snappy_decode, snappy_encode};
-pub use v1::decode_v1;
-pub use v2::{decode_v2, encode_v2};
+pub use v1::{decode_v1, receive_v1};
+pub use v2::{decode_v2, encode_v2, receive_v2};
 
 /// The most bytes of label names and values that one request may unfold to. A message of version 2.0 names a
 /// symbol in two bytes, however long the symbol is: without a limit, a megabyte could unfold to a terabyte.

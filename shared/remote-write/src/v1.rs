@@ -1,5 +1,6 @@
 //! Version 1.0: every series spells its labels out; metadata stands beside the series.
 
+use crate::receive::{Faults, Received, has_data};
 use crate::v2::{fill_exemplar_times, kind_of, push_histograms, read_sample, sorted_labels};
 use crate::{Error, MAX_LABEL_BYTES};
 use parapet_model::{BatchSeries, Exemplar, MetricType};
@@ -12,6 +13,22 @@ use std::collections::HashMap;
 /// # Errors
 /// [`Error`] when the encoding or a histogram is broken; nothing of the request is returned then.
 pub fn decode_v1(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
+    let mut series = read(bytes, &mut Faults::Fatal)?;
+    series.retain(has_data);
+    Ok(series)
+}
+
+/// As [`decode_v1`], but a series or a sample with a fault of its own is left out alone.
+///
+/// # Errors
+/// [`Error`] when the encoding as such is broken.
+pub fn receive_v1(bytes: &[u8]) -> Result<Received, Error> {
+    let mut faults = Faults::noted();
+    let series = read(bytes, &mut faults)?;
+    Ok(faults.into_received(series))
+}
+
+fn read(bytes: &[u8], faults: &mut Faults) -> Result<Vec<BatchSeries>, Error> {
     let mut out = Vec::new();
     let mut kinds: HashMap<&str, MetricType> = HashMap::new();
     let mut histograms_left = bytes.len() / 8 + 1;
@@ -21,16 +38,15 @@ pub fn decode_v1(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
     while let Some((field, value)) = reader.field()? {
         match (field, value) {
             (1, Wire::Bytes(message)) => {
-                let series = timeseries(reader.nested(message), index, &mut histograms_left)?;
+                index += 1;
+                let series = timeseries(reader.nested(message), index - 1, &mut histograms_left, faults)?;
+                let Some(series) = series else { continue };
                 let exemplars = series.exemplars.iter().map(|exemplar| exemplar.labels.size_bytes());
                 label_bytes += series.labels.size_bytes() + exemplars.sum::<usize>();
                 if label_bytes > MAX_LABEL_BYTES {
                     return Err(Error::LabelsTooLong { limit: MAX_LABEL_BYTES });
                 }
-                if !series.samples.is_empty() || !series.exemplars.is_empty() {
-                    out.push(series);
-                }
-                index += 1;
+                out.push(series);
             }
             (3, Wire::Bytes(message)) => {
                 let (family, kind) = metadata(reader.nested(message))?;
@@ -51,7 +67,13 @@ pub fn decode_v1(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
     Ok(out)
 }
 
-fn timeseries(mut reader: Reader<'_>, index: usize, histograms_left: &mut usize) -> Result<BatchSeries, Error> {
+/// One series; none where a fault of its own was taken.
+fn timeseries(
+    mut reader: Reader<'_>,
+    index: usize,
+    histograms_left: &mut usize,
+    faults: &mut Faults,
+) -> Result<Option<BatchSeries>, Error> {
     let mut labels = Vec::with_capacity(16);
     let mut series = BatchSeries::default();
     let mut histograms = Vec::new();
@@ -62,7 +84,11 @@ fn timeseries(mut reader: Reader<'_>, index: usize, histograms_left: &mut usize)
                 labels.push((name, value));
             }
             (2, Wire::Bytes(message)) => series.samples.push(read_sample(reader.nested(message))?),
-            (3, Wire::Bytes(message)) => series.exemplars.push(exemplar(reader.nested(message), index)?),
+            (3, Wire::Bytes(message)) => match exemplar(reader.nested(message), index) {
+                Ok(exemplar) => series.exemplars.push(exemplar),
+                Err(error) if error.is_of_one_series() => faults.take(error, 0)?,
+                Err(error) => return Err(error),
+            },
             (4, Wire::Bytes(message)) => {
                 *histograms_left = histograms_left
                     .checked_sub(1)
@@ -72,10 +98,17 @@ fn timeseries(mut reader: Reader<'_>, index: usize, histograms_left: &mut usize)
             _ => {}
         }
     }
-    series.labels = sorted_labels(&mut labels, index)?;
-    push_histograms(&mut series, &histograms)?;
+    series.labels = match sorted_labels(&mut labels, index) {
+        Ok(labels) => labels,
+        Err(error) if error.is_of_one_series() => {
+            faults.take(error, (series.samples.len() + histograms.len()) as u64)?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    push_histograms(&mut series, &histograms, faults)?;
     fill_exemplar_times(&mut series);
-    Ok(series)
+    Ok(Some(series))
 }
 
 fn exemplar(mut reader: Reader<'_>, index: usize) -> Result<Exemplar, Error> {

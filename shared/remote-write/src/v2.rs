@@ -1,5 +1,6 @@
 //! Version 2.0: label names and values stand once in a table of symbols.
 
+use crate::receive::{Faults, Received, has_data};
 use crate::{Error, MAX_LABEL_BYTES, histogram, proto};
 use parapet_model::{BatchSeries, Exemplar, Labels, MetricType, Sample, Value};
 use parapet_protobuf::{self as wire, Reader, Wire, put_bytes, put_key, put_varint};
@@ -174,6 +175,22 @@ impl Hasher for TextHasher {
 /// # Errors
 /// [`Error`] when the encoding, a label reference or a histogram is broken; nothing of the request is returned then.
 pub fn decode_v2(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
+    let mut series = read(bytes, &mut Faults::Fatal)?;
+    series.retain(has_data);
+    Ok(series)
+}
+
+/// As [`decode_v2`], but a series or a sample with a fault of its own is left out alone.
+///
+/// # Errors
+/// [`Error`] when the encoding as such is broken.
+pub fn receive_v2(bytes: &[u8]) -> Result<Received, Error> {
+    let mut faults = Faults::noted();
+    let series = read(bytes, &mut faults)?;
+    Ok(faults.into_received(series))
+}
+
+fn read(bytes: &[u8], faults: &mut Faults) -> Result<Vec<BatchSeries>, Error> {
     let symbols = read_symbols(bytes)?;
     let mut decoder = Decoder {
         symbols: &symbols,
@@ -188,10 +205,7 @@ pub fn decode_v2(bytes: &[u8]) -> Result<Vec<BatchSeries>, Error> {
     let mut index = 0;
     while let Some((field, value)) = reader.field()? {
         if let (5, Wire::Bytes(message)) = (field, value) {
-            let series = decoder.timeseries(reader.nested(message), index)?;
-            if !series.samples.is_empty() || !series.exemplars.is_empty() {
-                out.push(series);
-            }
+            out.extend(decoder.timeseries(reader.nested(message), index, faults)?);
             index += 1;
         }
     }
@@ -220,7 +234,13 @@ struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    fn timeseries(&mut self, mut reader: Reader<'_>, index: usize) -> Result<BatchSeries, Error> {
+    /// One series; none where a fault of its own was taken.
+    fn timeseries(
+        &mut self,
+        mut reader: Reader<'_>,
+        index: usize,
+        faults: &mut Faults,
+    ) -> Result<Option<BatchSeries>, Error> {
         self.refs.clear();
         let mut series = BatchSeries::default();
         let (mut histograms, mut exemplars) = (Vec::new(), Vec::new());
@@ -247,14 +267,24 @@ impl<'a> Decoder<'a> {
                 _ => {}
             }
         }
-        series.labels = self.labels(index)?;
-        push_histograms(&mut series, &histograms)?;
+        series.labels = match self.labels(index) {
+            Ok(labels) => labels,
+            Err(error) if error.is_of_one_series() => {
+                faults.take(error, (series.samples.len() + histograms.len()) as u64)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        push_histograms(&mut series, &histograms, faults)?;
         for message in exemplars {
-            let exemplar = self.exemplar(reader.nested(message), index)?;
-            series.exemplars.push(exemplar);
+            match self.exemplar(reader.nested(message), index) {
+                Ok(exemplar) => series.exemplars.push(exemplar),
+                Err(error) if error.is_of_one_series() => faults.take(error, 0)?,
+                Err(error) => return Err(error),
+            }
         }
         fill_exemplar_times(&mut series);
-        Ok(series)
+        Ok(Some(series))
     }
 
     /// Adds label references, packed or one by one.
@@ -360,7 +390,7 @@ pub(crate) fn fill_exemplar_times(series: &mut BatchSeries) {
 }
 
 /// Adds histogram samples and restores the order of time where both kinds of sample are there.
-pub(crate) fn push_histograms(series: &mut BatchSeries, messages: &[&[u8]]) -> Result<(), Error> {
+pub(crate) fn push_histograms(series: &mut BatchSeries, messages: &[&[u8]], faults: &mut Faults) -> Result<(), Error> {
     if messages.is_empty() {
         return Ok(());
     }
@@ -372,10 +402,13 @@ pub(crate) fn push_histograms(series: &mut BatchSeries, messages: &[&[u8]]) -> R
         };
         let message = proto::Histogram::decode(*message).map_err(|error| broken(error.to_string()))?;
         let timestamp_ms = message.timestamp;
-        series.samples.push(Sample {
-            timestamp_ms,
-            value: Value::Histogram(Arc::new(histogram::from_proto(message).map_err(broken)?)),
-        });
+        match histogram::from_proto(message) {
+            Ok(histogram) => series.samples.push(Sample {
+                timestamp_ms,
+                value: Value::Histogram(Arc::new(histogram)),
+            }),
+            Err(reason) => faults.take(broken(reason), 1)?,
+        }
     }
     if both {
         series.samples.sort_by_key(|sample| sample.timestamp_ms);

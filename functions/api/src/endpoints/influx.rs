@@ -3,7 +3,7 @@
 //! Lines that do not read are refused alone, with their numbers. Users and passwords are nobody's here.
 
 use crate::handler::Api;
-use crate::intake::{Rejected, away, batch_id, decompress, read_body, store};
+use crate::intake::{Rejected, away, batch_id, decompress, enter, read_body, store};
 use crate::params::Form;
 use crate::request::tenant;
 use axum::body::Body;
@@ -85,6 +85,7 @@ async fn receive(api: &Api, uri: &Uri, headers: HeaderMap, body: Body) -> Result
     let precision = Precision::from_word(precision)
         .ok_or_else(|| Rejected::bad(format!("invalid precision {precision:?} (use ns, us, ms, s, m or h)")))?;
     let database = form.get("db").map(str::to_owned);
+    let _entered = enter(api).await?;
     let body = read_body(api, body).await?;
     let (max_decompressed, now_ms) = (api.settings.max_decompressed_write_bytes, api.ports.clock.now_ms());
     let query = uri.query().unwrap_or_default().to_owned();

@@ -3,7 +3,7 @@
 mod deltas;
 
 use crate::handler::Api;
-use crate::intake::{Rejected, away, batch_id, decompress, read_body, store};
+use crate::intake::{Rejected, away, batch_id, decompress, enter, read_body, store};
 use crate::request::tenant;
 use axum::body::Body;
 use axum::extract::State;
@@ -37,6 +37,7 @@ pub(crate) async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap, bod
 async fn receive(api: &Api, headers: HeaderMap, body: Body) -> Result<Response, Rejected> {
     let encoding = encoding(&headers)?;
     let tenant = tenant(&headers).map_err(|error| Rejected::bad(error.message))?;
+    let _entered = enter(api).await?;
     let body = read_body(api, body).await?;
     let config = api.configuration.current(&api.ports).await;
     let config = config.map_err(|error| Rejected::later(error.message))?;

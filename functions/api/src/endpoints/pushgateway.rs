@@ -10,7 +10,7 @@
 mod store;
 
 use crate::handler::Api;
-use crate::intake::{Rejected, away, decompress, read_body};
+use crate::intake::{Rejected, away, decompress, enter, read_body};
 use crate::request::tenant;
 use axum::body::Body;
 use axum::extract::State;
@@ -59,6 +59,7 @@ async fn receive(api: &Api, method: Method, uri: &Uri, headers: HeaderMap, body:
         store::delete(api, &tenant, &grouping).await?;
         return Ok(StatusCode::ACCEPTED.into_response());
     }
+    let _entered = enter(api).await?;
     let body = read_body(api, body).await?;
     let max_decompressed = api.settings.max_decompressed_write_bytes;
     let families = away(move || {

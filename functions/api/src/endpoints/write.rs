@@ -1,13 +1,13 @@
 //! Remote write, versions 1.0 and 2.0: samples go to the queue that ingest reads.
 
 use crate::handler::Api;
-use crate::intake::{Checked, Rejected, away, batch_id, read_body, store};
+use crate::intake::{Checked, Rejected, away, batch_id, count_refused, enter, read_body, store};
 use crate::request::tenant;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use parapet_remote_write::{Error as DecodeError, decode_v1, decode_v2, snappy_decode};
+use parapet_remote_write::{Error as DecodeError, receive_v1, receive_v2, snappy_decode};
 use std::sync::Arc;
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -33,22 +33,27 @@ async fn receive(api: &Api, headers: &HeaderMap, body: Body) -> Result<Response,
     let version = version(headers)?;
     check_encoding(headers)?;
     let tenant = tenant(headers).map_err(|error| Rejected::bad(error.message))?;
+    let _entered = enter(api).await?;
     let body = read_body(api, body).await?;
     let max_decompressed = api.settings.max_decompressed_write_bytes;
     let decode = move || {
         let message = snappy_decode(&body, max_decompressed)?;
-        let series = match version {
-            Version::V1 => decode_v1(&message)?,
-            Version::V2 => decode_v2(&message)?,
+        let received = match version {
+            Version::V1 => receive_v1(&message)?,
+            Version::V2 => receive_v2(&message)?,
         };
-        Ok((batch_id("remote-write", &body), series))
+        Ok((batch_id("remote-write", &body), received))
     };
     let refuse = |error: DecodeError| match error {
         DecodeError::TooLong { .. } | DecodeError::LabelsTooLong { .. } => Rejected::too_large(error),
         error => Rejected::bad(error),
     };
-    let (id, series) = away(move || decode().map_err(refuse)).await?;
-    let checked = store(api, &tenant, &id, series).await?;
+    let (id, received) = away(move || decode().map_err(refuse)).await?;
+    let mut checked = store(api, &tenant, &id, received.series).await?;
+    for fault in received.faults {
+        checked.fault(|| fault.to_string());
+    }
+    count_refused("broken", received.refused);
     // What is sound is stored for both versions: a sender does not send again after a 400.
     let status = if checked.faults.is_empty() {
         StatusCode::NO_CONTENT

@@ -12,6 +12,7 @@ mod logs;
 mod openapi;
 mod otlp;
 mod pushgateway;
+mod remote_write;
 mod router;
 mod rules;
 mod samples;

@@ -22,7 +22,9 @@ async fn scraped(harness: &Harness) -> Vec<String> {
     let lines = text
         .lines()
         .filter(|line| !line.starts_with('#') && !line.starts_with("push_"));
-    lines.map(str::to_owned).collect()
+    let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 #[tokio::test]

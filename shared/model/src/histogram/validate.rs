@@ -60,4 +60,26 @@ impl Histogram {
         }
         Ok(())
     }
+
+    /// Checks that the buckets hold as many observations as the count says, as those of a histogram of whole counts
+    /// must (`Histogram.Validate` of Prometheus): all, but for observations that are no number, which are in no bucket.
+    ///
+    /// # Errors
+    /// How many there are, and how many there should be.
+    pub fn check_count(&self) -> Result<(), String> {
+        let buckets = self.positive_buckets.iter().chain(&self.negative_buckets);
+        let in_buckets = self.zero_count + buckets.sum::<f64>();
+        let agrees = match self.sum.is_nan() {
+            true => in_buckets <= self.count,
+            false => in_buckets.total_cmp(&self.count).is_eq(),
+        };
+        if agrees {
+            return Ok(());
+        }
+        Err(format!(
+            "{in_buckets} observations found in buckets, but the Count field is {}: histogram's observation count should \
+             equal the number of observations found in the buckets (in absence of NaN)",
+            self.count
+        ))
+    }
 }
