@@ -188,25 +188,15 @@ async fn ten_thousand_targets_are_spread_over_the_interval() {
     }
     let (least, most) = (seconds.values().min().unwrap(), seconds.values().max().unwrap());
     assert!(seconds.len() == 60 && *most - *least <= 1, "{seconds:?}");
-    // A slot of every shard scrapes every target once.
-    for (at, task) in tasks.into_iter().filter(|(_, task)| task.slot_ms == tasks_slot(0)) {
+    // A target is of one shard alone: a sixteenth of them, so that the test stays short.
+    let slot_ms = World::task(0, 1, 0).slot_ms;
+    let some = tasks.into_iter().filter(|(_, task)| task.slot_ms == slot_ms).take(32);
+    for (at, task) in some {
         world.memory.clock.set_ms(at);
         assert_eq!(world.run_now(task).await, Disposition::Done);
     }
-    let mut asked: Vec<String> = world
-        .targets
-        .requests
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|request| request.url.clone())
-        .collect();
-    asked.sort();
-    asked.dedup();
-    assert_eq!(asked.len(), 10_000);
-    assert_eq!(world.targets.requests.lock().unwrap().len(), 10_000);
-}
-
-fn tasks_slot(n: i64) -> i64 {
-    World::task(n, 1, 0).slot_ms
+    let requests = world.targets.requests.lock().unwrap();
+    let asked: BTreeSet<&str> = requests.iter().map(|request| request.url.as_str()).collect();
+    assert_eq!(asked.len(), requests.len(), "a target twice in a slot");
+    assert!((400..900).contains(&asked.len()), "{}", asked.len());
 }
