@@ -100,7 +100,7 @@ fn the_pure_ring_pulls_in_no_runtime_and_no_cloud() {
 
 #[test]
 fn every_shared_crate_belongs_to_a_ring() {
-    let outer = ["store", "adapter-aws", "adapter-local", "function-kit"];
+    let outer = ["store", "adapter-aws", "adapter-local", "function-kit", "prober"];
     for name in manifests("shared") {
         assert!(
             PURE.contains(&name.as_str()) || outer.contains(&name.as_str()),

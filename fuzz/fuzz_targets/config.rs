@@ -1,4 +1,4 @@
-//! A `prometheus.yml` in: a configuration, or an error with its place.
+//! A `prometheus.yml` in: a configuration, or an error with its place. The same of a module file of probes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,5 +11,8 @@ fuzz_target!(|text: &str| {
             }
         }
         Err(error) => assert!(error.line >= 1 && error.column >= 1 && !error.message.is_empty()),
+    }
+    if let Err(error) = parapet_config::modules::Modules::parse("d/b.yml", text) {
+        assert!(error.line >= 1 && error.column >= 1 && !error.message.is_empty());
     }
 });

@@ -7,7 +7,7 @@ use crate::{Prober, address};
 use exchange::{Answer, Hop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::body::Body as _;
-use parapet_config::modules::HttpProbe;
+use parapet_config::modules::{Compression, HttpProbe};
 use parapet_probe::{Report, http as rules};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -205,7 +205,9 @@ async fn finish(
         let read = body::read(module, answer.body, success && has_rules).await;
         phase(report, "transfer", began.elapsed().as_secs_f64());
         report.set("probe_http_uncompressed_body_length", read.length as f64);
-        if success && has_rules {
+        // What does not begin as gzip has no body that could be matched.
+        let is_body = read.fault.is_none() || read.length > 0 || module.compression != Some(Compression::Gzip);
+        if success && has_rules && is_body {
             success = read.fault.is_none() && rules::is_valid_body(module, &read.kept, report);
             report.set("probe_failed_due_to_regex", f64::from(u8::from(!success)));
         }

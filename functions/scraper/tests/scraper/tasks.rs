@@ -166,3 +166,37 @@ async fn a_wrong_configuration_is_told_with_its_place() {
         error.chain()
     );
 }
+
+/// Ten thousand targets at the shortest usual interval: each in one task a slot, and the tasks spread evenly.
+#[tokio::test]
+async fn ten_thousand_targets_are_spread_over_the_interval() {
+    let hosts: Vec<String> = (0..10_000).map(|at| format!("h{at}:1")).collect();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let world = World::new(&job(&hosts, ""));
+    let tasks = world.tick(0).await;
+    let shards = tasks[0].1.shards;
+    assert_eq!(shards, 512);
+    assert_eq!(tasks.len(), 4 * 512, "each shard at each slot of the minute");
+    // No second of the minute has more than its share of tasks.
+    let mut seconds = std::collections::BTreeMap::<i64, usize>::new();
+    for (at, task) in &tasks {
+        *seconds.entry(task.scheduled_ms().div_euclid(1000)).or_default() += 1;
+        assert!(
+            *at >= task.scheduled_ms() && *at < task.scheduled_ms() + 1_000,
+            "visible on time"
+        );
+    }
+    let (least, most) = (seconds.values().min().unwrap(), seconds.values().max().unwrap());
+    assert!(seconds.len() == 60 && *most - *least <= 1, "{seconds:?}");
+    // A target is of one shard alone: a sixteenth of them, so that the test stays short.
+    let slot_ms = World::task(0, 1, 0).slot_ms;
+    let some = tasks.into_iter().filter(|(_, task)| task.slot_ms == slot_ms).take(32);
+    for (at, task) in some {
+        world.memory.clock.set_ms(at);
+        assert_eq!(world.run_now(task).await, Disposition::Done);
+    }
+    let requests = world.targets.requests.lock().unwrap();
+    let asked: BTreeSet<&str> = requests.iter().map(|request| request.url.as_str()).collect();
+    assert_eq!(asked.len(), requests.len(), "a target twice in a slot");
+    assert!((400..900).contains(&asked.len()), "{}", asked.len());
+}
