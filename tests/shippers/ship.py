@@ -77,7 +77,7 @@ def skip(name, reason):
 
 
 def daemon_environment():
-    libraries = [*DEBIAN.glob("usr/lib/*-linux-gnu"), DEBIAN / "usr/lib/syslog-ng", *DEBIAN.glob("usr/lib/syslog-ng/*")]
+    libraries = [*DEBIAN.glob("usr/lib/*-linux-gnu"), *DEBIAN.glob("lib/*-linux-gnu"), DEBIAN / "usr/lib/syslog-ng", *DEBIAN.glob("usr/lib/syslog-ng/*")]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, libraries))}
 
 
