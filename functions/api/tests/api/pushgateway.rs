@@ -73,7 +73,7 @@ async fn groups_are_put_posted_and_deleted() {
             202,
             vec!["x{instance=\"i\",job=\"a/b\"} 4"],
         ),
-        (Method::PUT, "/metrics/job@base64/YS9i/instance/i/", "", 200, vec![]),
+        (Method::PUT, "/metrics/job@base64/YS9i/instance/i", "", 200, vec![]),
     ] {
         let answer = send(&harness, method.clone(), path, body).await;
         assert_eq!(
