@@ -87,6 +87,7 @@ mod tests {
             "ALERTS",
             "TIMERS",
             "DELIVERIES",
+            "LOGS",
         ] {
             vars.insert(format!("PARAPET_QUEUE_{name}_URL"), format!("http://sqs/{name}"));
             vars.insert(format!("PARAPET_DLQ_{name}_URL"), format!("http://sqs/{name}-dlq"));

@@ -364,7 +364,7 @@ groups:
         Ok(answer(vec![sample(&[("app", "web")], 3.0)]))
     });
     assert_eq!(asked, [true, true]);
-    assert!(shown(&outcome.samples).contains(&r#"{__name__="app:errors:rate1m", app="web"} 3 @60"#.to_owned()));
+    assert!(shown(&outcome.samples).contains(&r#"app:errors:rate1m{app="web"} 3 @60"#.to_owned()));
     let alert = &outcome.alerts[0];
     assert_eq!(alert.annotations.get("summary"), Some("3 errors of web"));
     assert!(

@@ -71,7 +71,9 @@ impl BucketConfig {
                 pipelines,
                 ..ConfigFiles::default()
             };
-            files.version = version_of(&files);
+            if files.pipelines.is_some() {
+                files.version = version_of(&files);
+            }
             return Ok(files);
         };
         let config = parapet_config::parse(&prometheus.path, &prometheus.text)
