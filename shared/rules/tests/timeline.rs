@@ -370,7 +370,7 @@ groups:
     assert!(
         alert
             .generator_url
-            .starts_with("http://host/p/loki/api/v1/query_range?query=sum+by+%28app%29"),
+            .starts_with("http://host/p/loki/api/v1/query_range?query=%28sum+by+%28app%29"),
         "{}",
         alert.generator_url
     );
