@@ -154,7 +154,7 @@ impl Cluster {
     /// Where the page is no list.
     pub fn add(&mut self, resource: Resource, page: &[u8]) -> Result<String, String> {
         let mut page: Json = serde_json::from_slice(page).map_err(|error| format!("list of {resource:?}: {error}"))?;
-        let Json::Array(items) = page["items"].take() else {
+        let Some(Json::Array(items)) = page.get_mut("items").map(Json::take) else {
             // An empty list may be null.
             return match page.get("kind") {
                 Some(Json::String(kind)) if kind.ends_with("List") => Ok(String::new()),

@@ -482,3 +482,14 @@ users: [{name: u, user: {client-certificate: cert.pem, client-key: /abs/key.pem,
         assert!(error.contains(what), "{error}");
     }
 }
+
+#[test]
+fn a_page_that_is_no_list_is_refused() {
+    for page in ["2", "[]", "\"x\"", "{}", "{\"items\": 1}", "{\"items\": null}", "{"] {
+        let answer = kubernetes::Cluster::default().add(kubernetes::Resource::Pods, page.as_bytes());
+        assert!(answer.is_err(), "{page}: {answer:?}");
+    }
+    let empty =
+        kubernetes::Cluster::default().add(kubernetes::Resource::Pods, br#"{"kind": "PodList", "items": null}"#);
+    assert_eq!(empty, Ok(String::new()));
+}
