@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use parapet_config::{ConsulSd, Mechanism};
+use parapet_discovery::aws::{cloud_map, ecs};
 use parapet_discovery::{TargetGroup, consul, file, http};
 use parapet_model::Labels;
 use serde_json::{Value as Json, json};
@@ -149,4 +150,14 @@ fn consul_instances_become_targets() {
         })
     );
     assert!(consul::targets(&consul_config("{}"), "test", b"{}").is_err());
+}
+
+#[test]
+fn an_answer_of_aws_that_is_no_object_is_refused() {
+    for body in ["22", "[]", "\"x\"", "null", "{\"tasks\": 1, \"Instances\": 1}"] {
+        assert!(ecs::read::<ecs::Task>(body.as_bytes(), "tasks").is_err(), "{body}");
+        let instances = cloud_map::read::<cloud_map::Instance>(body.as_bytes(), "Instances");
+        assert!(instances.is_err(), "{body}");
+    }
+    assert!(ecs::read::<ecs::Task>(b"{}", "tasks").unwrap().items.is_empty());
 }

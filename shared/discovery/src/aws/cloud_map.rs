@@ -71,7 +71,7 @@ pub fn read<T: for<'de> Deserialize<'de>>(body: &[u8], list: &str) -> Result<Pag
             .as_str()
             .filter(|next| !next.is_empty())
             .map(str::to_owned),
-        items: serde_json::from_value(answer[list].take()).map_err(failed)?,
+        items: serde_json::from_value(answer.get_mut(list).map(Value::take).unwrap_or_default()).map_err(failed)?,
     })
 }
 

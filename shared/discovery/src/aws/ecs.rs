@@ -157,9 +157,9 @@ fn describe(operation: &'static str, body: Value) -> Call {
 pub fn read<T: for<'de> Deserialize<'de>>(body: &[u8], list: &str) -> Result<Page<T>, String> {
     let failed = |error: serde_json::Error| format!("{list} of ECS: {error}");
     let mut answer: Value = serde_json::from_slice(body).map_err(failed)?;
-    let items = match answer[list].take() {
-        Value::Null if answer.is_object() => Vec::new(),
-        items => serde_json::from_value(items).map_err(failed)?,
+    let items = match answer.get_mut(list).map(Value::take) {
+        None | Some(Value::Null) if answer.is_object() => Vec::new(),
+        items => serde_json::from_value(items.unwrap_or_default()).map_err(failed)?,
     };
     Ok(Page {
         next: answer["nextToken"]
