@@ -146,23 +146,17 @@ pub(crate) async fn scrape(
     let result = fetch(context, &reading).await;
     let duration_ms = (clock.now_ms() - started_ms).max(0);
     drop(permit);
+    let result = result.and_then(|fetched| Ok((read(context, &reading, &fetched, before)?, fetched)));
+    add(&context.counters.scrapes, usize::from(result.is_ok()));
     let (found, reports, mut state, new_set) = match result {
-        Ok(fetched) => {
-            let body = read(context, &reading, &fetched, before);
-            match body {
-                Ok(Read::Known(body, readings)) => {
-                    add(&context.counters.scrapes, 1);
-                    add(&context.counters.scrapes_known, 1);
-                    known_again(body, readings, fetched.length(), before)
-                }
-                Ok(Read::Anew(body)) => {
-                    add(&context.counters.scrapes, 1);
-                    add(&context.counters.samples_duplicate, body.duplicates);
-                    add(&context.counters.samples_out_of_bounds, body.out_of_bounds);
-                    succeeded(context, &reading, &fetched, body, before).await?
-                }
-                Err(failure) => failed(context, &reading, &failure, before).await?,
-            }
+        Ok((Read::Known(body, readings), fetched)) => {
+            add(&context.counters.scrapes_known, 1);
+            known_again(body, readings, fetched.length(), before)
+        }
+        Ok((Read::Anew(body), fetched)) => {
+            add(&context.counters.samples_duplicate, body.duplicates);
+            add(&context.counters.samples_out_of_bounds, body.out_of_bounds);
+            succeeded(context, &reading, &fetched, body, before).await?
         }
         Err(failure) => failed(context, &reading, &failure, before).await?,
     };
@@ -181,19 +175,14 @@ pub(crate) async fn scrape(
         job.sample_limit as f64,
         reports.body_bytes as f64,
     ];
-    let told = if job.extra_metrics {
-        REPORTS.len()
-    } else {
-        USUAL_REPORTS
-    };
     state.extra_metrics = job.extra_metrics;
     let samples = match found {
         Found::Series(mut series) => {
-            series.extend(report_series(&target.labels, timestamp_ms, &values[..told]));
+            series.extend(report_series(&target.labels, job.extra_metrics, timestamp_ms, &values));
             Samples::Series(series)
         }
         Found::Known(body, mut readings) => {
-            body.report(&mut readings, &values[..told]);
+            body.report(&mut readings, &values);
             Samples::Readings(readings)
         }
     };
@@ -443,8 +432,13 @@ pub(crate) fn reported(labels: &Labels, extra: bool) -> impl Iterator<Item = Lab
         .map(move |name| sample_labels::report(name, labels))
 }
 
-fn report_series(labels: &Labels, timestamp_ms: i64, values: &[f64]) -> impl Iterator<Item = BatchSeries> {
-    reported(labels, true)
+fn report_series(
+    labels: &Labels,
+    extra: bool,
+    timestamp_ms: i64,
+    values: &[f64; REPORTS.len()],
+) -> impl Iterator<Item = BatchSeries> {
+    reported(labels, extra)
         .zip(values)
         .map(move |(labels, value)| BatchSeries {
             labels,
@@ -476,15 +470,12 @@ pub(crate) async fn gone(
         Some(set) => stale(&*context.sets.get(&set.name).await?, timestamp_ms, |_| true),
         None => Vec::new(),
     };
-    let told = if state.extra_metrics {
-        REPORTS.len()
-    } else {
-        USUAL_REPORTS
-    };
+    let markers = [stale_nan(); REPORTS.len()];
     series.extend(report_series(
         &state.labels,
+        state.extra_metrics,
         timestamp_ms,
-        &[stale_nan(); REPORTS.len()][..told],
+        &markers,
     ));
     Ok(batch(
         format!("scrape/{identity:016x}/{timestamp_ms}/gone"),

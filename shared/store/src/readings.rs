@@ -3,11 +3,11 @@
 use crate::day::Day;
 use crate::envelope::{CLAIM_PREFIX, FetchError, Poison};
 use crate::objects;
+use crate::reader::cache::Cache;
 use bytes::Bytes;
 use object_store::ObjectStore;
 use parapet_model::{BatchSeries, Labels, MetricType, Sample};
 use parapet_ports::{Error, Kind};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Faster than the default level, and within a few percent of its size.
@@ -258,25 +258,13 @@ impl Readings {
 
 /// The layouts that readers of the queue know, by the object that holds them.
 #[derive(Debug)]
-pub struct Layouts {
-    known: Mutex<Known>,
-    capacity: usize,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    layouts: HashMap<String, Arc<Layout>>,
-    series: usize,
-}
+pub struct Layouts(Cache<Layout>);
 
 impl Layouts {
     /// Remembers layouts of about this many series in all.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self {
-            known: Mutex::default(),
-            capacity,
-        }
+        Self(Cache::new(capacity))
     }
 
     /// The layout in an object.
@@ -284,27 +272,15 @@ impl Layouts {
     /// # Errors
     /// [`FetchError`] where it is not there, holds no layout, or the object store is away.
     pub(crate) async fn get(&self, objects: &dyn ObjectStore, key: &str) -> Result<Arc<Layout>, FetchError> {
-        let known = self.lock().layouts.get(key).cloned();
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let Some(bytes) = objects::get(objects, key).await? else {
-            return Err(FetchError::Missing(key.to_owned()));
+        let load = async {
+            let Some(bytes) = objects::get(objects, key).await? else {
+                return Err(FetchError::Missing(key.to_owned()));
+            };
+            let layout =
+                Layout::decode(bytes).map_err(|error| Poison::new(format!("layout {key:?} does not read: {error}")))?;
+            let series = layout.series.len();
+            Ok((Arc::new(layout), series))
         };
-        let layout = Layout::decode(bytes)
-            .map(Arc::new)
-            .map_err(|error| Poison::new(format!("layout {key:?} does not read: {error}")))?;
-        let mut known = self.lock();
-        if known.series + layout.series.len() > self.capacity {
-            *known = Known::default();
-        }
-        if layout.series.len() <= self.capacity && known.layouts.insert(key.to_owned(), layout.clone()).is_none() {
-            known.series += layout.series.len();
-        }
-        Ok(layout)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.get_or_load(key, load).await
     }
 }

@@ -79,14 +79,21 @@ impl<V> Cache<V> {
             }
         };
         let mut loaded_bytes = None;
-        let value = cell
-            .get_or_try_init(|| async {
-                let (value, size_bytes) = load.await?;
-                loaded_bytes = Some(size_bytes);
-                Ok(value)
-            })
-            .await?
-            .clone();
+        let loaded = cell.get_or_try_init(|| async {
+            let (value, size_bytes) = load.await?;
+            loaded_bytes = Some(size_bytes);
+            Ok(value)
+        });
+        let value = match loaded.await {
+            Ok(value) => value.clone(),
+            Err(error) => {
+                // Keys of what cannot be had would add up.
+                self.state()
+                    .slots
+                    .retain(|other, slot| other != key || slot.cell.initialized());
+                return Err(error);
+            }
+        };
         if let Some(size_bytes) = loaded_bytes {
             self.account(key, size_bytes);
         }
@@ -147,6 +154,7 @@ mod tests {
         assert_eq!(load(&cache, "c", 9, 4).await, 3, "still cached");
         let failed = cache.get_or_load::<&str>("d", async { Err("away") }).await;
         assert_eq!(failed, Err("away"));
+        assert!(!cache.state().slots.contains_key("d"));
         assert_eq!(load(&cache, "d", 5, 1).await, 5, "a failure is not cached");
     }
 }
