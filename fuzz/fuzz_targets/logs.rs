@@ -3,7 +3,6 @@
 
 use libfuzzer_sys::fuzz_target;
 use parapet_logs::LogRecord;
-use parapet_logs::index::WordIndex;
 use parapet_logs::inputs::{bulk, cloudwatch, loki, otlp, syslog};
 use parapet_logs::logql::{Evaluation, Parameters, parse};
 use parapet_logs::pipeline::{Origin, Pipelines};
@@ -55,7 +54,6 @@ fuzz_target!(|data: &[u8]| {
         7 => {
             let _ = Pipelines::parse("p.yml", &text);
             let _ = cloudwatch::parse(data);
-            let _ = WordIndex::from_bytes(data);
         }
         8 => {
             if let Ok(format) = TimeFormat::new(&text) {

@@ -18,10 +18,19 @@ const LEDGER: &str = "id VARCHAR, ts TIMESTAMPTZ, event VARCHAR, alertname VARCH
     route VARCHAR, group_key VARCHAR, group_labels MAP(VARCHAR, VARCHAR), reason VARCHAR, cause VARCHAR, detail VARCHAR, \
     delivery VARCHAR, attempt INTEGER, next_at TIMESTAMPTZ, tenant VARCHAR, dt VARCHAR";
 
-/// Columns of `log_rows`.
-const LOG_ROWS: &str = "\"timestamp\" TIMESTAMPTZ, nanoseconds INTEGER, level VARCHAR, service VARCHAR, host VARCHAR, \
+/// Columns of files of logs, before those of fields.
+const LOG_FILES: &str = "\"timestamp\" TIMESTAMPTZ, nanoseconds INTEGER, level VARCHAR, service VARCHAR, host VARCHAR, \
     trace_id VARCHAR, route VARCHAR, message VARCHAR, stream MAP(VARCHAR, VARCHAR), attributes MAP(VARCHAR, VARCHAR), \
-    shape VARCHAR, variables VARCHAR[], raw BLOB, tenant VARCHAR, dt VARCHAR";
+    shape VARCHAR, variables VARCHAR[], raw BLOB, tenant VARCHAR, dt VARCHAR, fields VARCHAR";
+
+/// How many columns of fields there are.
+const FIELDS: usize = 24;
+
+/// The names of the columns of fields, with something after each.
+fn field_columns(after: &str) -> String {
+    let columns: Vec<String> = (0..FIELDS).map(|number| format!("field_{number:02}{after}")).collect();
+    columns.join(", ")
+}
 
 /// A line put together: variables fill the holes without a name, then fields those with one.
 const LINE: &str = "CASE WHEN raw IS NOT NULL THEN raw::VARCHAR ELSE array_to_string([CASE WHEN strpos(p, chr(18)) = 0 THEN p \
@@ -34,7 +43,8 @@ const LINE: &str = "CASE WHEN raw IS NOT NULL THEN raw::VARCHAR ELSE array_to_st
 pub(super) fn over(files: &Files, window: Window) -> String {
     let mut sql = String::new();
     source(&mut sql, "metric_files", &list(&files.metrics), METRICS);
-    source(&mut sql, "log_files", &list(&files.logs), LOG_ROWS);
+    let log_files = format!("{LOG_FILES}, {}", field_columns(" VARCHAR"));
+    source(&mut sql, "log_files", &list(&files.logs), &log_files);
     source(&mut sql, "ledger_files", &list(&files.ledger), LEDGER);
     views(&mut sql, window);
     sql
@@ -141,7 +151,7 @@ fn views(sql: &mut String, window: Window) {
 CREATE VIEW samples AS SELECT {of_series}, {ts}, \"value\" FROM (SELECT {of_series}, stale_samples, \
          unnest(timestamps) AS ts, unnest(\"values\") AS \"value\" FROM metric_files WHERE \"values\" IS NOT NULL) \
          WHERE (stale_samples = 0 OR NOT isnan(\"value\")){within};
-CREATE VIEW histograms AS SELECT {of_series}, {ts}, {fields} FROM (SELECT {of_series}, \
+CREATE VIEW histograms AS SELECT {of_series}, {ts}, {histogram} FROM (SELECT {of_series}, \
          stale_samples, unnest(timestamps) AS ts, unnest(histograms) AS h FROM metric_files WHERE histograms IS NOT NULL) \
          WHERE (stale_samples = 0 OR NOT isnan(h.sum)){within};
 CREATE VIEW series AS SELECT tenant, dt, metric, any_value(labels) AS labels, series_id, \
@@ -150,7 +160,9 @@ CREATE VIEW series AS SELECT tenant, dt, metric, any_value(labels) AS labels, se
 CREATE VIEW exemplars AS SELECT {of_series}, {exemplar} AS ts, e.\"value\" AS \"value\", e.labels AS exemplar \
          FROM (SELECT {of_series}, unnest(exemplars) AS e FROM metric_files WHERE exemplars IS NOT NULL) \
          WHERE true{within};
-CREATE VIEW log_rows AS SELECT * REPLACE ({at} AS \"timestamp\") FROM log_files;
+CREATE VIEW log_rows AS SELECT * EXCLUDE (fields, {fields}) REPLACE ({at} AS \"timestamp\", \
+         map_concat(attributes, map_from_entries([e FOR e IN list_zip(coalesce(string_split(fields, chr(31)), []), \
+         [{fields}]) IF e[1] IS NOT NULL AND e[2] IS NOT NULL])) AS attributes) FROM log_files;
 CREATE VIEW logs AS SELECT tenant, dt, \"timestamp\", nanoseconds, level, service, host, trace_id, route, stream, \
          attributes, coalesce(message, line) AS message, line FROM (SELECT *, {LINE} AS line FROM log_rows) \
          WHERE true{logs_within};
@@ -159,9 +171,10 @@ CREATE VIEW ledger AS SELECT * REPLACE ({ledger}) FROM ledger_files;
         metrics = replace(&["min_ts", "max_ts"]),
         element = time("t"),
         ts = replace(&["ts"]),
-        fields = HISTOGRAM.map(|field| format!("h.\"{field}\" AS \"{field}\"")).join(", "),
+        histogram = HISTOGRAM.map(|field| format!("h.\"{field}\" AS \"{field}\"")).join(", "),
         exemplar = time("e.ts"),
         at = time("\"timestamp\""),
+        fields = field_columns(""),
         ledger = replace(&["ts", "starts_at", "ended_at", "next_at"]),
     );
 }

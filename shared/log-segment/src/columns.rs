@@ -1,12 +1,12 @@
 //! Records on their way into a record batch, column by column.
 
 use crate::Error;
-use crate::schema::{SCHEMA, element, entries, entry_fields, timestamp_type};
-use arrow_array::builder::{ArrayBuilder as _, BinaryBuilder, StringBuilder};
-use arrow_array::{ArrayRef, Int32Array, ListArray, MapArray, RecordBatch, StructArray, TimestampMillisecondArray};
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
-use parapet_logs::{Level, LogRecord, Shape};
-use parapet_model::Labels;
+use crate::fields::{FieldColumns, Maps};
+use crate::schema::{SCHEMA, element, timestamp_type};
+use crate::texts::{Texts, length, offsets};
+use arrow_array::{ArrayRef, Int32Array, ListArray, RecordBatch, TimestampMillisecondArray};
+use parapet_logs::shape::Cut;
+use parapet_logs::{Level, LogRecord};
 use std::sync::Arc;
 
 /// Rows are handed to the Parquet writer in batches of about this many rows, or bytes of lines.
@@ -15,64 +15,22 @@ const BATCH_BYTES: usize = 16 << 20;
 
 pub(crate) const NANOS_PER_MS: i64 = 1_000_000;
 
-/// Maps of texts, one for each row.
-#[derive(Debug, Default)]
-struct Maps {
-    ends: Vec<i32>,
-    names: StringBuilder,
-    values: StringBuilder,
-}
-
-impl Maps {
-    fn push(&mut self, labels: &Labels) {
-        for (name, value) in labels.iter() {
-            self.names.append_value(name);
-            self.values.append_value(value);
-        }
-        self.ends.push(length(self.names.len()));
-    }
-
-    fn finish(mut self) -> Result<ArrayRef, Error> {
-        let columns: Vec<ArrayRef> = vec![Arc::new(self.names.finish()), Arc::new(self.values.finish())];
-        let entry = StructArray::try_new(entry_fields(), columns, None)?;
-        Ok(Arc::new(MapArray::try_new(
-            entries(),
-            offsets(self.ends),
-            entry,
-            None,
-            false,
-        )?))
-    }
-}
-
-/// Batches are far from two milliards of anything.
-fn length(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
-}
-
-fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
-    let mut offsets = Vec::with_capacity(ends.len() + 1);
-    offsets.push(0);
-    offsets.extend(ends);
-    OffsetBuffer::new(ScalarBuffer::from(offsets))
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Columns {
     milliseconds: Vec<i64>,
     nanoseconds: Vec<i32>,
-    level: StringBuilder,
-    service: StringBuilder,
-    host: StringBuilder,
-    trace_id: StringBuilder,
-    route: StringBuilder,
-    message: StringBuilder,
+    level: Texts,
+    service: Texts,
+    host: Texts,
+    trace_id: Texts,
+    route: Texts,
+    message: Texts,
     stream: Maps,
-    attributes: Maps,
-    shape: StringBuilder,
-    variables: StringBuilder,
+    fields: FieldColumns,
+    shape: Texts,
+    variables: Texts,
     variable_ends: Vec<i32>,
-    raw: BinaryBuilder,
+    raw: Texts,
     line_bytes: usize,
 }
 
@@ -86,61 +44,69 @@ impl Columns {
         self.milliseconds.len() >= BATCH_ROWS || self.line_bytes >= BATCH_BYTES
     }
 
-    pub(crate) fn push(&mut self, record: &LogRecord) {
+    /// Adds a row; the record's line is cut, or stays as it is.
+    pub(crate) fn push(&mut self, record: &LogRecord, cut: Option<Cut<'_>>) {
         let at = record.timestamp_ns;
         self.milliseconds.push(at.div_euclid(NANOS_PER_MS));
         self.nanoseconds
             .push(i32::try_from(at.rem_euclid(NANOS_PER_MS)).unwrap_or_default());
-        self.level.append_option(record.level.map(Level::as_str));
         for (column, text) in [
+            (&mut self.level, record.level.map_or("", Level::as_str)),
             (&mut self.service, &record.service),
             (&mut self.host, &record.host),
             (&mut self.trace_id, &record.trace_id),
             (&mut self.route, &record.route),
             (&mut self.message, &record.message),
         ] {
-            column.append_option((!text.is_empty()).then_some(text));
+            column.push_some(text.as_bytes());
         }
-        self.stream.push(&record.stream);
-        self.attributes.push(&record.attributes);
-        match Shape::cut(record) {
-            Some(shape) => {
-                self.shape.append_value(&shape.text);
-                for variable in &shape.variables {
-                    self.variables.append_value(variable);
+        self.stream.push_all(&record.stream);
+        self.fields.push(&record.attributes);
+        match cut {
+            Some(cut) => {
+                self.shape.push(cut.shape.as_bytes());
+                for variable in cut.variables {
+                    self.variables.push(&record.raw[variable.clone()]);
                 }
-                self.raw.append_null();
+                self.raw.push_missing();
             }
             None => {
-                self.shape.append_null();
-                self.raw.append_value(&record.raw);
+                self.shape.push_missing();
+                self.raw.push(&record.raw);
             }
         }
         self.variable_ends.push(length(self.variables.len()));
         self.line_bytes += record.raw.len();
     }
 
-    pub(crate) fn finish(mut self) -> Result<RecordBatch, Error> {
-        let milliseconds = TimestampMillisecondArray::from(self.milliseconds).with_data_type(timestamp_type());
-        let variables: ArrayRef = Arc::new(self.variables.finish());
-        let variables = ListArray::try_new(element(), offsets(self.variable_ends), variables, None)?;
-        Ok(RecordBatch::try_new(
-            SCHEMA.clone(),
-            vec![
-                Arc::new(milliseconds),
-                Arc::new(Int32Array::from(self.nanoseconds)),
-                Arc::new(self.level.finish()),
-                Arc::new(self.service.finish()),
-                Arc::new(self.host.finish()),
-                Arc::new(self.trace_id.finish()),
-                Arc::new(self.route.finish()),
-                Arc::new(self.message.finish()),
-                self.stream.finish()?,
-                self.attributes.finish()?,
-                Arc::new(self.shape.finish()),
-                Arc::new(variables),
-                Arc::new(self.raw.finish()),
-            ],
-        )?)
+    /// The rows so far, which it then forgets.
+    pub(crate) fn finish(&mut self) -> Result<RecordBatch, Error> {
+        let milliseconds = std::mem::take(&mut self.milliseconds);
+        let milliseconds = TimestampMillisecondArray::from(milliseconds).with_data_type(timestamp_type());
+        let variables = self.variables.finish()?;
+        let variable_ends = std::mem::take(&mut self.variable_ends);
+        let variables = ListArray::try_new(element(), offsets(variable_ends), variables, None)?;
+        self.line_bytes = 0;
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(milliseconds),
+            Arc::new(Int32Array::from(std::mem::take(&mut self.nanoseconds))),
+            self.level.finish()?,
+            self.service.finish()?,
+            self.host.finish()?,
+            self.trace_id.finish()?,
+            self.route.finish()?,
+            self.message.finish()?,
+            self.stream.finish()?,
+        ];
+        columns.extend(self.fields.finish()?);
+        columns.push(self.shape.finish()?);
+        columns.push(Arc::new(variables));
+        columns.push(self.raw.finish_binary()?);
+        Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
+    }
+
+    /// What comes next is of another block.
+    pub(crate) fn next_block(&mut self) {
+        self.fields.next_block();
     }
 }

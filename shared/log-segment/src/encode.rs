@@ -6,7 +6,8 @@ use crate::schema::{self, SCHEMA};
 use crate::summary::{IndexPlace, SummaryBuilder};
 use bytes::Bytes;
 use parapet_logs::LogRecord;
-use parapet_logs::index::{IndexBuilder, IndexOptions, IndexSetBuilder};
+use parapet_logs::index::{IndexBuilder, IndexSetBuilder};
+use parapet_logs::shape::Shapes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -81,6 +82,8 @@ pub struct SegmentWriter {
     writer: Option<ArrowWriter<Vec<u8>>>,
     options: EncodeOptions,
     columns: Columns,
+    /// Of the open block.
+    shapes: Shapes,
     words: IndexBuilder,
     indexes: IndexSetBuilder,
     summary: SummaryBuilder,
@@ -96,19 +99,16 @@ impl std::fmt::Debug for SegmentWriter {
     }
 }
 
-fn words() -> IndexBuilder {
-    IndexBuilder::new(IndexOptions::default())
-}
-
 impl SegmentWriter {
     /// An empty segment.
     #[must_use]
     pub fn new(options: EncodeOptions) -> Self {
         Self {
             writer: None,
+            words: IndexBuilder::new(options.block_words),
             options,
             columns: Columns::default(),
-            words: words(),
+            shapes: Shapes::default(),
             indexes: IndexSetBuilder::default(),
             summary: SummaryBuilder::default(),
             info: SegmentInfo::default(),
@@ -132,10 +132,15 @@ impl SegmentWriter {
         self.info.max_ts = at_ms;
         self.info.rows += 1;
         self.info.line_bytes += record.raw.len() as u64;
-        self.words.add(&record.raw);
-        self.words.add(record.trace_id.as_bytes());
         self.summary.push(record);
-        self.columns.push(record);
+        let cut = self.shapes.cut(record);
+        match cut {
+            // What lies between the holes is in the index by the first line of this shape.
+            Some(cut) if !cut.is_new => self.words.add_within(&record.raw, cut.holes),
+            _ => self.words.add(&record.raw),
+        }
+        self.words.add(record.trace_id.as_bytes());
+        self.columns.push(record, cut);
         if self.columns.is_full() {
             self.flush()?;
         }
@@ -152,7 +157,7 @@ impl SegmentWriter {
         if self.columns.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.columns).finish()?;
+        let batch = self.columns.finish()?;
         self.writer()?.write(&batch)?;
         Ok(())
     }
@@ -161,7 +166,10 @@ impl SegmentWriter {
         self.flush()?;
         self.writer()?.flush()?;
         self.summary.close();
-        self.indexes.push(std::mem::replace(&mut self.words, words()));
+        self.columns.next_block();
+        self.shapes = Shapes::default();
+        let words = IndexBuilder::new(self.options.block_words);
+        self.indexes.push(std::mem::replace(&mut self.words, words));
         Ok(())
     }
 
@@ -213,6 +221,9 @@ impl SegmentWriter {
     }
 }
 
+/// The most bytes of the dictionary of a field.
+const FIELD_DICTIONARY_BYTES: usize = 64 << 10;
+
 fn properties(options: &EncodeOptions) -> Result<WriterProperties, Error> {
     let path = |parts: &[&str]| ColumnPath::new(parts.iter().map(|part| (*part).to_owned()).collect());
     let mut builder = WriterProperties::builder()
@@ -243,10 +254,25 @@ fn properties(options: &EncodeOptions) -> Result<WriterProperties, Error> {
         schema::SERVICE,
         schema::HOST,
         schema::ROUTE,
+        schema::MESSAGE,
+        schema::FIELDS,
         schema::SHAPE,
     ] {
         builder = builder.set_column_dictionary_enabled(path(&[name]), true);
     }
+    for name in schema::FIELD_COLUMNS.iter() {
+        // Few different values are worth a dictionary, many are not.
+        let path = path(&[name]);
+        builder = builder
+            .set_column_dictionary_enabled(path.clone(), true)
+            .set_column_dictionary_page_size_limit(path.clone(), FIELD_DICTIONARY_BYTES)
+            .set_column_encoding(path, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+    }
+    // Identifiers are random: a search for what repeats finds little, and makes them longer.
+    let trace_id = path(&[schema::TRACE_ID]);
+    builder = builder
+        .set_column_encoding(trace_id.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+        .set_column_compression(trace_id, Compression::ZSTD(ZstdLevel::try_new(1)?));
     for name in [schema::STREAM, schema::ATTRIBUTES] {
         builder = builder.set_column_dictionary_enabled(path(&[name, "key_value", "key"]), true);
     }

@@ -6,7 +6,8 @@
 //!                              Rows ◄─ read_block ◄─ may_match ◄────────┘ Footer
 //! ```
 //!
-//! - One row is one record. A line stands there as its [`parapet_logs::Shape`]: without what its fields say already.
+//! - One row is one record. A line stands there as its [`parapet_logs::shape`]: without what its fields say already.
+//! - Fields have columns of their own, those of a block that came first.
 //! - A block is a row group. The [`Footer`] says of each: its range of time, its levels, its streams. The index says which
 //!   words are in which block, and is asked with one short read for each word.
 //! - [`merge`] makes fewer, larger segments.
@@ -39,10 +40,12 @@ mod columns;
 mod decode;
 mod encode;
 mod error;
+mod fields;
 mod merge;
 mod rows;
 mod schema;
 mod summary;
+mod texts;
 
 pub use decode::Footer;
 pub use encode::{EncodeOptions, Segment, SegmentInfo, SegmentWriter};

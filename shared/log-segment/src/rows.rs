@@ -1,11 +1,12 @@
 //! [`Rows`]: the decoded rows of a block, made into records one by one.
 
 use crate::columns::NANOS_PER_MS;
+use crate::fields::{Layout, pairs};
 use crate::{Error, schema};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int32Type, TimestampMillisecondType};
 use arrow_array::{Array, BinaryArray, ListArray, MapArray, RecordBatch, StringArray};
-use parapet_logs::{Level, LogRecord, Shape};
+use parapet_logs::{Level, LogRecord, shape};
 use parapet_model::Labels;
 
 /// Which parts of records are read, beside time and level.
@@ -37,6 +38,7 @@ impl Projection {
     };
 
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
+        let fields = schema::FIELD_COLUMNS.iter().map(String::as_str);
         let raw = self.raw;
         [
             (true, schema::TIMESTAMP),
@@ -48,6 +50,7 @@ impl Projection {
             (self.trace_id || raw, schema::TRACE_ID),
             (self.message || raw, schema::MESSAGE),
             (self.stream, schema::STREAM),
+            (self.attributes || raw, schema::FIELDS),
             (self.attributes || raw, schema::ATTRIBUTES),
             (raw, schema::SHAPE),
             (raw, schema::VARIABLES),
@@ -55,6 +58,7 @@ impl Projection {
         ]
         .into_iter()
         .filter_map(|(wanted, name)| wanted.then_some(name))
+        .chain(fields.filter(move |_| self.attributes || raw))
     }
 }
 
@@ -88,6 +92,8 @@ struct Batch {
     trace_id: Option<StringArray>,
     message: Option<StringArray>,
     stream: Option<MapArray>,
+    fields: Option<StringArray>,
+    field_columns: Vec<StringArray>,
     attributes: Option<MapArray>,
     shape: Option<StringArray>,
     variables: Option<ListArray>,
@@ -103,6 +109,7 @@ pub struct Rows {
     projection: Projection,
     /// The last stream: the next one is the same mostly.
     last_stream: Labels,
+    layout: Layout,
 }
 
 fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<Option<&'a T>, Error> {
@@ -137,6 +144,11 @@ impl Batch {
             trace_id: text(schema::TRACE_ID)?,
             message: text(schema::MESSAGE)?,
             stream: column::<MapArray>(batch, schema::STREAM)?.cloned(),
+            fields: text(schema::FIELDS)?,
+            field_columns: {
+                let columns = schema::FIELD_COLUMNS.iter().map(|name| text(name));
+                columns.filter_map(Result::transpose).collect::<Result<_, _>>()?
+            },
             attributes: column::<MapArray>(batch, schema::ATTRIBUTES)?.cloned(),
             shape: text(schema::SHAPE)?,
             variables: column::<ListArray>(batch, schema::VARIABLES)?.cloned(),
@@ -152,16 +164,6 @@ fn text(column: Option<&StringArray>, row: usize) -> String {
     }
 }
 
-/// The pairs of a row of a map.
-fn pairs(column: &MapArray, row: usize) -> Result<impl Iterator<Item = (&str, &str)> + Clone, Error> {
-    let of_form = || Error::form("a map is of another type");
-    let names = column.keys().as_string_opt::<i32>().ok_or_else(of_form)?;
-    let values = column.values().as_string_opt::<i32>().ok_or_else(of_form)?;
-    let offsets = column.value_offsets();
-    let at = |index: usize| usize::try_from(offsets[index]).unwrap_or_default();
-    Ok((at(row)..at(row + 1)).map(move |index| (names.value(index), values.value(index))))
-}
-
 impl Rows {
     pub(crate) fn new(batches: Vec<RecordBatch>, projection: Projection) -> Result<Self, Error> {
         let batches = batches.iter().map(Batch::new).collect::<Result<Vec<_>, _>>()?;
@@ -174,6 +176,7 @@ impl Rows {
             starts,
             projection,
             last_stream: Labels::empty(),
+            layout: Layout::default(),
         })
     }
 
@@ -258,7 +261,9 @@ impl Rows {
             record.stream = self.last_stream.clone();
         }
         if let Some(attributes) = &batch.attributes {
-            record.attributes = Labels::from_sorted(pairs(attributes, row)?);
+            let fields = batch.fields.as_ref().filter(|fields| fields.is_valid(row));
+            self.layout.read(fields.map_or("", |fields| fields.value(row)));
+            record.attributes = self.layout.labels(&batch.field_columns, row, attributes)?;
         }
         if self.projection.raw {
             record.raw = batch.line(row, &record)?;
@@ -291,6 +296,6 @@ impl Batch {
         let offsets = variables.value_offsets();
         let at = |index: usize| usize::try_from(offsets[index]).unwrap_or_default();
         let variables = (at(row)..at(row + 1)).map(|index| texts.value(index));
-        Shape::join(shape.value(row), variables, record).ok_or_else(lost)
+        shape::restore(shape.value(row), variables, record).ok_or_else(lost)
     }
 }

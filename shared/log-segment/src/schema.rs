@@ -1,4 +1,4 @@
-//! The columns of version 1, in one place. Columns are only ever added.
+//! The columns of version 2, in one place. Columns are only ever added.
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use std::sync::{Arc, LazyLock};
@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 pub const VERSION_KEY: &str = "parapet.logs.version";
 
 /// The version that is written.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// Key of the file's metadata that holds what is in which block: [`crate::summary::Summary`].
 pub(crate) const SUMMARY_KEY: &str = "parapet.logs.blocks";
@@ -22,8 +22,16 @@ pub(crate) const TRACE_ID: &str = "trace_id";
 pub(crate) const ROUTE: &str = "route";
 pub(crate) const MESSAGE: &str = "message";
 pub(crate) const STREAM: &str = "stream";
+/// The names of the fields that have a column, in the order of the columns, with [`NAME_END`] between them.
+pub(crate) const FIELDS: &str = "fields";
+/// What parts the names in `fields`.
+pub(crate) const NAME_END: char = '\u{1f}';
+/// The columns of fields.
+pub(crate) static FIELD_COLUMNS: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..24).map(|number| format!("field_{number:02}")).collect());
+/// Fields that have no column.
 pub(crate) const ATTRIBUTES: &str = "attributes";
-/// The line without its fields: [`parapet_logs::Shape`]. Null where `raw` is the line.
+/// The line without its fields: [`parapet_logs::shape`]. Null where `raw` is the line.
 pub(crate) const SHAPE: &str = "shape";
 pub(crate) const VARIABLES: &str = "variables";
 /// Lines that have no shape, byte for byte.
@@ -49,11 +57,11 @@ pub(crate) fn element() -> Arc<Field> {
     Arc::new(Field::new("element", DataType::Utf8, false))
 }
 
-/// The schema of version 1.
+/// The schema of version 2.
 pub(crate) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let map = |name: &str| Field::new(name, DataType::Map(entries(), false), false);
-    Arc::new(Schema::new(vec![
+    let mut columns = vec![
         Field::new(TIMESTAMP, timestamp_type(), false),
         Field::new(NANOSECONDS, DataType::Int32, false),
         text(LEVEL),
@@ -63,9 +71,14 @@ pub(crate) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         text(ROUTE),
         text(MESSAGE),
         map(STREAM),
+        text(FIELDS),
+    ];
+    columns.extend(FIELD_COLUMNS.iter().map(|name| text(name)));
+    columns.extend([
         map(ATTRIBUTES),
         text(SHAPE),
         Field::new(VARIABLES, DataType::List(element()), false),
         Field::new(RAW, DataType::Binary, true),
-    ]))
+    ]);
+    Arc::new(Schema::new(columns))
 });

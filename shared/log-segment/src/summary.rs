@@ -4,6 +4,7 @@ use parapet_logs::{Level, LogRecord, Need, index::IndexSet};
 use parapet_model::{Labels, Matcher};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A file names at most this many different origins; where it has more, blocks say nothing about theirs.
 const MAX_ORIGINS: usize = 1_000;
@@ -95,12 +96,16 @@ pub(crate) struct SummaryBuilder {
     summary: Summary,
     open: Block,
     rows: u64,
-    /// Number of each origin, in order of appearance.
-    origins: HashMap<Origin, u32>,
+    /// The numbers of origins by their hashes.
+    numbers: HashMap<u64, u32>,
+    /// The last record's stream, and its hash: the next one is the same mostly.
+    last_stream: (Labels, u64),
     of_block: Vec<u32>,
-    /// The last record's: the next one is of the same mostly.
-    last: Option<(Origin, u32)>,
     many: bool,
+}
+
+fn is_of(origin: &Origin, record: &LogRecord) -> bool {
+    origin.host == record.host && origin.service == record.service && origin.stream == record.stream
 }
 
 impl SummaryBuilder {
@@ -115,24 +120,29 @@ impl SummaryBuilder {
         if self.many {
             return;
         }
-        let same = |origin: &Origin| {
-            origin.stream == record.stream && origin.service == record.service && origin.host == record.host
-        };
-        let number = match &self.last {
-            Some((origin, number)) if same(origin) => *number,
-            _ => {
-                let origin = Origin {
+        if self.last_stream.0 != record.stream {
+            self.last_stream = (record.stream.clone(), record.stream.series_id().cast_unsigned());
+        }
+        let texts = xxh3_64(record.host.as_bytes()) ^ xxh3_64(record.service.as_bytes()).rotate_left(1);
+        let hash = texts ^ self.last_stream.1;
+        let origins = &mut self.summary.origins;
+        let known = self.numbers.get(&hash).copied();
+        let number = known.filter(|number| is_of(&origins[*number as usize], record));
+        let number = number.unwrap_or_else(|| {
+            // Two origins of one hash have their numbers by turns.
+            let number = origins.iter().position(|origin| is_of(origin, record));
+            let number = u32::try_from(number.unwrap_or(origins.len())).unwrap_or(u32::MAX);
+            if number as usize == origins.len() {
+                origins.push(Origin {
                     stream: record.stream.clone(),
                     service: record.service.clone(),
                     host: record.host.clone(),
-                };
-                let next = u32::try_from(self.origins.len()).unwrap_or(u32::MAX);
-                let number = *self.origins.entry(origin.clone()).or_insert(next);
-                self.last = Some((origin, number));
-                self.many = self.origins.len() > MAX_ORIGINS;
-                number
+                });
             }
-        };
+            self.numbers.insert(hash, number);
+            number
+        });
+        self.many = origins.len() > MAX_ORIGINS;
         if let Err(at) = self.of_block.binary_search(&number) {
             self.of_block.insert(at, number);
         }
@@ -157,11 +167,8 @@ impl SummaryBuilder {
     pub(crate) fn finish(mut self, index: IndexPlace) -> Summary {
         self.summary.index = index;
         if self.many {
+            self.summary.origins.clear();
             self.summary.blocks.iter_mut().for_each(|block| block.origins = None);
-        } else {
-            let mut origins: Vec<(Origin, u32)> = self.origins.into_iter().collect();
-            origins.sort_unstable_by_key(|(_, number)| *number);
-            self.summary.origins = origins.into_iter().map(|(origin, _)| origin).collect();
         }
         self.summary
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss)]
 
 use parapet_logs::LogRecord;
-use parapet_logs::index::{IndexBuilder, IndexOptions};
+use parapet_logs::index::IndexBuilder;
 use parapet_logs::logql::{Evaluation, Parameters, parse};
 use parapet_logs::parse_query;
 use parapet_logs::pipeline::{Origin, Pipelines};
@@ -75,16 +75,9 @@ fn main() {
             usize::from(evaluation.finish().is_ok())
         });
     }
-    for parts in [false, true] {
-        let options = IndexOptions {
-            parts,
-            ..IndexOptions::default()
-        };
-        let build = || {
-            let mut builder = IndexBuilder::new(options);
-            records.iter().for_each(|record| builder.add(&record.raw));
-            builder.finish().to_bytes().len()
-        };
-        measure(&format!("index, parts: {parts}, bytes"), file.len(), build);
-    }
+    measure("words for the index", file.len(), || {
+        let mut builder = IndexBuilder::new(1 << 19);
+        records.iter().for_each(|record| builder.add(&record.raw));
+        builder.len()
+    });
 }

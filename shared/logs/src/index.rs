@@ -1,18 +1,20 @@
-//! [`WordIndex`]: which words the lines of a block may have, so that blocks without them are not read.
+//! The index of words: which words the lines of a block may have, so that blocks without them are not read.
 //!
-//! A split block Bloom filter, as Parquet has it: a word sets eight bits within 32 bytes. What it denies is not there;
-//! of what it allows about one in 400 is not (at the default size). Long words, identifiers as a rule, are also found by
-//! their parts: of each seven neighbouring runs of six bytes the one of the least hash is in the index too (its
-//! *minimizer*), and any part of twelve bytes has such a run.
+//! A split block Bloom filter, much as Parquet has it: an entry sets eight bits within 32 bytes (a *slot*). What it denies is
+//! not there; of what it allows some is not. A word has two entries, so that about 1 word in 1,600 passes that is not
+//! there. Long words, identifiers as a rule, have one, and are also found by their parts: of each eleven neighbouring runs
+//! of six bytes the one of the least hash is in the index too (its *minimizer*), and any part of sixteen bytes has such a
+//! run.
+//!
+//! The indexes of a file are laid so that one short read asks all of its blocks for an entry: all have the same number of
+//! slots, a power of two, and stand slot by slot. What every block says of one entry is in one run of bytes. A slot is
+//! chosen by the first bits of an entry, so that an index of few slots becomes one of more by writing each slot several
+//! times, and one of many becomes one of fewer by laying neighbours over one another.
 
-mod set;
-
-pub use set::{IndexSet, IndexSetBuilder};
-
-use crate::text::{is_word_byte, words};
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use crate::Need;
+use crate::text::is_word_byte;
+use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Words at least this long are found by their parts, and parts must be at least this long to be looked for.
 pub const MIN_PART_BYTES: usize = RUN + WINDOW - 1;
@@ -20,238 +22,386 @@ pub const MIN_PART_BYTES: usize = RUN + WINDOW - 1;
 /// The length of a run of bytes that stands for a part.
 const RUN: usize = 6;
 /// Of how many neighbouring runs one is taken.
-const WINDOW: usize = 7;
+const WINDOW: usize = 11;
 /// The seed by which runs differ from words.
 const RUN_SEED: u64 = 1;
-/// The first bytes of a stored index: its version.
-const MAGIC: [u8; 4] = *b"PWI1";
+/// The seed of a short word's second entry.
+const SECOND_SEED: u64 = 2;
 
-/// How an index is built.
-#[derive(Clone, Copy, Debug)]
-pub struct IndexOptions {
-    /// Bits for each entry: 8 let about 1 in 40 through that is not there, 12 1 in 400, 16 1 in 2,500.
-    pub bits_per_entry: usize,
-    /// Whether long words are found by their parts.
-    pub parts: bool,
-    /// The most bytes of an index; with more entries than fit well it lets more through.
-    pub max_bytes: usize,
-}
+/// At least so many bits for an entry: about 1 in 40 passes that is not there. Of nearly all that is asked for several
+/// entries are asked, and next to none passes.
+const BITS_PER_ENTRY: usize = 8;
+const SLOT_BITS: usize = 256;
 
-impl Default for IndexOptions {
-    fn default() -> Self {
-        Self {
-            bits_per_entry: 12,
-            parts: true,
-            max_bytes: 16 << 20,
-        }
-    }
-}
+/// The most slots of an index: their numbers and the bits in them are made of different bits of an entry.
+const MAX_SLOTS: usize = 1 << 19;
 
-/// Collects the words of a block.
-#[derive(Clone, Debug, Default)]
-pub struct IndexBuilder {
-    options: IndexOptions,
-    entries: HashSet<u64, BuildHasherDefault<Already>>,
-    word: Vec<u8>,
-    /// Entries that were there lately: most words of a line are those of the line before.
-    recent: Vec<u64>,
-}
-
-/// So many fit into a core's own cache.
+/// Words that were added lately: most words of a line are those of the line before. So many fit into a core's own cache.
 const RECENT: usize = 4096;
 
-/// Entries are hashes already.
-#[derive(Clone, Copy, Debug, Default)]
-struct Already(u64);
+type Slot = [u32; 8];
 
-impl Hasher for Already {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {}
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+/// Collects the words of a block.
+#[derive(Clone, Debug)]
+pub struct IndexBuilder {
+    slots: Vec<Slot>,
+    len: usize,
+    recent: Vec<u64>,
+    /// The line, its words as they are hashed.
+    folded: Vec<u8>,
+}
+
+/// The slots that hold so many entries well.
+fn slots_for(entries: usize) -> usize {
+    let bits = entries.saturating_mul(BITS_PER_ENTRY);
+    bits.div_ceil(SLOT_BITS).next_power_of_two().min(MAX_SLOTS)
+}
+
+/// Capital letters become small ones; what is no word stays none, and no two other bytes of words become the same.
+fn fold(byte: u8) -> u8 {
+    // As `is_word_byte`, for many bytes at once.
+    let low = byte | 0x20;
+    let is_word = (low.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte == b'_');
+    if is_word { low } else { b' ' }
 }
 
 impl IndexBuilder {
-    /// A builder that knows no words yet.
+    /// A builder that knows no words yet, for about `entries` of them: with many more it lets more through.
     #[must_use]
-    pub fn new(options: IndexOptions) -> Self {
+    pub fn new(entries: usize) -> Self {
         Self {
-            options,
-            ..Self::default()
+            slots: vec![[0; 8]; slots_for(entries)],
+            len: 0,
+            recent: Vec::new(),
+            folded: Vec::new(),
         }
     }
 
     /// Takes in the words of a line, or of a field that is to be found as if it stood in the line.
     pub fn add(&mut self, line: &[u8]) {
-        for word in words(line) {
-            self.word.clear();
-            self.word.extend(word.iter().map(u8::to_ascii_lowercase));
-            let entry = xxh3_64(&self.word);
-            #[allow(clippy::cast_possible_truncation)] // The lower bits are wanted.
-            let place = entry as usize % RECENT;
-            if self.recent.get(place) == Some(&entry) {
-                continue;
+        self.fold(line);
+        self.text(0..line.len());
+    }
+
+    /// Takes in those words of a line that have bytes within some of its ranges: where all others are in already.
+    pub fn add_within(&mut self, line: &[u8], ranges: &[Range<usize>]) {
+        self.fold(line);
+        let mut done = 0;
+        for range in ranges {
+            let is_word = |at: usize| self.folded.get(at).is_some_and(|byte| *byte != b' ');
+            let (mut start, mut end) = (range.start.max(done), range.end);
+            while start > done && is_word(start - 1) {
+                start -= 1;
             }
-            // What fills it first is found at another place.
-            self.recent.resize(RECENT, u64::MAX);
-            self.recent[place] = entry;
-            // A word that is known has its parts in already.
-            if self.entries.insert(entry) && self.options.parts {
-                self.entries.extend(minimizers(&self.word));
+            while end > range.start && is_word(end - 1) && is_word(end) {
+                end += 1;
+            }
+            if start < end {
+                self.text(start..end);
+                done = end;
             }
         }
     }
 
-    /// How many entries there are.
+    fn fold(&mut self, line: &[u8]) {
+        self.folded.clear();
+        self.folded.extend(line.iter().map(|byte| fold(*byte)));
+    }
+
+    /// Takes in the words of a part of the folded line.
+    fn text(&mut self, range: Range<usize>) {
+        let whole = hash(&self.folded[range.clone()]);
+        if self.is_recent(whole) {
+            return;
+        }
+        let mut start = range.start;
+        while start < range.end {
+            let rest = &self.folded[start..range.end];
+            let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+            let word = start..start + length;
+            start = word.end + 1;
+            if word == range {
+                // It was asked for.
+                self.word(word, whole);
+            } else if length > 0 {
+                let hash = hash(&self.folded[word.clone()]);
+                if !self.is_recent(hash) {
+                    self.word(word, hash);
+                }
+            }
+        }
+    }
+
+    /// Whether a text was here lately, by its hash; now it was.
+    fn is_recent(&mut self, hash: u64) -> bool {
+        #[allow(clippy::cast_possible_truncation)] // The lower bits are wanted.
+        let place = hash as usize % RECENT;
+        // What fills it first is found at another place.
+        self.recent.resize(RECENT, u64::MAX);
+        std::mem::replace(&mut self.recent[place], hash) == hash
+    }
+
+    /// Takes in a word of the folded text, by its hash.
+    fn word(&mut self, range: Range<usize>, hash: u64) {
+        let (slots, len) = (&mut self.slots, &mut self.len);
+        each_entry(&self.folded[range], hash, |entry| {
+            *len += usize::from(set(slots, entry))
+        });
+    }
+
+    /// How many entries there are, about.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
+    }
+}
+
+/// Sets the bits of an entry; answers whether one of them was not set.
+fn set(slots: &mut [Slot], entry: u64) -> bool {
+    let (slot, mask) = place(entry, slots.len());
+    let mut missing = 0;
+    for (word, bits) in slots[slot].iter_mut().zip(mask) {
+        missing |= bits & !*word;
+        *word |= bits;
+    }
+    missing != 0
+}
+
+/// The hash of a folded text.
+#[inline]
+fn hash(text: &[u8]) -> u64 {
+    const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
+    if text.len() > 16 {
+        return xxh3_64(text);
+    }
+    // Short ones, most of all by far, are two numbers, multiplied: the halves of the product depend on all of their bits.
+    let (first, last) = match (text.first_chunk::<8>(), text.first_chunk::<4>()) {
+        (Some(first), _) => (
+            u64::from_le_bytes(*first),
+            text.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)),
+        ),
+        (None, Some(first)) => {
+            let last = text.last_chunk().map_or(0, |last| u32::from_le_bytes(*last));
+            (u32::from_le_bytes(*first).into(), last.into())
+        }
+        (None, None) => {
+            let number = text.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+            (number, number)
+        }
+    };
+    #[allow(clippy::cast_possible_truncation)] // The halves are wanted.
+    let halves = |number: u128| (number as u64, (number >> 64) as u64);
+    let product = u128::from(first ^ FACTORS[0]) * u128::from(last ^ FACTORS[1] ^ text.len() as u64);
+    let (low, high) = halves(product);
+    let (low, high) = halves(u128::from(low ^ high ^ FACTORS[1]) * u128::from(FACTORS[0]));
+    low ^ high
+}
+
+/// The slot of an entry among so many, by its upper bits, and its bits in it, one in each word, by its lower ones: as in
+/// Parquet's split block Bloom filter, but without multiplications.
+#[inline]
+fn place(entry: u64, slots: usize) -> (usize, Slot) {
+    let slot = ((entry >> 32) * slots as u64) >> 32;
+    let mask = std::array::from_fn(|word| 1 << ((entry >> (5 * word)) & 31));
+    (usize::try_from(slot).unwrap_or_default(), mask)
+}
+
+/// The entries that a block with the word has: `first`, the hash of the word, and a second one or those of its parts.
+fn each_entry(folded: &[u8], first: u64, mut emit: impl FnMut(u64)) {
+    emit(first);
+    if folded.len() < MIN_PART_BYTES {
+        emit(second(first, SECOND_SEED));
+    } else {
+        each_minimizer(folded, emit);
+    }
+}
+
+/// The entries that stand for the parts of a word: the least of the hashes of each window of runs. None for a short one.
+fn each_minimizer(folded: &[u8], mut emit: impl FnMut(u64)) {
+    let hashes = |from: usize| {
+        let runs = folded[from..].windows(RUN).take(WINDOW).enumerate();
+        runs.map(move |(number, run)| (hash_run(run), from + number))
+    };
+    // The least hash of the window and its place; the last window's, as a rule.
+    let (mut least, mut place) = (u64::MAX, usize::MAX);
+    for from in 0..(folded.len() + 1).saturating_sub(MIN_PART_BYTES) {
+        let last = from + WINDOW - 1;
+        let before = least;
+        if place < from || place == usize::MAX {
+            (least, place) = hashes(from).min().unwrap_or_default();
+        } else {
+            (least, place) = (least, place).min((hash_run(&folded[last..last + RUN]), last));
+        }
+        if from == 0 || least != before {
+            // Least hashes are small numbers: hashed again they spread over the whole index.
+            emit(second(least, RUN_SEED));
+        }
+    }
+}
+
+/// Another hash, made of one.
+#[inline]
+fn second(hash: u64, seed: u64) -> u64 {
+    let mixed = (hash ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^ (mixed >> 29)
+}
+
+/// A number for a run of six bytes, by which one of its neighbours is chosen.
+fn hash_run(run: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..RUN].copy_from_slice(&run[..RUN]);
+    let mixed = u64::from_le_bytes(bytes).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
+/// Collects the indexes of a file.
+#[derive(Clone, Debug, Default)]
+pub struct IndexSetBuilder {
+    indexes: Vec<Vec<Slot>>,
+}
+
+impl IndexSetBuilder {
+    /// Adds the index of the next block.
+    pub fn push(&mut self, block: IndexBuilder) {
+        let (mut slots, wanted) = (block.slots, slots_for(block.len));
+        while slots.len() > wanted {
+            let (pairs, _) = slots.as_chunks::<2>();
+            slots = pairs
+                .iter()
+                .map(|[a, b]| std::array::from_fn(|word| a[word] | b[word]))
+                .collect();
+        }
+        self.indexes.push(slots);
     }
 
-    /// The index. The same words give the same bytes.
+    /// The bytes that the set will have, about.
     #[must_use]
-    pub fn finish(self) -> WordIndex {
-        let bits = self.entries.len().saturating_mul(self.options.bits_per_entry);
-        let blocks = bits.div_ceil(256).clamp(1, (self.options.max_bytes / 32).max(1));
-        let mut index = WordIndex {
-            blocks: vec![[0; 8]; blocks],
-        };
-        for entry in self.entries {
-            let (block, mask) = place(entry, index.blocks.len());
-            for (word, bits) in index.blocks[block].iter_mut().zip(mask) {
-                *word |= bits;
+    pub fn size_bytes(&self) -> usize {
+        self.slots() * self.indexes.len() * IndexSet::SLOT_BYTES
+    }
+
+    fn slots(&self) -> usize {
+        self.indexes.iter().map(Vec::len).max().unwrap_or(1)
+    }
+
+    /// The number of slots and the bytes: for each slot those of every block, little endian.
+    #[must_use]
+    pub fn finish(self) -> (usize, Vec<u8>) {
+        let slots = self.slots();
+        let mut bytes = Vec::with_capacity(self.size_bytes());
+        for slot in 0..slots {
+            for index in &self.indexes {
+                for word in index[slot / (slots / index.len())] {
+                    bytes.extend_from_slice(&word.to_le_bytes());
+                }
             }
         }
-        index
+        (slots, bytes)
     }
 }
 
-/// The words that the lines of a block may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WordIndex {
-    blocks: Vec<[u32; 8]>,
-}
+/// How a set of indexes is asked. It is never in memory as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexSet;
 
-impl WordIndex {
-    /// Whether a line of the block may have the word, case aside.
+impl IndexSet {
+    /// Bytes of a slot of one block.
+    pub const SLOT_BYTES: usize = SLOT_BITS / 8;
+
+    /// The slots that tell about a need, ascending, in a set of so many.
     #[must_use]
-    pub fn may_have_word(&self, word: &str) -> bool {
-        self.has(xxh3_64(word.to_ascii_lowercase().as_bytes()))
+    pub fn slots_of(need: &Need, slots: usize) -> Vec<usize> {
+        let mut found = Vec::new();
+        collect(need, slots, &mut found);
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
-    /// Whether a word of the block may have the part in it, case aside. A part that is short, or of an index without
-    /// parts, may always be there.
+    /// Whether a block can hold a match: `slot` gives the bytes that a slot has for that block, where they are known.
     #[must_use]
-    pub fn may_have_part(&self, part: &str) -> bool {
-        entries_of_part(part).all(|entry| self.has(entry))
-    }
-
-    fn has(&self, entry: u64) -> bool {
-        let (block, mask) = place(entry, self.blocks.len());
-        self.blocks[block]
-            .iter()
-            .zip(mask)
-            .all(|(word, bits)| word & bits == bits)
-    }
-
-    /// The stored form: a mark of the version, then the blocks, little endian.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        for word in self.blocks.iter().flatten() {
-            bytes.extend_from_slice(&word.to_le_bytes());
-        }
-        bytes
-    }
-
-    /// Reads the stored form; `None` where it is none.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let words = bytes.strip_prefix(&MAGIC)?;
-        let (blocks, rest) = words.as_chunks::<32>();
-        if blocks.is_empty() || !rest.is_empty() {
-            return None;
-        }
-        let blocks = blocks.iter().map(|block| {
-            let (words, _) = block.as_chunks::<4>();
-            std::array::from_fn(|index| u32::from_le_bytes(words[index]))
-        });
-        Some(Self {
-            blocks: blocks.collect(),
-        })
-    }
-}
-
-/// The block of an entry among so many, and its bits in it (Parquet's split block Bloom filter).
-fn place(entry: u64, blocks: usize) -> (usize, [u32; 8]) {
-    const SALT: [u32; 8] = [
-        0x47b6_137b,
-        0x4497_4d91,
-        0x8824_ad5b,
-        0xa2b7_289d,
-        0x7054_95c7,
-        0x2df1_424b,
-        0x9efc_4947,
-        0x5c6b_fb31,
-    ];
-    let block = ((entry >> 32) * blocks as u64) >> 32;
-    #[allow(clippy::cast_possible_truncation)] // The lower half is wanted.
-    let low = entry as u32;
-    let mask = SALT.map(|salt| 1 << (low.wrapping_mul(salt) >> 27));
-    (usize::try_from(block).unwrap_or_default(), mask)
-}
-
-/// The entries that a block with the word has: the word's own, and those of its parts.
-fn entries_of_word(word: &str) -> impl Iterator<Item = u64> {
-    let word = word.to_ascii_lowercase();
-    let parts = minimizers(word.as_bytes());
-    std::iter::once(xxh3_64(word.as_bytes())).chain(parts)
-}
-
-/// The entries that a block with the part of a word has; none for a part that is short.
-fn entries_of_part(part: &str) -> impl Iterator<Item = u64> {
-    minimizers(part.to_ascii_lowercase().as_bytes())
-}
-
-/// The entries that stand for the parts of a word: the least of the hashes of each window of runs.
-fn minimizers(word: &[u8]) -> impl Iterator<Item = u64> + use<> {
-    let runs: Vec<u64> = if word.len() < MIN_PART_BYTES || !word.iter().all(|byte| is_word_byte(*byte)) {
-        Vec::new()
-    } else {
-        word.windows(RUN).map(|run| xxh3_64_with_seed(run, RUN_SEED)).collect()
-    };
-    let mut last = None;
-    let mut found = Vec::new();
-    for window in runs.windows(WINDOW) {
-        let least = window.iter().min().copied();
-        if least != last {
-            // Least hashes are small numbers: hashed again they spread over the whole index.
-            found.extend(least.map(|least| xxh3_64_with_seed(&least.to_le_bytes(), RUN_SEED)));
-            last = least;
+    pub fn may_match<'a>(need: &Need, slots: usize, slot: &dyn Fn(usize) -> Option<&'a [u8]>) -> bool {
+        let has = |entry: &u64| {
+            let (number, mask) = place(*entry, slots);
+            slot(number).is_none_or(|bytes| {
+                let (words, _) = bytes.as_chunks::<4>();
+                let mut words = words.iter().zip(mask);
+                words.all(|(word, bits)| u32::from_le_bytes(*word) & bits == bits)
+            })
+        };
+        match need {
+            Need::Nothing => true,
+            Need::All(parts) => parts.iter().all(|part| Self::may_match(part, slots, slot)),
+            Need::Any(parts) => parts.iter().any(|part| Self::may_match(part, slots, slot)),
+            one @ (Need::Word(_) | Need::Part(_)) => entries(one).iter().all(has),
         }
     }
-    found.into_iter()
+}
+
+/// The entries that a word or a part must have.
+fn entries(need: &Need) -> Vec<u64> {
+    let mut entries = Vec::new();
+    let folded = |text: &str| text.bytes().map(fold).collect::<Vec<u8>>();
+    match need {
+        Need::Word(word) => {
+            let word = folded(word);
+            each_entry(&word, hash(&word), |entry| entries.push(entry));
+        }
+        Need::Part(part) if part.bytes().all(is_word_byte) => {
+            each_minimizer(&folded(part), |entry| entries.push(entry))
+        }
+        Need::Part(_) | Need::Nothing | Need::All(_) | Need::Any(_) => {}
+    }
+    entries
+}
+
+fn collect(need: &Need, slots: usize, found: &mut Vec<usize>) {
+    match need {
+        Need::All(parts) | Need::Any(parts) => parts.iter().for_each(|part| collect(part, slots, found)),
+        one => found.extend(entries(one).into_iter().map(|entry| place(entry, slots).0)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::words;
+    use proptest::prelude::*;
 
-    fn index(lines: &[String], options: IndexOptions) -> WordIndex {
-        let mut builder = IndexBuilder::new(options);
+    /// The blocks of a set that may match.
+    fn matching(indexes: Vec<IndexBuilder>) -> impl Fn(&Need) -> Vec<usize> {
+        let (count, mut set) = (indexes.len(), IndexSetBuilder::default());
+        indexes.into_iter().for_each(|index| set.push(index));
+        let (slots, bytes) = set.finish();
+        assert_eq!(bytes.len(), slots * count * IndexSet::SLOT_BYTES);
+        move |need| {
+            let fetched = IndexSet::slots_of(need, slots);
+            let may_match = |block: usize| {
+                IndexSet::may_match(need, slots, &|slot| {
+                    assert!(fetched.contains(&slot));
+                    let start = (slot * count + block) * IndexSet::SLOT_BYTES;
+                    Some(&bytes[start..start + IndexSet::SLOT_BYTES])
+                })
+            };
+            (0..count).filter(|block| may_match(*block)).collect()
+        }
+    }
+
+    fn index(lines: &[String]) -> IndexBuilder {
+        let mut builder = IndexBuilder::new(1 << 19);
         lines.iter().for_each(|line| builder.add(line.as_bytes()));
-        let index = builder.finish();
-        assert_eq!(WordIndex::from_bytes(&index.to_bytes()), Some(index.clone()));
-        index
+        builder
+    }
+
+    fn word(word: &str) -> Need {
+        Need::Word(word.to_owned())
     }
 
     /// An identifier of 32 hexadecimal digits.
@@ -259,62 +409,81 @@ mod tests {
         format!(
             "{:016x}{:016x}",
             xxh3_64(&number.to_le_bytes()),
-            xxh3_64_with_seed(&number.to_le_bytes(), 7)
+            xxh3_64(&number.to_be_bytes())
         )
     }
 
     #[test]
-    fn what_is_there_is_found() {
-        let lines: Vec<String> = (0..1_000)
-            .map(|n| format!("Request trace_id={} took {n}ms", id(n)))
-            .collect();
-        let index = index(&lines, IndexOptions::default());
-        for n in 0..1_000 {
-            let id = id(n);
-            assert!(index.may_have_word(&id.to_uppercase()) && index.may_have_word("REQUEST"));
-            for (from, to) in [(0, 12), (5, 20), (20, 32), (0, 32)] {
-                assert!(index.may_have_part(&id[from..to]));
-            }
-        }
+    fn every_block_is_asked_for_itself() {
+        let matching = matching(vec![
+            index(
+                &(0..20_000)
+                    .map(|n| format!("request {n} of user_{n}"))
+                    .collect::<Vec<_>>(),
+            ),
+            index(&["one trace=4bf92f3577b34da6a3ce929d0e0e4736 alone".to_owned()]),
+            index(&(0..500).map(|n| format!("other {n}")).collect::<Vec<_>>()),
+        ]);
+        assert_eq!(matching(&Need::Nothing), [0, 1, 2]);
+        assert_eq!(matching(&word("4bf92f3577b34da6a3ce929d0e0e4736")), [1]);
+        assert_eq!(matching(&Need::Part("92f3577b34da6a3ce929d0e0".to_owned())), [1]);
+        assert_eq!(
+            matching(&Need::Part("short".to_owned())),
+            [0, 1, 2],
+            "nothing is known of short parts"
+        );
+        assert_eq!(matching(&word("user_19999")), [0]);
+        assert_eq!(matching(&word("499")), [0, 2]);
+        assert_eq!(matching(&Need::any([word("request"), word("alone")])), [0, 1]);
+        assert_eq!(matching(&Need::all([word("request"), word("alone")])), [0; 0]);
     }
 
     #[test]
     fn few_of_those_that_are_not_there_pass() {
-        let lines: Vec<String> = (0..20_000).map(|n| format!("trace_id={} took {n}ms", id(n))).collect();
-        for (bits_per_entry, most) in [(8, 0.04), (12, 0.008), (16, 0.002)] {
-            let index = index(
-                &lines,
-                IndexOptions {
-                    bits_per_entry,
-                    ..IndexOptions::default()
-                },
-            );
-            let asked = 20_000..70_000_u64;
-            let total = 50_000.0;
-            let words = asked.clone().filter(|n| index.may_have_word(&id(*n))).count();
-            let parts = asked.filter(|n| index.may_have_part(&id(*n)[4..28])).count();
-            #[allow(clippy::cast_precision_loss)]
-            let (words, parts) = (words as f64 / total, parts as f64 / total);
-            println!(
-                "{bits_per_entry} bits: {words} of words, {parts} of parts, {} bytes",
-                index.to_bytes().len()
-            );
-            assert!(words < most && parts < most, "{bits_per_entry}: {words} {parts}");
-        }
+        let lines: Vec<String> = (0..60_000_u64)
+            .map(|n| format!("trace_id={} took {n}ms", id(n)))
+            .collect();
+        let matching = matching(vec![index(&lines)]);
+        let passed = |needs: &mut dyn Iterator<Item = Need>| needs.filter(|need| !matching(need).is_empty()).count();
+        let asked = 60_000..100_000_u64;
+        let words = passed(&mut asked.clone().map(|n| word(&format!("{n}s"))));
+        assert!(words < 40, "about 1 in 1,600 of 40,000: {words}");
+        let ids = passed(&mut asked.clone().map(|n| word(&id(n))));
+        assert!(ids < 40, "{ids}");
+        let parts = passed(&mut asked.map(|n| Need::Part(id(n)[4..28].to_owned())));
+        assert!(parts < 1_000, "at most 1 in 40: {parts}");
     }
 
-    #[test]
-    fn short_parts_may_always_be_there() {
-        let index = index(&["a".to_owned()], IndexOptions::default());
-        assert!(index.may_have_part("short") && !index.may_have_part("a_long_identifier"));
-        assert!(!index.may_have_word("b"));
-        for bytes in [
-            &b""[..],
-            b"PWI1",
-            b"PWI1abc",
-            b"XXXX0123456789012345678901234567890123456789",
-        ] {
-            assert_eq!(WordIndex::from_bytes(bytes), None);
+    proptest! {
+        #[test]
+        fn what_is_there_is_found(lines in prop::collection::vec("[a-cA-C_ =]{0,40}", 1..6), from in 0..30_usize) {
+            let matching = matching(vec![index(&lines)]);
+            for word in lines.iter().flat_map(|line| words(line.as_bytes())) {
+                let text = std::str::from_utf8(word).unwrap();
+                prop_assert_eq!(matching(&Need::Word(text.to_lowercase())), [0]);
+                if let Some(part) = text.get(from..).filter(|part| part.len() >= MIN_PART_BYTES) {
+                    prop_assert_eq!(matching(&Need::Part(part.to_ascii_uppercase())), [0]);
+                }
+            }
+        }
+
+        /// What lies outside of the ranges is in by an earlier line.
+        #[test]
+        fn ranges_take_the_words_that_they_touch(
+            line in "[a-c -]{1,40}",
+            cuts in prop::collection::btree_set(0..40_usize, 0..8),
+        ) {
+            let cuts: Vec<usize> = cuts.into_iter().filter(|cut| *cut <= line.len()).collect();
+            let ranges: Vec<_> = cuts.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect();
+            let mut builder = IndexBuilder::new(1 << 10);
+            builder.add_within(line.as_bytes(), &ranges);
+            let matching = matching(vec![builder]);
+            for found in words(line.as_bytes()) {
+                let start = found.as_ptr() as usize - line.as_ptr() as usize;
+                let touched = ranges.iter().any(|range| start < range.end && range.start < start + found.len());
+                let text = std::str::from_utf8(found).unwrap();
+                prop_assert!(!touched || !matching(&word(text)).is_empty(), "{}", text);
+            }
         }
     }
 }

@@ -11,8 +11,8 @@
 //! - [`inputs`] reads what Loki's, Elasticsearch's, OpenTelemetry's, CloudWatch's and syslog's clients send.
 //! - [`pipeline`] parses, enriches, drops, samples, routes, redacts and counts, as `pipelines.yml` says.
 //! - [`parse_query`] reads query strings (`level:ERROR AND duration:>1`) to a [`filter::Filter`]; [`logql`] is Loki's
-//!   language. Both say what they [`Need`] of a block of lines, which its [`index::WordIndex`] is asked.
-//! - A [`Shape`] is a line without what its fields say already: what a store keeps instead of the line.
+//!   language. Both say what they [`Need`] of a block of lines, which its [`index`] is asked.
+//! - A [`shape`] is a line without what its fields say already: what a store keeps instead of the line.
 //! - [`templates`] mines what messages have in common.
 //!
 //! ```
@@ -51,7 +51,7 @@ mod parse;
 pub mod pipeline;
 mod query;
 mod record;
-mod shape;
+pub mod shape;
 pub mod templates;
 mod text;
 pub mod time;
@@ -61,5 +61,4 @@ pub use need::Need;
 pub use number::{parse_bytes, parse_duration_seconds, parse_quantity};
 pub use query::{QueryError, parse_query};
 pub use record::{LogRecord, PROMOTED};
-pub use shape::Shape;
 pub use text::{Phrase, is_word_byte, sure_words, words};

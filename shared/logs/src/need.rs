@@ -1,6 +1,6 @@
 //! [`Need`]: what a query surely needs of a block of lines.
 
-use crate::index::{MIN_PART_BYTES, WordIndex};
+use crate::index::MIN_PART_BYTES;
 use crate::text::{is_word_byte, sure_words};
 
 /// Words that the lines of a block must have for any of them to match: asked of a block's word index before the block is
@@ -75,24 +75,11 @@ impl Need {
         let parts = parts.map(|part| Self::Part(part.to_ascii_lowercase()));
         Self::all([Self::words(&sure_words(text))].into_iter().chain(parts))
     }
-
-    /// Whether a block can hold a match, by the index of its words.
-    #[must_use]
-    pub fn may_match(&self, index: &WordIndex) -> bool {
-        match self {
-            Self::Nothing => true,
-            Self::Word(word) => index.may_have_word(word),
-            Self::Part(part) => index.may_have_part(part),
-            Self::All(parts) => parts.iter().all(|part| part.may_match(index)),
-            Self::Any(parts) => parts.iter().any(|part| part.may_match(index)),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::IndexBuilder;
 
     #[test]
     fn what_a_text_needs() {
@@ -107,22 +94,6 @@ mod tests {
             ("x é 0123456789abcdef", part("0123456789abcdef")),
         ] {
             assert_eq!(Need::substring(text), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn blocks_that_cannot_match_are_left_out() {
-        let mut builder = IndexBuilder::default();
-        builder.add(b"GET /cart trace=4bf92f3577b34da6a3ce929d0e0e4736 refused");
-        let index = builder.finish();
-        for (text, want) in [
-            ("f92f3577b34da6a3ce", true),
-            ("f92e3567a34ca6b3ce", false),
-            ("/cart trace=4bf92f3577b34da6a3ce929d0e0e4736 ref", true),
-            ("/cart trace=4bf92f3577b34da6a3ce929d0e0e4737 ref", false),
-            ("short", true),
-        ] {
-            assert_eq!(Need::substring(text).may_match(&index), want, "{text}");
         }
     }
 }

@@ -24,8 +24,9 @@ mod stage;
 mod yaml;
 
 use crate::grok::Scratch;
+use crate::parse::skeleton::Skeletons;
 use crate::{LogRecord, templates};
-use event::Event;
+use event::{Event, Order};
 use multiline::Multiline;
 use parapet_model::Matcher;
 use stage::{Fate, Stage};
@@ -62,6 +63,14 @@ struct Pipeline {
     redactor: Redactor,
     metrics: Vec<metric::Rule>,
     templates: Option<templates::Options>,
+}
+
+/// What is kept from one line to the next, to be quick.
+#[derive(Debug, Default)]
+struct Memory {
+    grok: Scratch,
+    json: Skeletons,
+    order: Order,
 }
 
 /// What came of lines.
@@ -136,7 +145,7 @@ impl Pipelines {
             ..Outcome::default()
         };
         let mut observed = metric::Observed::default();
-        let mut scratch = Scratch::default();
+        let mut memory = Memory::default();
         let mut rest = records.into_iter().peekable();
         while let Some(first) = rest.next() {
             let pipeline = self.find(&first, origin.path);
@@ -155,7 +164,7 @@ impl Pipelines {
             for record in same {
                 counts.lines += 1;
                 counts.bytes += record.raw.len() as u64;
-                if let Some(record) = self.one(pipeline, record, origin, counts, &mut observed, &mut scratch) {
+                if let Some(record) = self.one(pipeline, record, origin, counts, &mut observed, &mut memory) {
                     outcome.records.push(record);
                 }
             }
@@ -181,13 +190,13 @@ impl Pipelines {
         origin: Origin<'_>,
         counts: &mut Counts,
         observed: &mut metric::Observed,
-        scratch: &mut Scratch,
+        memory: &mut Memory,
     ) -> Option<LogRecord> {
         let raw = std::mem::take(&mut record.raw);
         let line = crate::record::lossy(&raw);
         let mut event = Event::new(&line, &record, origin);
         for stage in pipeline.map_or(&[][..], |pipeline| &pipeline.stages) {
-            match stage.apply(&mut event, scratch) {
+            match stage.apply(&mut event, memory) {
                 Fate::On => {}
                 Fate::Unparsed => event.unparsed = true,
                 Fate::WithoutTime => counts.without_time += 1,
@@ -202,7 +211,7 @@ impl Pipelines {
             }
         }
         counts.unparsed += u64::from(event.unparsed);
-        let finished = event.finish();
+        let finished = event.finish(&mut memory.order);
         drop(line);
         finished.fill(&mut record);
         record.raw = raw;

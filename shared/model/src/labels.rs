@@ -42,15 +42,25 @@ impl Labels {
     /// # Panics
     /// In debug builds, when the pairs are not sorted.
     pub fn from_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut packed = Vec::with_capacity(128);
+        Self::from_sorted_in(&mut Vec::with_capacity(128), pairs)
+    }
+
+    /// The same, for one who builds many: what is in `packed` does not count, but that it has room.
+    ///
+    /// # Panics
+    /// In debug builds, when the pairs are not sorted.
+    pub fn from_sorted_in<'a>(packed: &mut Vec<u8>, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        packed.clear();
         let mut previous: Option<&str> = None;
         for (name, value) in pairs {
             debug_assert!(previous.is_none_or(|p| p < name), "labels are not sorted at {name:?}");
             previous = Some(name);
-            push_text(&mut packed, name);
-            push_text(&mut packed, value);
+            push_text(packed, name);
+            push_text(packed, value);
         }
-        Self { packed: packed.into() }
+        Self {
+            packed: packed.as_slice().into(),
+        }
     }
 
     /// The labels in order of name.
@@ -351,6 +361,7 @@ pub fn quote(text: &str) -> String {
     out
 }
 
+#[inline]
 fn push_text(out: &mut Vec<u8>, text: &str) {
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_le_bytes());

@@ -1,6 +1,7 @@
 //! JSON read in place: texts without escapes are borrowed from the line, numbers stay as they are written.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// How deep a value may nest.
 const MAX_DEPTH: usize = 64;
@@ -43,11 +44,15 @@ pub(crate) fn flatten<'a>(
     separator: &str,
     emit: &mut impl FnMut(Cow<'a, str>, Value<'a>),
 ) -> Result<(), NotJson> {
-    let mut reader = Reader::new(text);
-    reader.spaces();
-    reader.expect(b'{')?;
-    reader.members("", separator, emit, 0)?;
-    reader.end()
+    Reader::new(text).flatten(separator, &mut |name, value, _| emit(name, value))
+}
+
+/// Where a leaf stands.
+pub(crate) struct Place {
+    /// The bytes of its value.
+    pub(crate) range: Range<usize>,
+    /// How many objects are around its own.
+    pub(crate) depth: usize,
 }
 
 /// The members of an object, not flattened; an object within is as it is written.
@@ -85,16 +90,66 @@ pub(crate) fn value(text: &str) -> Result<Value<'_>, NotJson> {
     Ok(value)
 }
 
-struct Reader<'a> {
+/// Where the first quote or backslash is. Texts of logs are short: eight bytes at a time find it before a search is set up.
+#[inline]
+fn ends_at(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The highest bit of each byte that is nought; the lowest one of them is right.
+    let noughts = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let mut at = 0;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let found = noughts(word ^ (ONES * u64::from(b'"'))) | noughts(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    Some(at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?)
+}
+
+pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
+    /// The place that is read next.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Passes over a text, where it is the next one.
+    #[inline]
+    pub(crate) fn skip_text(&mut self, text: &str) -> bool {
+        let found = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    /// Whether an object comes next.
+    pub(crate) fn is_object(&self) -> bool {
+        self.peek() == Some(b'{')
+    }
+
+    /// Reads the whole text: an object, leaf by leaf.
+    pub(crate) fn flatten(
+        &mut self,
+        separator: &str,
+        emit: &mut impl FnMut(Cow<'a, str>, Value<'a>, Place),
+    ) -> Result<(), NotJson> {
+        self.spaces();
+        self.expect(b'{')?;
+        self.members("", separator, emit, 0)?;
+        self.end()
+    }
+
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -103,12 +158,14 @@ impl<'a> Reader<'a> {
         Err(NotJson(self.at))
     }
 
+    #[inline]
     fn spaces(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), NotJson> {
         if self.peek() != Some(byte) {
             return self.fail();
@@ -176,7 +233,7 @@ impl<'a> Reader<'a> {
         &mut self,
         prefix: &str,
         separator: &str,
-        emit: &mut impl FnMut(Cow<'a, str>, Value<'a>),
+        emit: &mut impl FnMut(Cow<'a, str>, Value<'a>, Place),
         depth: usize,
     ) -> Result<(), NotJson> {
         if depth > MAX_DEPTH {
@@ -186,19 +243,24 @@ impl<'a> Reader<'a> {
             let name = if prefix.is_empty() {
                 name
             } else {
-                Cow::Owned(format!("{prefix}{separator}{name}"))
+                let mut full = String::with_capacity(prefix.len() + separator.len() + name.len());
+                full.extend([prefix, separator, &name]);
+                Cow::Owned(full)
             };
-            if reader.peek() == Some(b'{') {
+            if reader.is_object() {
                 reader.at += 1;
                 return reader.members(&name, separator, emit, depth + 1);
             }
+            let start = reader.at;
             let value = reader.value(depth)?;
-            emit(name, value);
+            let range = start..reader.at;
+            emit(name, value, Place { range, depth });
             Ok(())
         })
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
+    #[inline]
+    pub(crate) fn value(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
         match self.peek() {
             Some(b'"') => Ok(Value::Text(self.string()?)),
             Some(b'-' | b'0'..=b'9') => Ok(Value::Number(self.number()?)),
@@ -245,6 +307,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), NotJson> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -253,6 +316,7 @@ impl<'a> Reader<'a> {
         if self.at == start { self.fail() } else { Ok(()) }
     }
 
+    #[inline]
     fn number(&mut self) -> Result<&'a str, NotJson> {
         let start = self.at;
         if self.peek() == Some(b'-') {
@@ -279,11 +343,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A text with its quotes. Loggers forget to escape control characters: those are taken as they are.
+    #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>, NotJson> {
         self.expect(b'"')?;
         let start = self.at;
         let bytes = self.text.as_bytes();
-        let Some(length) = memchr::memchr2(b'"', b'\\', &bytes[start..]) else {
+        let Some(length) = ends_at(&bytes[start..]) else {
             return self.fail();
         };
         self.at = start + length + 1;

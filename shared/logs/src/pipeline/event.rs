@@ -40,11 +40,17 @@ pub(super) struct Finished {
 
 impl<'a> Event<'a> {
     pub(super) fn new(line: &'a str, record: &'a LogRecord, origin: Origin<'a>) -> Self {
-        let fields = record.attributes.iter();
+        let mut fields = Vec::with_capacity(32);
+        fields.extend(
+            record
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
         Self {
             line,
             origin,
-            fields: fields.map(|(name, value)| (name.into(), value.into())).collect(),
+            fields,
             timestamp_ns: match record.timestamp_ns {
                 0 => origin.received_ns,
                 time => time,
@@ -97,16 +103,8 @@ impl<'a> Event<'a> {
         true
     }
 
-    pub(super) fn finish(mut self) -> Finished {
-        // Labels are sorted, without repeats and without empty values. Of a name the last one counts.
-        self.fields.reverse();
-        self.fields.sort_by(|a, b| a.0.cmp(&b.0));
-        self.fields.dedup_by(|later, earlier| later.0 == earlier.0);
-        let known = self
-            .fields
-            .iter()
-            .filter(|(name, value)| !value.is_empty() && !name.is_empty());
-        let attributes = Labels::from_sorted(known.map(|(name, value)| (&**name, &**value)));
+    pub(super) fn finish(self, order: &mut Order) -> Finished {
+        let attributes = order.labels(&self.fields);
         Finished {
             timestamp_ns: self.timestamp_ns,
             level: self.level,
@@ -121,6 +119,31 @@ impl<'a> Event<'a> {
             attributes,
             route: self.route.into_owned(),
         }
+    }
+}
+
+/// In which order the fields of the last line are labels: those of the next one are the same mostly.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The names of the fields, in the order in which they were found.
+    names: Vec<String>,
+    /// Their numbers, sorted by name; of each name the last one counts.
+    sorted: Vec<usize>,
+    packed: Vec<u8>,
+}
+
+impl Order {
+    /// The fields as labels: sorted, without repeats and without empty values.
+    fn labels(&mut self, fields: &[(Cow<'_, str>, Cow<'_, str>)]) -> Labels {
+        if !self.names.iter().eq(fields.iter().map(|(name, _)| name)) {
+            self.names = fields.iter().map(|(name, _)| name.to_string()).collect();
+            self.sorted = (0..fields.len()).rev().collect();
+            self.sorted.sort_by_key(|number| &self.names[*number]);
+            self.sorted.dedup_by_key(|number| &self.names[*number]);
+        }
+        let pairs = self.sorted.iter().map(|number| &fields[*number]);
+        let known = pairs.filter(|(name, value)| !value.is_empty() && !name.is_empty());
+        Labels::from_sorted_in(&mut self.packed, known.map(|(name, value)| (&**name, &**value)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a stage does with an event.
 
 use super::event::Event;
-use super::kubernetes;
+use super::{Memory, kubernetes};
 use crate::Level;
 use crate::filter::{Fields as _, Filter};
 use crate::grok::{Extractor, Scratch};
+use crate::parse::skeleton::Skeletons;
 use crate::parse::{csv, json, logfmt};
 use crate::time::TimeFormat;
 use chrono_tz::Tz;
@@ -82,14 +83,14 @@ pub(super) enum Fate {
 }
 
 impl Stage {
-    pub(super) fn apply<'a>(&'a self, event: &mut Event<'a>, scratch: &mut Scratch) -> Fate {
+    pub(super) fn apply<'a>(&'a self, event: &mut Event<'a>, memory: &mut Memory) -> Fate {
         if !matches!(self.when, Filter::All) && !self.when.matches(event) {
             return Fate::On;
         }
         match &self.action {
-            Action::Json { field, prefix } => parsed(parse_json(event, field.as_deref(), prefix)),
+            Action::Json { field, prefix } => parsed(parse_json(event, field.as_deref(), prefix, &mut memory.json)),
             Action::Logfmt { field, prefix } => parsed(parse_logfmt(event, field.as_deref(), prefix)),
-            Action::Extract { field, patterns } => parsed(extract(event, field.as_deref(), patterns, scratch)),
+            Action::Extract { field, patterns } => parsed(extract(event, field.as_deref(), patterns, &mut memory.grok)),
             Action::Csv {
                 field,
                 columns,
@@ -186,10 +187,11 @@ fn named<'a>(prefix: &str, name: Cow<'a, str>) -> Cow<'a, str> {
     }
 }
 
-fn parse_json(event: &mut Event<'_>, field: Option<&str>, prefix: &str) -> bool {
+fn parse_json(event: &mut Event<'_>, field: Option<&str>, prefix: &str, skeletons: &mut Skeletons) -> bool {
     let before = event.fields.len();
     let read = match source(event, field) {
         None => return false,
+        Some(Cow::Borrowed(text)) if prefix.is_empty() => skeletons.flatten(text, &mut event.fields),
         Some(Cow::Borrowed(text)) => json::flatten(text, ".", &mut |name, value| {
             event.found(named(prefix, name), value.into_text());
         }),
