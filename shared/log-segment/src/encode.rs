@@ -268,6 +268,10 @@ fn properties(options: &EncodeOptions) -> Result<WriterProperties, Error> {
             .set_column_dictionary_page_size_limit(path.clone(), FIELD_DICTIONARY_BYTES)
             .set_column_encoding(path, Encoding::DELTA_LENGTH_BYTE_ARRAY);
     }
+    builder = builder.set_column_encoding(
+        path(&[schema::VARIABLES, "list", "element"]),
+        Encoding::DELTA_LENGTH_BYTE_ARRAY,
+    );
     // Identifiers are random: a search for what repeats finds little, and makes them longer.
     let trace_id = path(&[schema::TRACE_ID]);
     builder = builder

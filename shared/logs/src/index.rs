@@ -2,9 +2,8 @@
 //!
 //! A split block Bloom filter, much as Parquet has it: an entry sets eight bits within 32 bytes (a *slot*). What it denies is
 //! not there; of what it allows some is not. A word has two entries, so that about 1 word in 1,600 passes that is not
-//! there. Long words, identifiers as a rule, have one, and are also found by their parts: of each eleven neighbouring runs
-//! of six bytes the one of the least hash is in the index too (its *minimizer*), and any part of sixteen bytes has such a
-//! run.
+//! there. Long words, identifiers as a rule, have those of their parts instead: of each eleven neighbouring runs of six bytes
+//! the one of the least hash is in the index (its *minimizer*), and any part of sixteen bytes has such a run.
 //!
 //! The indexes of a file are laid so that one short read asks all of its blocks for an entry: all have the same number of
 //! slots, a power of two, and stand slot by slot. What every block says of one entry is in one run of bytes. A slot is
@@ -212,13 +211,18 @@ fn place(entry: u64, slots: usize) -> (usize, Slot) {
     (usize::try_from(slot).unwrap_or_default(), mask)
 }
 
-/// The entries that a block with the word has: `first`, the hash of the word, and a second one or those of its parts.
-fn each_entry(folded: &[u8], first: u64, mut emit: impl FnMut(u64)) {
-    emit(first);
-    if folded.len() < MIN_PART_BYTES {
-        emit(second(first, SECOND_SEED));
-    } else {
-        each_minimizer(folded, emit);
+/// The entries that a block with the word has, two at least: made of `hash`, that of the word, or those of its parts.
+fn each_entry(folded: &[u8], hash: u64, mut emit: impl FnMut(u64)) {
+    let mut parts = 0;
+    each_minimizer(folded, |part| {
+        parts += 1;
+        emit(part);
+    });
+    if parts < 2 {
+        emit(hash);
+    }
+    if parts < 1 {
+        emit(second(hash, SECOND_SEED));
     }
 }
 
