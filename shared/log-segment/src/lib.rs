@@ -43,6 +43,7 @@ mod merge;
 mod rows;
 mod schema;
 mod summary;
+mod volume;
 
 pub use decode::Footer;
 pub use encode::{EncodeOptions, Segment, SegmentInfo, SegmentWriter};
@@ -51,3 +52,4 @@ pub use merge::merge;
 pub use rows::{Projection, Rows};
 pub use schema::{VERSION, VERSION_KEY};
 pub use summary::{Block, Origin};
+pub use volume::Part;
