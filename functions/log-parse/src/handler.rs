@@ -1,8 +1,8 @@
 //! Messages in, a disposition for each out.
 
 use crate::Settings;
-use crate::dropped::{Dropped, PREFIX};
-use crate::pieces::{Piece, Pieces, Plan};
+use crate::dropped::{Dropped, PREFIX, version_of};
+use crate::pieces::{Piece, Pieces, Plan, read_error};
 use crate::pipelines::Current;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -435,12 +435,6 @@ impl Verdict {
     }
 }
 
-/// What tells one content of an object from another.
-fn version_of(meta: &ObjectMeta) -> String {
-    let tag = meta.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
-    tag.unwrap_or_else(|| format!("{}-{}", meta.last_modified.timestamp_millis(), meta.size))
-}
-
 /// A line of a stream.
 fn line_of(stream: &Labels, raw: Vec<u8>) -> LogRecord {
     LogRecord {
@@ -453,18 +447,6 @@ fn line_of(stream: &Labels, raw: Vec<u8>) -> LogRecord {
 /// The stream of a dropped object.
 fn stream_of(path: &str) -> Labels {
     Labels::from_pairs([("filename", path)])
-}
-
-/// Of what cannot be read some is the object's fault: it is no better the next time.
-fn read_error(error: std::io::Error) -> Error {
-    let of_store = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<object_store::Error>());
-    match of_store {
-        Some(object_store::Error::Precondition { .. }) => Error::new(Kind::Conflict, "an object was overwritten"),
-        Some(_) => Error::new(Kind::Unavailable, "an object cannot be read").with_source(error),
-        None => Error::new(Kind::Invalid, "an object does not decompress").with_source(error),
-    }
 }
 
 fn add(total: &mut Counts, more: Counts) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use object_store::GetOptions;
 use object_store::path::Path;
 use parapet_logs::pipeline::Begins;
-use parapet_ports::Objects;
+use parapet_ports::{Error, Kind, Objects};
 use std::io::{self, BufRead as _, BufReader, Read};
 use tokio::runtime::Handle;
 
@@ -182,4 +182,16 @@ impl Pieces {
 fn skipped(mut reader: impl Read + 'static, bytes: u64) -> io::Result<Box<dyn Read>> {
     io::copy(&mut (&mut reader).take(bytes), &mut io::sink())?;
     Ok(Box::new(reader))
+}
+
+/// Of what cannot be read some is the object's fault: it is no better the next time.
+pub(crate) fn read_error(error: io::Error) -> Error {
+    let of_store = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<object_store::Error>());
+    match of_store {
+        Some(object_store::Error::Precondition { .. }) => Error::new(Kind::Conflict, "an object was overwritten"),
+        Some(_) => Error::new(Kind::Unavailable, "an object cannot be read").with_source(error),
+        None => Error::new(Kind::Invalid, "an object does not decompress").with_source(error),
+    }
 }

@@ -50,7 +50,8 @@ async fn joined_lines_go_over_the_borders_of_pieces() {
         let world = world(JOINING);
         put(&world, &format!("logs-in/{name}"), body).await;
         tick(&world).await;
-        assert!(settle(&world, &world.ports).await > 5, "{name}");
+        let settings = with_pieces(300);
+        assert!(settle_with(&world, &world.ports, &settings).await > 3, "{name}");
         assert_eq!(lines(&world.ports).await, sorted(records()), "{name}");
     }
 }
@@ -71,16 +72,43 @@ fn without_joining(ports: &Ports) -> Ports {
     }
 }
 
+/// Pieces that hold any record.
+fn with_pieces(piece_bytes: usize) -> Settings {
+    Settings {
+        piece_bytes,
+        ..settings()
+    }
+}
+
+#[tokio::test]
+async fn a_piece_of_many_days_is_stored_whole() {
+    let mut in_parts = with_pieces(600);
+    in_parts.writer.max_commit_days = 2;
+    for event in [Event::DiesBefore, Event::DiesAfter] {
+        for at in 0.. {
+            let world = world(JOINING);
+            put(&world, "logs-in/x.log", records().join("\n").into_bytes()).await;
+            tick(&world).await;
+            let (ports, life) = Life::of(&world.ports, at, event, None);
+            let messages = waiting(&world);
+            LogParse::new(&ports, in_parts.clone())
+                .handle_batch(messages.clone())
+                .await;
+            if !life.was_met() {
+                assert!(at > 10, "only {at} effects");
+                break;
+            }
+            LogParse::new(&world.ports, in_parts.clone())
+                .handle_batch(messages)
+                .await;
+            settle_with(&world, &world.ports, &in_parts).await;
+            assert_eq!(lines(&world.ports).await, sorted(records()), "{event:?} at effect {at}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_death_and_a_new_configuration_lose_and_double_nothing() {
-    let in_parts = |piece_bytes| {
-        let mut settings = Settings {
-            piece_bytes,
-            ..settings()
-        };
-        settings.writer.max_commit_days = 2;
-        settings
-    };
     let want = sorted(records().join("\n").split('\n').map(str::to_owned).collect());
     for event in [Event::DiesBefore, Event::DiesAfter] {
         for at in 0.. {
@@ -89,7 +117,7 @@ async fn a_death_and_a_new_configuration_lose_and_double_nothing() {
             tick(&world).await;
             let (ports, life) = Life::of(&world.ports, at, event, None);
             let messages = waiting(&world);
-            let function = LogParse::new(&ports, in_parts(300));
+            let function = LogParse::new(&ports, with_pieces(300));
             function.handle_batch(messages.clone()).await;
             if !life.was_met() {
                 assert!(at > 10, "only {at} effects");
@@ -97,8 +125,8 @@ async fn a_death_and_a_new_configuration_lose_and_double_nothing() {
             }
             // The message comes again, to a process with other pipelines and pieces; so does what was sent on.
             let ports = without_joining(&world.ports);
-            LogParse::new(&ports, in_parts(170)).handle_batch(messages).await;
-            settle_with(&world, &ports, &in_parts(170)).await;
+            LogParse::new(&ports, with_pieces(170)).handle_batch(messages).await;
+            settle_with(&world, &ports, &with_pieces(170)).await;
             let found = lines(&world.ports).await;
             let found: Vec<String> = found
                 .iter()

@@ -80,7 +80,8 @@ impl Aggregation {
         let wanted = |name: &str| self.labels.is_empty() || self.labels.contains(name);
         let labels = stream.iter().filter(|(name, _)| wanted(name));
         match self.by_label {
-            true => labels.map(|(name, _)| Labels::from_pairs([(name, "")])).collect(),
+            // A name alone is a label without a value.
+            true => labels.map(|(name, _)| Labels::from_sorted([(name, "")])).collect(),
             false => vec![Labels::from_pairs(labels)],
         }
     }
