@@ -86,6 +86,14 @@ impl Selection {
     }
 }
 
+/// A number of lines, in words.
+fn lines(count: u64) -> String {
+    match count {
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
+    }
+}
+
 /// Writes to standard output; a reader that has seen enough ends it.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();

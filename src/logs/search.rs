@@ -98,8 +98,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(histogram) = answer.histogram.filter(|_| answer.total > 0) {
         let _ = write!(
             text,
-            "\n{} lines\n{}",
-            answer.total,
+            "\n{}\n{}",
+            super::lines(answer.total),
             picture::draw(&histogram, style.colours)
         );
     }

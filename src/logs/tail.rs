@@ -15,8 +15,8 @@ use parapet_function_kit::SystemClock;
 use parapet_ports::Clock as _;
 use push::Pusher;
 use state::State;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 
@@ -71,14 +71,26 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut pusher = Pusher { client, labels };
     let mut state = State::open(&arguments.state)?;
     let mut followers: BTreeMap<PathBuf, Follower> = BTreeMap::new();
+    let mut said = Said::default();
     let mut is_first = true;
     loop {
-        for path in paths(&arguments.files)? {
-            if !followers.contains_key(&path) {
-                // A file that appears later is new as a whole.
-                let from_beginning = arguments.from_beginning || !is_first;
-                let follower = Follower::open(&path, &state, from_beginning)?;
-                followers.extend(follower.map(|follower| (path.clone(), follower)));
+        for path in paths(&arguments.files, &mut said)? {
+            if followers.contains_key(&path) {
+                continue;
+            }
+            // A file that appears later is new as a whole.
+            let from_beginning = arguments.from_beginning || !is_first;
+            match Follower::open(&path, &state, from_beginning) {
+                Ok(Some(follower)) => {
+                    // Stopped before anything is shipped, it goes on from here too.
+                    if state.get(&path).is_none() {
+                        state.set(&path, follower.position())?;
+                    }
+                    followers.insert(path, follower);
+                }
+                Ok(None) => said.once(format!("{} is not there; waiting for it", path.display())),
+                Err(error) if arguments.once => return Err(error),
+                Err(error) => said.once(format!("{error:#}; trying again")),
             }
         }
         if is_first && followers.is_empty() && arguments.once {
@@ -98,6 +110,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
+/// What was said already: it is looked for files twice a second.
+#[derive(Debug, Default)]
+struct Said(BTreeSet<String>);
+
+impl Said {
+    fn once(&mut self, text: String) {
+        if !self.0.contains(&text) {
+            push::say(&text);
+            self.0.insert(text);
+        }
+    }
+}
+
 /// Ships the next piece of a file; whether there was one.
 fn ship(follower: &mut Follower, state: &mut State, pusher: &mut Pusher, whole: bool) -> anyhow::Result<bool> {
     let Some(piece) = follower.next(SystemClock.now_ms() * 1_000_000, whole)? else {
@@ -111,18 +136,29 @@ fn ship(follower: &mut Follower, state: &mut State, pusher: &mut Pusher, whole: 
 }
 
 /// The files that are there; a name without a pattern is kept though it is not.
-fn paths(files: &[String]) -> anyhow::Result<Vec<PathBuf>> {
+fn paths(files: &[String], said: &mut Said) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for file in files {
-        if !file.contains(['*', '?', '[']) {
+        let path = Path::new(file);
+        if path.is_dir() {
+            let all = path.join("*");
+            bail!("{file} is a directory; name its files, for example '{}'", all.display());
+        }
+        // A name may have such letters itself.
+        if !file.contains(['*', '?', '[']) || path.exists() {
             paths.push(std::path::absolute(file)?);
             continue;
         }
+        let before = paths.len();
         for path in glob::glob(file).with_context(|| format!("{file} is no pattern"))? {
-            let path = path?;
-            if path.is_file() {
-                paths.push(std::path::absolute(path)?);
+            match path {
+                Ok(path) if path.is_file() => paths.push(std::path::absolute(path)?),
+                Ok(_) => {}
+                Err(error) => said.once(format!("{error}; it is passed over")),
             }
+        }
+        if paths.len() == before {
+            said.once(format!("no file matches {file}; waiting for one"));
         }
     }
     Ok(paths)
@@ -132,4 +168,35 @@ fn paths(files: &[String]) -> anyhow::Result<Vec<PathBuf>> {
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        for name in ["a.log", "b.log", "c[1].log"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        std::fs::create_dir(at("d.log")).unwrap();
+        let mut said = Said::default();
+        let mut found = |file: String| paths(&[file], &mut said).map(|paths| paths.len());
+        assert_eq!(found(at("*.log")).unwrap(), 3, "directories are passed over");
+        assert_eq!(found(at("c[1].log")).unwrap(), 1, "a name that is there is no pattern");
+        assert_eq!(found(at("missing.log")).unwrap(), 1);
+        assert_eq!(found(at("*.txt")).unwrap(), 0);
+        assert_eq!(found(at("*.txt")).unwrap(), 0);
+        let error = found(at("d.log")).unwrap_err().to_string();
+        assert!(error.contains("is a directory") && error.contains("d.log/*"), "{error}");
+        assert!(
+            found("x***y[".to_owned())
+                .unwrap_err()
+                .to_string()
+                .contains("is no pattern")
+        );
+        assert_eq!(said.0.len(), 1, "{said:?}");
+    }
 }

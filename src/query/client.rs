@@ -20,7 +20,7 @@ pub(crate) struct Connection {
 }
 
 /// How a server is asked.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Manner {
     /// Sent with each request to the server; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE", global = true)]
@@ -151,9 +151,14 @@ impl Client {
         anyhow!("{} {} has no place for a path", self.flag, self.url)
     }
 
-    /// Posts JSON to a path of the server; what it answers is the caller's to judge.
-    pub(crate) fn post_json(&self, path: &[&str], body: String) -> anyhow::Result<HttpResponse> {
-        self.exchange(http::Method::POST, &self.endpoint(path)?, "application/json", body)
+    /// Posts to a path of the server; what it answers is the caller's to judge.
+    pub(crate) fn post(
+        &self,
+        path: &[&str],
+        content_type: &'static str,
+        body: impl Into<bytes::Bytes>,
+    ) -> anyhow::Result<HttpResponse> {
+        self.exchange(http::Method::POST, &self.endpoint(path)?, content_type, body)
     }
 
     fn send(&self, method: http::Method, url: &Url, body: String) -> anyhow::Result<HttpResponse> {
@@ -165,7 +170,7 @@ impl Client {
         method: http::Method,
         url: &Url,
         content_type: &'static str,
-        body: String,
+        body: impl Into<bytes::Bytes>,
     ) -> anyhow::Result<HttpResponse> {
         let mut headers = self.headers.clone();
         if method == http::Method::POST {

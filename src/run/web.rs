@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use parapet_api::Api;
 use parapet_function_kit::ProcessVars;
+use parapet_ports::vars::Vars as _;
 use std::sync::Arc;
 
 /// The router of the whole process.
@@ -28,6 +29,9 @@ pub(crate) fn router(
         ..parapet_api::Settings::from_vars(&ProcessVars)?
     };
     options.query.apply(&mut settings);
+    if ProcessVars.get("PARAPET_LOG_MAX_AGE_MS").is_none() {
+        settings.logs.max_age_ms = parapet_api::max_log_age_ms(options.logs_retention_ms);
+    }
     let api = Api::new(host.ports.clone(), host.reader.clone(), settings);
     let is_demo = options.config_file.is_none();
     let reloaded = host.clone();

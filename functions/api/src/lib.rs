@@ -46,5 +46,5 @@ mod v2;
 pub use cors::Origins;
 pub use error::{ApiError, ErrorType};
 pub use handler::{Api, router};
-pub use settings::{LogLimits, Settings};
+pub use settings::{LogLimits, Settings, max_log_age_ms};
 pub use v2::{announce, withdraw};

@@ -2,7 +2,7 @@
 
 mod logs;
 
-pub use logs::LogLimits;
+pub use logs::{LogLimits, max_log_age_ms};
 
 use crate::cors::Origins;
 use parapet_otlp::DeltaLimits;
@@ -176,6 +176,12 @@ impl Settings {
             retention: reader.optional("PARAPET_RETENTION").unwrap_or(default.retention),
             ..Self::default()
         };
+        let version = &settings.elasticsearch_version;
+        if version.split('.').count() != 3 || version.split('.').any(|part| part.parse::<u32>().is_err()) {
+            reader.fault(format!(
+                "PARAPET_ELASTICSEARCH_VERSION={version:?} is no version; write for example 8.19.0"
+            ));
+        }
         if settings.lookback_delta_ms <= 0 {
             reader.fault("PARAPET_QUERY_LOOKBACK_DELTA_MS must be above zero");
         }
@@ -194,10 +200,13 @@ mod tests {
         let vars = BTreeMap::from([
             ("PARAPET_QUERY_MAX_SAMPLES".to_owned(), "x".to_owned()),
             ("PARAPET_QUERY_LOOKBACK_DELTA_MS".to_owned(), "0".to_owned()),
+            ("PARAPET_ELASTICSEARCH_VERSION".to_owned(), "8.x".to_owned()),
         ]);
         let faults = Settings::from_vars(&vars).unwrap_err().to_string();
         assert!(
-            faults.contains("PARAPET_QUERY_MAX_SAMPLES") && faults.contains("PARAPET_QUERY_LOOKBACK_DELTA_MS"),
+            faults.contains("PARAPET_QUERY_MAX_SAMPLES")
+                && faults.contains("PARAPET_QUERY_LOOKBACK_DELTA_MS")
+                && faults.contains("PARAPET_ELASTICSEARCH_VERSION"),
             "{faults}"
         );
     }

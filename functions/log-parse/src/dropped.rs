@@ -1,5 +1,6 @@
 //! Objects dropped in the bucket: what tells of them, and what is known of one.
 
+use object_store::ObjectMeta;
 use parapet_ports::{Error, Kind, Outgoing};
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,12 @@ impl Dropped {
         }
         format!("object-{:032x}-{start}", hash.digest128())
     }
+}
+
+/// What tells one content of an object from another.
+pub(crate) fn version_of(meta: &ObjectMeta) -> String {
+    let tag = meta.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+    tag.unwrap_or_else(|| format!("{}-{}", meta.last_modified.timestamp_millis(), meta.size))
 }
 
 /// Keys in notifications are escaped as in the query of a URL.

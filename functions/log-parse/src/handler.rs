@@ -1,8 +1,8 @@
 //! Messages in, a disposition for each out.
 
 use crate::Settings;
-use crate::dropped::{Dropped, PREFIX};
-use crate::pieces::{Piece, Pieces, Plan};
+use crate::dropped::{Dropped, PREFIX, version_of};
+use crate::pieces::{Piece, Pieces, Plan, read_error};
 use crate::pipelines::Current;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -200,28 +200,46 @@ impl LogParse {
             }
             Err(error) => return Err(error.into()),
         };
-        if !dropped.version.is_empty() && version_of(&meta) != dropped.version {
+        let version = version_of(&meta);
+        if !dropped.version.is_empty() && version != dropped.version {
             // Another message tells of what stands there now.
             return Ok(());
         }
+        // A notification need not tell the version.
+        let dropped = &Dropped {
+            version,
+            ..dropped.clone()
+        };
         let plan = Plan {
             key: dropped.object.clone(),
+            e_tag: meta.e_tag.clone(),
             size: meta.size,
             start: dropped.start,
             piece_bytes: self.settings.piece_bytes,
             max_line_bytes: self.settings.max_line_bytes,
         };
-        let (objects, runtime) = (self.ports.objects.clone(), tokio::runtime::Handle::current());
+        let begins = self
+            .pipelines
+            .get()
+            .await?
+            .begins(&line_of(&stream_of(path), Vec::new()), path);
         let (sender, mut pieces) = tokio::sync::mpsc::channel(1);
-        let reading = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
-            let mut pieces = Pieces::open(objects, plan, runtime)?;
-            while let Some(piece) = pieces.next()? {
+        let (ports, runtime) = (self.ports.clone(), tokio::runtime::Handle::current());
+        let (tenant_name, object) = (tenant.to_owned(), dropped.clone());
+        let reading = tokio::task::spawn_blocking(move || -> Result<(), Error> {
+            let mut pieces = Pieces::open(ports.objects.clone(), plan, begins, runtime.clone()).map_err(read_error)?;
+            loop {
+                let key = keys::object_piece(&tenant_name, &object.batch_id(pieces.at()));
+                let item = runtime.block_on(ports.table.get(&key))?;
+                let end = item.and_then(|item| item.value.parse().ok());
+                let Some(piece) = pieces.next(end).map_err(read_error)? else {
+                    return Ok(());
+                };
                 // Nobody waits for more.
                 if sender.blocking_send(piece).is_err() {
                     return Ok(());
                 }
             }
-            Ok(())
         });
         let mut taken = 0;
         while let Some(piece) = pieces.recv().await {
@@ -237,8 +255,9 @@ impl LogParse {
             taken += 1;
         }
         match reading.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(read_error(error)),
+            // It was overwritten meanwhile: another message tells of what stands there now.
+            Ok(Err(error)) if error.kind() == Kind::Conflict => Ok(()),
+            Ok(outcome) => outcome,
             Err(error) => Err(Error::new(Kind::Internal, "reading an object failed").with_source(error)),
         }
     }
@@ -255,14 +274,11 @@ impl LogParse {
         if self.writer.is_stored(tenant, &id).await? {
             return Ok(());
         }
+        self.keep_end(tenant, &id, piece.end).await?;
         metrics::counter!("parapet_log_cut_lines_total").increment(piece.cut);
         metrics::counter!("parapet_log_object_bytes_total").increment(piece.end - piece.start);
-        let stream = Labels::from_pairs([("filename", path)]);
-        let records = piece.lines.into_iter().map(|raw| LogRecord {
-            raw,
-            stream: stream.clone(),
-            ..LogRecord::default()
-        });
+        let stream = stream_of(path);
+        let records = piece.lines.into_iter().map(|raw| line_of(&stream, raw));
         let batch = LogBatch {
             id,
             tenant: tenant.to_owned(),
@@ -277,6 +293,32 @@ impl LogParse {
         match report.failed.into_iter().next() {
             Some(failed) => Err(Error::new(failed.error.kind(), "lines are not stored").with_source(failed.error)),
             None => Ok(()),
+        }
+    }
+
+    /// Writes down where a piece ends, before any of its lines is stored: cut off after that, the same lines are read again,
+    /// though settings or pipelines have changed, and the next piece begins where this one ends.
+    async fn keep_end(&self, tenant: &str, id: &str, end: u64) -> Result<(), Error> {
+        let key = keys::object_piece(tenant, id);
+        let expires_at = self
+            .ports
+            .clock
+            .now_ms()
+            .saturating_add(self.settings.writer.batch_memory_ms)
+            / 1000;
+        let put = self
+            .ports
+            .table
+            .put(key.clone(), end.to_string(), Some(expires_at), Condition::Absent);
+        match put.await {
+            Err(error) if error.kind() == Kind::Conflict => match self.ports.table.get(&key).await? {
+                Some(item) if item.value == end.to_string() => Ok(()),
+                _ => Err(Error::new(
+                    Kind::Unavailable,
+                    "another process cut the object elsewhere; it is read again",
+                )),
+            },
+            other => other.map(|_| ()),
         }
     }
 
@@ -308,7 +350,9 @@ impl LogParse {
     async fn send_metrics(&self, at_ms: i64) -> Result<(), Error> {
         let table = self.ports.table.as_ref();
         for tenant in Dataset::Logs.tenants(table).await? {
-            let series = sums::samples(table, &tenant, at_ms).await?;
+            let Some(series) = sums::take(table, &tenant, at_ms).await? else {
+                continue;
+            };
             let batch = SampleBatch {
                 id: format!("log-metrics-{at_ms}"),
                 tenant: tenant.clone(),
@@ -391,21 +435,18 @@ impl Verdict {
     }
 }
 
-/// What tells one content of an object from another.
-fn version_of(meta: &ObjectMeta) -> String {
-    let tag = meta.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
-    tag.unwrap_or_else(|| format!("{}-{}", meta.last_modified.timestamp_millis(), meta.size))
+/// A line of a stream.
+fn line_of(stream: &Labels, raw: Vec<u8>) -> LogRecord {
+    LogRecord {
+        raw,
+        stream: stream.clone(),
+        ..LogRecord::default()
+    }
 }
 
-/// Of what cannot be read some is the object's fault: it is no better the next time.
-fn read_error(error: std::io::Error) -> Error {
-    match error
-        .get_ref()
-        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<object_store::Error>)
-    {
-        true => Error::new(Kind::Unavailable, "an object cannot be read").with_source(error),
-        false => Error::new(Kind::Invalid, "an object does not decompress").with_source(error),
-    }
+/// The stream of a dropped object.
+fn stream_of(path: &str) -> Labels {
+    Labels::from_pairs([("filename", path)])
 }
 
 fn add(total: &mut Counts, more: Counts) {

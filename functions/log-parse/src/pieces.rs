@@ -1,9 +1,10 @@
 //! An object's lines, piece by piece: streamed, decompressed, never held whole.
 
 use bytes::Bytes;
-use object_store::ObjectStoreExt as _;
+use object_store::GetOptions;
 use object_store::path::Path;
-use parapet_ports::Objects;
+use parapet_logs::pipeline::Begins;
+use parapet_ports::{Error, Kind, Objects};
 use std::io::{self, BufRead as _, BufReader, Read};
 use tokio::runtime::Handle;
 
@@ -14,6 +15,8 @@ const FETCH_BYTES: u64 = 4 << 20;
 struct ObjectReader {
     objects: Objects,
     path: Path,
+    /// What is read is all of one version.
+    e_tag: Option<String>,
     size: u64,
     /// Where the next request begins.
     next: u64,
@@ -25,7 +28,12 @@ impl Read for ObjectReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.held.is_empty() && self.next < self.size {
             let end = self.size.min(self.next + FETCH_BYTES);
-            let request = self.objects.get_range(&self.path, self.next..end);
+            let options = GetOptions {
+                range: Some((self.next..end).into()),
+                if_match: self.e_tag.clone(),
+                ..GetOptions::default()
+            };
+            let request = async { self.objects.get_opts(&self.path, options).await?.bytes().await };
             self.held = self.runtime.block_on(request).map_err(io::Error::other)?;
             self.next += self.held.len() as u64;
         }
@@ -39,6 +47,7 @@ impl Read for ObjectReader {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) key: String,
+    pub(crate) e_tag: Option<String>,
     pub(crate) size: u64,
     /// The first byte, of what is decompressed.
     pub(crate) start: u64,
@@ -46,7 +55,7 @@ pub(crate) struct Plan {
     pub(crate) max_line_bytes: usize,
 }
 
-/// Whole lines of an object.
+/// Whole lines of an object, and whole records, unless one is longer than a piece.
 #[derive(Debug)]
 pub(crate) struct Piece {
     /// Its first byte, of what is decompressed.
@@ -61,6 +70,8 @@ pub(crate) struct Piece {
 /// Reads an object piece by piece.
 pub(crate) struct Pieces {
     plan: Plan,
+    /// Whether a line begins a record, where lines are joined.
+    begins: Option<Begins>,
     reader: Box<dyn Read>,
     at: u64,
     /// The beginning of a line whose end is not read yet.
@@ -70,10 +81,11 @@ pub(crate) struct Pieces {
 
 impl Pieces {
     /// Opens an object: gzip and zstd are told by their first bytes, all else is taken as it is.
-    pub(crate) fn open(objects: Objects, plan: Plan, runtime: Handle) -> io::Result<Self> {
+    pub(crate) fn open(objects: Objects, plan: Plan, begins: Option<Begins>, runtime: Handle) -> io::Result<Self> {
         let from = |next: u64| ObjectReader {
             objects: objects.clone(),
             path: Path::from(plan.key.as_str()),
+            e_tag: plan.e_tag.clone(),
             size: plan.size,
             next,
             held: Bytes::new(),
@@ -91,21 +103,29 @@ impl Pieces {
         Ok(Self {
             at: plan.start,
             plan,
+            begins,
             reader,
             rest: Vec::new(),
             is_at_end: false,
         })
     }
 
-    /// The next lines; `None` at the end.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Piece>> {
-        let wanted = self.plan.piece_bytes.max(1);
+    /// Where the next piece begins.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The next lines; `None` at the end. `known_end` is where the piece ended when it was read before: it is read with the
+    /// same lines, whatever settings and pipelines say now.
+    pub(crate) fn next(&mut self, known_end: Option<u64>) -> io::Result<Option<Piece>> {
+        let known = known_end.map(|end| usize::try_from(end.saturating_sub(self.at)).unwrap_or(usize::MAX));
+        let wanted = known.unwrap_or(self.plan.piece_bytes).max(1);
         let mut buffer = std::mem::take(&mut self.rest);
         while !self.is_at_end {
             let missing = wanted.saturating_sub(buffer.len());
             // A line that is longer than a piece: as far as a line may go.
             let missing = match missing {
-                0 if buffer.contains(&b'\n') || buffer.len() >= self.plan.max_line_bytes => break,
+                0 if known.is_some() || buffer.contains(&b'\n') || buffer.len() >= self.plan.max_line_bytes => break,
                 0 => self.plan.max_line_bytes - buffer.len(),
                 missing => missing,
             };
@@ -115,10 +135,10 @@ impl Pieces {
         if buffer.is_empty() {
             return Ok(None);
         }
-        let end = match (self.is_at_end, memchr::memrchr(b'\n', &buffer)) {
-            (true, _) => buffer.len(),
-            (false, Some(at)) => at + 1,
-            (false, None) => buffer.len(),
+        let end = match (known, self.is_at_end) {
+            (Some(length), _) => length.min(buffer.len()),
+            (None, true) => buffer.len(),
+            (None, false) => self.last_border(&buffer),
         };
         self.rest = buffer.split_off(end);
         let mut piece = Piece {
@@ -141,7 +161,37 @@ impl Pieces {
     }
 }
 
+impl Pieces {
+    /// The last place where the lines may be cut: after the last whole line, or before the last record, which may go on.
+    fn last_border(&self, buffer: &[u8]) -> usize {
+        let Some(mut line_end) = memchr::memrchr(b'\n', buffer) else {
+            return buffer.len();
+        };
+        let lines = line_end + 1;
+        let Some(begins) = &self.begins else { return lines };
+        while let Some(before) = memchr::memrchr(b'\n', &buffer[..line_end]) {
+            if begins(&buffer[before + 1..line_end]) {
+                return before + 1;
+            }
+            line_end = before;
+        }
+        lines
+    }
+}
+
 fn skipped(mut reader: impl Read + 'static, bytes: u64) -> io::Result<Box<dyn Read>> {
     io::copy(&mut (&mut reader).take(bytes), &mut io::sink())?;
     Ok(Box::new(reader))
+}
+
+/// Of what cannot be read some is the object's fault: it is no better the next time.
+pub(crate) fn read_error(error: io::Error) -> Error {
+    let of_store = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<object_store::Error>());
+    match of_store {
+        Some(object_store::Error::Precondition { .. }) => Error::new(Kind::Conflict, "an object was overwritten"),
+        Some(_) => Error::new(Kind::Unavailable, "an object cannot be read").with_source(error),
+        None => Error::new(Kind::Invalid, "an object does not decompress").with_source(error),
+    }
 }

@@ -63,7 +63,10 @@ impl Footer {
         }
         let known = summary.origins.len();
         let of_blocks = summary.blocks.iter().flat_map(|block| &block.origins).flatten();
-        if of_blocks.into_iter().any(|origin| *origin as usize >= known) || !summary.index.slots.is_power_of_two() {
+        if of_blocks.into_iter().any(|origin| *origin as usize >= known)
+            || !matches!(summary.volumes.len(), volumes if volumes == 0 || volumes == known)
+            || !summary.index.slots.is_power_of_two()
+        {
             return Err(Error::form("the summary of blocks contradicts itself"));
         }
         let size_bytes = metadata.metadata().memory_size() + 2 * text.len() + 512;
@@ -85,6 +88,17 @@ impl Footer {
     pub fn origins(&self, block: usize) -> Option<impl Iterator<Item = &Origin>> {
         let numbers = self.summary.blocks.get(block)?.origins.as_ref()?;
         Some(numbers.iter().map(|number| &self.summary.origins[*number as usize]))
+    }
+
+    /// The records of a block.
+    #[must_use]
+    pub fn records(&self, block: usize) -> u64 {
+        let rows = self.metadata.metadata().row_group(block).num_rows();
+        u64::try_from(rows).unwrap_or_default()
+    }
+
+    pub(crate) fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// The memory that the footer takes.

@@ -46,6 +46,7 @@ mod rows;
 mod schema;
 mod summary;
 mod texts;
+mod volume;
 
 pub use decode::Footer;
 pub use encode::{EncodeOptions, Segment, SegmentInfo, SegmentWriter};
@@ -54,3 +55,4 @@ pub use merge::merge;
 pub use rows::{Projection, Rows};
 pub use schema::{VERSION, VERSION_KEY};
 pub use summary::{Block, Origin};
+pub use volume::Part;

@@ -23,6 +23,15 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The labels that its streams have: the service too, where the stream has no `service_name`.
+    #[must_use]
+    pub fn labels(&self) -> Labels {
+        match self.stream.get("service_name") {
+            None if !self.service.is_empty() => self.stream.with("service_name", &self.service),
+            _ => self.stream.clone(),
+        }
+    }
+
     /// Whether a record of this origin may match: labels of the stream, or `service_name` and `host` of the record.
     /// What may be told by a record alone (`detected_level`) is taken to match.
     #[must_use]
@@ -77,6 +86,9 @@ pub(crate) struct IndexPlace {
 pub(crate) struct Summary {
     pub(crate) blocks: Vec<Block>,
     pub(crate) origins: Vec<Origin>,
+    /// Records of each origin in the file, and bytes of their lines. Files of before have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) volumes: Vec<(u64, u64)>,
     pub(crate) index: IndexPlace,
 }
 
@@ -146,6 +158,13 @@ impl SummaryBuilder {
         if let Err(at) = self.of_block.binary_search(&number) {
             self.of_block.insert(at, number);
         }
+        let number = number as usize;
+        if number >= self.summary.volumes.len() {
+            self.summary.volumes.resize(number + 1, (0, 0));
+        }
+        let (records, line_bytes) = &mut self.summary.volumes[number];
+        *records += 1;
+        *line_bytes += record.raw.len() as u64;
     }
 
     /// Ends a block.
@@ -169,6 +188,7 @@ impl SummaryBuilder {
         if self.many {
             self.summary.origins.clear();
             self.summary.blocks.iter_mut().for_each(|block| block.origins = None);
+            self.summary.volumes.clear();
         }
         self.summary
     }

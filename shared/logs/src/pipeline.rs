@@ -36,6 +36,9 @@ pub use metric::{MetricKind, Observation};
 pub use redact::Redactor;
 pub use yaml::{PipelineError, PipelineFault};
 
+/// Whether a line begins a record, whatever comes before it.
+pub type Begins = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 /// Where lines come from.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin<'a> {
@@ -132,6 +135,14 @@ impl Pipelines {
         pipeline
             .and_then(|pipeline| pipeline.templates.clone())
             .unwrap_or_default()
+    }
+
+    /// Tells which lines of a stream begin a record, where lines are joined; `None` where each line is a record. Before
+    /// such a line the stream can be cut into pieces.
+    #[must_use]
+    pub fn begins(&self, stream: &LogRecord, path: &str) -> Option<Begins> {
+        let multiline = self.find(stream, path)?.multiline.clone()?;
+        Some(Box::new(move |line| multiline.begins(line)))
     }
 
     /// Runs records through their pipelines. Each brings its line, its stream, and what its way in knew of it; a time

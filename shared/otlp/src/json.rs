@@ -88,8 +88,39 @@ pub(crate) fn temporality<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::
     })
 }
 
+/// A severity's number, or its name: `SEVERITY_NUMBER_WARN2`.
+pub(crate) fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
+    const NAMES: [(&str, i32); 7] = [
+        ("UNSPECIFIED", 0),
+        ("TRACE", 1),
+        ("DEBUG", 5),
+        ("INFO", 9),
+        ("WARN", 13),
+        ("ERROR", 17),
+        ("FATAL", 21),
+    ];
+    let Some(written) = Option::<Written>::deserialize(from)? else {
+        return Ok(0);
+    };
+    let text = written.text();
+    let fault = || D::Error::custom(format!("{text:?} is no severity number"));
+    let Some(name) = text.strip_prefix("SEVERITY_NUMBER_") else {
+        return text.parse().map_err(|_| fault());
+    };
+    let found = NAMES
+        .iter()
+        .find_map(|(begin, number)| Some((name.strip_prefix(begin)?, number)));
+    match found {
+        Some(("", number)) => Ok(*number),
+        Some((step @ ("2" | "3" | "4"), number)) if *number > 0 => {
+            Ok(number + step.parse::<i32>().map_err(|_| fault())? - 1)
+        }
+        _ => Err(fault()),
+    }
+}
+
 /// Bytes as hexadecimal digits.
-fn identifier<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+pub(crate) fn identifier<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     let digits = Option::<String>::deserialize(from)?.unwrap_or_default();
     let fault = || D::Error::custom(format!("{digits:?} is no identifier in hexadecimal digits"));
     if !digits.is_ascii() || !digits.len().is_multiple_of(2) {

@@ -1,4 +1,4 @@
-//! OTLP metrics as Prometheus' series.
+//! OTLP: metrics as Prometheus' series, and the messages of logs.
 //!
 //! [`decode_protobuf`] and [`decode_json`] read a request, [`translate`] makes series of it as Prometheus 3.5 does
 //! (`storage/remote/otlptranslator`), [`DeltaState::accumulate`] makes cumulative series of deltas. It is no HTTP
@@ -33,6 +33,7 @@ mod value;
 pub use delta::{Accumulated, DeltaLimits, DeltaState};
 pub use settings::{Deltas, Promotion, Settings};
 pub use translate::{DeltaGroup, Translated, translate};
+pub use value::as_text;
 
 use prost::Message as _;
 
@@ -54,11 +55,29 @@ pub fn decode_protobuf(body: &[u8]) -> Result<proto::MetricsRequest, DecodeError
 /// # Errors
 /// A body that is none; line and column are named.
 pub fn decode_json(body: &[u8]) -> Result<proto::MetricsRequest, DecodeError> {
+    request(body, "resourceMetrics")
+}
+
+/// Reads an `ExportLogsServiceRequest` in protobuf. What becomes of it is the caller's.
+///
+/// # Errors
+/// A body that is none.
+pub fn decode_logs_protobuf(body: &[u8]) -> Result<proto::LogsRequest, DecodeError> {
+    proto::LogsRequest::decode(body).map_err(|error| DecodeError(format!("protobuf: {error}")))
+}
+
+/// Reads an `ExportLogsServiceRequest` in OTLP's JSON.
+///
+/// # Errors
+/// A body that is none; line and column are named.
+pub fn decode_logs_json(body: &[u8]) -> Result<proto::LogsRequest, DecodeError> {
+    request(body, "resourceLogs")
+}
+
+fn request<T: serde::de::DeserializeOwned>(body: &[u8], member: &str) -> Result<T, DecodeError> {
     // A list would read as the members of the request in their order.
     if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii().is_empty() {
-        return Err(DecodeError(
-            "JSON: the body must be an object with resourceMetrics".to_owned(),
-        ));
+        return Err(DecodeError(format!("JSON: the body must be an object with {member}")));
     }
     serde_json::from_slice(body).map_err(|error| DecodeError(format!("JSON: {error}")))
 }

@@ -1,10 +1,15 @@
-//! The messages of `opentelemetry/proto/metrics/v1/metrics.proto` and what they refer to, as far as they are kept.
+//! The messages of `opentelemetry/proto/metrics/v1/metrics.proto` and of `logs/v1/logs.proto`, and what they refer to, as far
+//! as they are kept.
 //!
 //! One set of structs reads both encodings: protobuf by `prost`, OTLP's JSON by `serde`. Names are the protocol's.
 #![allow(missing_docs)]
 
+mod logs;
+
 use crate::json;
 use serde::Deserialize;
+
+pub use logs::{LogRecord, LogsRequest, ResourceLogs, ScopeLogs};
 
 /// `ExportMetricsServiceRequest`
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]

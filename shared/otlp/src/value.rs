@@ -5,8 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 
-/// The text of a value: a map or a list as JSON.
-pub(crate) fn as_text(value: Option<&AnyValue>) -> String {
+/// The text of a value: a map or a list as JSON, bytes in base64, empty where there is none.
+#[must_use]
+pub fn as_text(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         None => String::new(),
         Some(Value::String(text)) => text.clone(),

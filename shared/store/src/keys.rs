@@ -9,6 +9,8 @@
 //! | tenants | `tenants` | `<tenant>` | empty: the tenant has (or had) data |
 //! | logs | `logs-manifest#…`, `logs-days#…`, `logs-tenants`, `logs-batch#…` | | the same of log lines |
 //! | log metrics | `log-metrics#<tenant>` | `<shard>` | running sums of what metrics are made of lines |
+//! | log metrics' minute | `log-metrics-minute#<tenant>` | `-` | the last minute of which those sums were sent, ms |
+//! | pieces of objects | `object-piece#<tenant>#<batch>` | `-` | the byte at which a piece of a dropped object ends; expires |
 //! | dropped objects | `dropped-object#<tenant>` | `<key>@<version>` | empty: its lines are taken in; where no notification tells of objects |
 //! | batches | `batch#<tenant>#<id>` | `-` | empty: the batch is stored; expires |
 //! | deletions | `deletions` | `<due, ms>#<name>` | objects to delete when due |
@@ -87,10 +89,26 @@ pub fn log_metrics(tenant: &str) -> String {
     format!("log-metrics#{tenant}")
 }
 
-/// The mark that the lines of an object, in one version of it, are on their way.
+/// The last minute of which those sums were sent.
+#[must_use]
+pub fn log_metrics_minute(tenant: &str) -> Key {
+    Key::new(format!("log-metrics-minute#{tenant}"), "-")
+}
+
+/// Where a piece of an object ends that begins at a byte: a batch is of the same lines however often it is made.
+#[must_use]
+pub fn object_piece(tenant: &str, batch: &str) -> Key {
+    Key::new(format!("object-piece#{tenant}#{batch}"), "-")
+}
+
+/// The mark that the lines of an object, in one version of it, are on their way. A long name is told by its hash.
 #[must_use]
 pub fn dropped_object(tenant: &str, key: &str, version: &str) -> Key {
-    Key::new(format!("dropped-object#{tenant}"), format!("{key}@{version}"))
+    let mut sk = format!("{key}@{version}");
+    if sk.len() > parapet_ports::table::MAX_SK_BYTES {
+        sk = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(sk.as_bytes()));
+    }
+    Key::new(format!("dropped-object#{tenant}"), sk)
 }
 
 /// Partition key of objects that wait for their deletion.

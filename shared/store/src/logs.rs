@@ -16,11 +16,14 @@ mod message;
 mod open_file;
 mod query;
 mod reader;
+mod streams;
 pub mod sums;
 mod writer;
 
 pub use answer::AnswerError;
 pub use message::{LogBatch, MAX_BATCH_BYTES, RawLogs, send_logs};
+pub use parapet_log_segment::{Origin, Part};
 pub use query::{Columns, LogQuery, LogStats, Order};
 pub use reader::{LogReader, LogReaderSettings};
+pub use streams::Volume;
 pub use writer::{LogCommitReport, LogWriter, LogWriterSettings, ParsedBatch};

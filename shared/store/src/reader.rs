@@ -1,5 +1,6 @@
 //! Reading: matchers and a time range in, series out.
 
+pub(crate) mod again;
 pub(crate) mod cache;
 mod exemplars;
 pub(crate) mod hedge;
@@ -14,10 +15,11 @@ use crate::day::Day;
 use crate::manifest::FileEntry;
 use crate::rollups::{self, RollupEntry};
 use crate::{blocking, tenant};
+use again::ReadError;
 use cache::Cache;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hedge::Hedged;
-use open_file::{Only, OpenFile, ReadError, fetch};
+use open_file::{Only, OpenFile, fetch};
 use parapet_model::{Labels, METRIC_NAME, MatchOp, Matcher, MetricType, Series};
 use parapet_ports::{Error, Kind, Objects, Ports, Table};
 use parapet_segment::{Footer, SeriesMerger};
@@ -107,9 +109,6 @@ struct Inner {
     files: Cache<OpenFile>,
     labels: SeriesLabels,
 }
-
-/// A read starts anew this often when merges take files away under it.
-const MAX_ATTEMPTS: u32 = 4;
 
 impl Reader {
     /// A reader over the objects and the table of `ports`.
@@ -274,24 +273,13 @@ impl Reader {
 }
 
 impl Inner {
-    /// Reads again from the manifest where a file went away: a merge has replaced it by another.
+    /// Reads again from the manifest where a file went away.
     async fn again<T, F: Future<Output = Result<T, ReadError>>>(&self, read: impl Fn() -> F) -> Result<T, Error> {
-        let mut gone = String::new();
-        for _ in 0..MAX_ATTEMPTS {
-            match read().await {
-                Ok(answer) => return Ok(answer),
-                Err(ReadError::Port(error)) => return Err(error),
-                Err(ReadError::Gone(key)) => {
-                    self.files.remove(&key);
-                    self.files.remove(&ranged(&key));
-                    gone = key;
-                }
-            }
-        }
-        Err(Error::new(
-            Kind::Corrupt,
-            format!("file {gone} is in the manifest but not in the bucket"),
-        ))
+        let forget = |key: &str| {
+            self.files.remove(key);
+            self.files.remove(&ranged(key));
+        };
+        again::again(forget, read).await
     }
 
     /// The live files that may have samples in the range, by time.

@@ -17,7 +17,7 @@ const BEGIN_BYTES: u64 = 1024;
 /// Lines to be shipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    pub(super) lines: Vec<String>,
+    pub(super) lines: Vec<Vec<u8>>,
     pub(super) time_ns: i64,
     /// The position to write down before they are sent.
     pub(super) before: Position,
@@ -68,6 +68,11 @@ impl Follower {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How far it is shipped.
+    pub(super) fn position(&self) -> &Position {
+        &self.position
     }
 
     /// The next lines, read at `now_ns`: whole ones, or with `whole` the rest of the file too.
@@ -223,12 +228,12 @@ fn rotated(path: &Path, position: &Position) -> Option<File> {
     None
 }
 
-/// Lines without their line breaks; empty ones are left out. What is not UTF-8 is replaced: the API knows texts alone.
-fn lines(bytes: &[u8]) -> Vec<String> {
+/// Lines without their line breaks, byte for byte; empty ones are left out.
+fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let pieces = lines.flat_map(|line| line.chunks(MAX_LINE_BYTES));
-    pieces.map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+    pieces.map(<[u8]>::to_vec).collect()
 }
 
 #[cfg(test)]
@@ -275,7 +280,7 @@ mod tests {
                 state.set(&self.path, &piece.before).unwrap();
                 state.set(&self.path, &piece.after).unwrap();
                 follower.taken(&piece);
-                all.extend(piece.lines);
+                all.extend(piece.lines.iter().map(|line| String::from_utf8(line.clone()).unwrap()));
             }
             all
         }
@@ -292,6 +297,15 @@ mod tests {
         world.append("five\n");
         let (mut state, mut follower) = world.start();
         assert_eq!(world.ship(&mut state, &mut follower), ["five"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept() {
+        let world = World::new();
+        fs::write(&world.path, b"caf\xe9\r\n\xff\xfe\n").unwrap();
+        let (_, mut follower) = world.start();
+        let piece = follower.next(7, false).unwrap().unwrap();
+        assert_eq!(piece.lines, [b"caf\xe9".to_vec(), b"\xff\xfe".to_vec()]);
     }
 
     #[test]
@@ -350,6 +364,6 @@ mod tests {
         let shipped = world.ship(&mut state, &mut follower);
         assert_eq!(shipped.iter().map(String::len).collect::<Vec<_>>(), [MAX_LINE_BYTES; 4]);
         let rest = follower.next(7, true).unwrap().unwrap();
-        assert_eq!(rest.lines, ["xxxxx"]);
+        assert_eq!(rest.lines, [b"xxxxx"]);
     }
 }

@@ -15,12 +15,17 @@ pub(crate) use door::Rates;
 
 use crate::handler::Api;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
 /// The paths of Loki, Elasticsearch and OpenTelemetry.
 pub(crate) fn router() -> Router<Arc<Api>> {
     let loki = loki::router().route("/push", post(push::push));
+    let bulk = Router::new()
+        .route("/_bulk", post(bulk::bulk).put(bulk::bulk))
+        .route("/{index}/_bulk", post(bulk::bulk_of_index).put(bulk::bulk_of_index))
+        .layer(from_fn(elasticsearch::filter_path));
     Router::new()
         .route("/ready", get(loki::ready))
         .nest("/loki/api/v1", loki)
@@ -28,8 +33,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
         .route("/api/prom/push", post(push::push))
         .route("/v1/logs", post(otlp::logs))
         .route("/otlp/v1/logs", post(otlp::logs))
-        .route("/_bulk", post(bulk::bulk).put(bulk::bulk))
-        .route("/{index}/_bulk", post(bulk::bulk_of_index).put(bulk::bulk_of_index))
+        .merge(bulk)
         .nest("/elasticsearch", elasticsearch::router())
         .route("/elasticsearch/", get(elasticsearch::about))
 }

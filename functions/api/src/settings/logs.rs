@@ -34,16 +34,25 @@ impl Default for LogLimits {
             max_label_name_bytes: 1024,
             max_label_value_bytes: 2048,
             max_fields: 1000,
-            max_age_ms: 86 * DAY_MS,
+            max_age_ms: max_log_age_ms(90 * DAY_MS),
             max_future_ms: 10 * 60_000,
             bytes_per_second: 0,
         }
     }
 }
 
+/// How old a pushed line may be where lines are kept so long: one that is taken is not past its retention before it is
+/// stored. Queues keep messages for four days.
+#[must_use]
+pub fn max_log_age_ms(retention_ms: i64) -> i64 {
+    retention_ms.saturating_sub(4 * DAY_MS).max(retention_ms / 2)
+}
+
 impl LogLimits {
     pub(crate) fn read(reader: &mut VarReader<'_>) -> Self {
-        let default = Self::default();
+        let mut default = Self::default();
+        let retention_days: i64 = reader.parsed("PARAPET_LOGS_RETENTION_DAYS", 90);
+        default.max_age_ms = max_log_age_ms(retention_days.saturating_mul(DAY_MS));
         Self {
             max_line_bytes: reader.parsed("PARAPET_LOG_MAX_LINE_BYTES", default.max_line_bytes),
             max_stream_labels: reader.parsed("PARAPET_LOG_MAX_STREAM_LABELS", default.max_stream_labels),
@@ -54,5 +63,34 @@ impl LogLimits {
             max_future_ms: reader.parsed("PARAPET_LOG_MAX_FUTURE_MS", default.max_future_ms),
             bytes_per_second: reader.parsed("PARAPET_LOG_BYTES_PER_SECOND", default.bytes_per_second),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_age_of_lines_goes_by_their_retention() {
+        let read = |vars: &[(&str, &str)]| {
+            let vars: BTreeMap<String, String> = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let mut reader = VarReader::new(&vars);
+            let limits = LogLimits::read(&mut reader);
+            reader.finish(limits.max_age_ms / DAY_MS).unwrap()
+        };
+        assert_eq!(read(&[]), 86);
+        assert_eq!(
+            read(&[("PARAPET_LOGS_RETENTION_DAYS", "7"), ("PARAPET_LOG_MAX_AGE_MS", "")]),
+            3
+        );
+        assert_eq!(read(&[("PARAPET_LOGS_RETENTION_DAYS", "2")]), 1);
+        assert_eq!(
+            read(&[
+                ("PARAPET_LOGS_RETENTION_DAYS", "30"),
+                ("PARAPET_LOG_MAX_AGE_MS", "86400000")
+            ]),
+            1
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! Logs: the ways in, Loki's query API, and the search.
 
+mod crashes;
 mod elasticsearch;
+mod grafana;
 mod otlp;
 mod push;
 pub(crate) mod query;
 mod search;
+mod shippers;
 
 use crate::harness::{Answer, Harness};
 use axum::body::Body;

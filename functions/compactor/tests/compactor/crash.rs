@@ -1,396 +1,102 @@
-//! A history of writes, merges, retention and deletion, in which each process dies before or after each of its effects,
-//! or is overtaken there by another that does the same. Whenever a query may run, our reader and a plain count over
-//! what Athena sees have each acknowledged sample once; in the end nothing is left behind.
+//! Samples through the history of [`crate::history`].
 
-use crate::death::{Event, Life, Work};
-use crate::keys;
+use crate::death::Event;
+use crate::history::{Data, Found, Step, each_effect, other_batch};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
-use futures::FutureExt as _;
-use object_store::ObjectStoreExt as _;
-use parapet_compactor::{Compactor, Settings};
+use bytes::Bytes;
 use parapet_model::{BatchSeries, Labels, MetricType, Sample, SampleBatch};
-use parapet_ports::memory::MemoryPorts;
-use parapet_ports::{ConfigFiles, Ports};
-use parapet_store::day::{DAY_MS, Day};
-use parapet_store::{Reader, ReaderSettings, Writer, WriterSettings};
+use parapet_ports::Ports;
+use parapet_store::{Dataset, Reader, ReaderSettings, Writer, WriterSettings};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex};
 
-/// 2026-11-21 12:00 UTC: on the hour, so that a tick does all there is to do.
-pub(crate) const HOUR_MS: i64 = 1_795_262_400_000;
-pub(crate) const MINUTE_MS: i64 = 60_000;
+#[derive(Debug)]
+pub(crate) struct Samples;
 
-/// A metric and a time: no two samples of the history share both.
-pub(crate) type Found = BTreeSet<(String, i64)>;
+impl Data for Samples {
+    const DATASET: Dataset = Dataset::Metrics;
 
-#[derive(Clone, Debug)]
-enum Step {
-    /// Messages come from the queue; what is not acknowledged comes again.
-    Write(Vec<SampleBatch>),
-    /// The compactor is called.
-    Tick,
-    /// Time goes by.
-    Wait(i64),
-    /// From here on the retention takes samples.
-    Expire,
-}
+    type Batch = SampleBatch;
 
-/// A sample of each metric at each of the times.
-pub(crate) fn batch(id: &str, metrics: &[&str], times: &[i64]) -> SampleBatch {
-    let series = metrics.iter().map(|metric| BatchSeries {
-        labels: Labels::from_pairs([("__name__", *metric), ("job", "j")]),
-        kind: MetricType::Counter,
-        samples: times.iter().map(|at| Sample::float(*at, 1.0)).collect(),
-        exemplars: Vec::new(),
-    });
-    SampleBatch {
-        id: id.to_owned(),
-        tenant: "default".to_owned(),
-        series: series.collect(),
-    }
-}
-
-fn history() -> Vec<Step> {
-    let ago = |minutes: i64| HOUR_MS - minutes * MINUTE_MS;
-    let a = batch("a", &["m1", "m2", "m3"], &[ago(9), ago(8)]);
-    // Over midnight: two files in one transaction.
-    let b = batch("b", &["m1", "m2"], &[ago(13 * 60), ago(7)]);
-    let c = batch("c", &["m1"], &[ago(6)]);
-    let d = batch("d", &["m2", "m3"], &[ago(5), ago(13 * 60 + 1)]);
-    let e = batch("e", &["m1"], &[ago(4)]);
-    vec![
-        Step::Write(vec![a.clone(), b.clone()]),
-        Step::Write(vec![c]),
-        Step::Tick,
-        Step::Wait(11 * MINUTE_MS),
-        Step::Write(vec![d]),
-        Step::Write(vec![e]),
-        // Deletes what the first replaced, merges again.
-        Step::Tick,
-        // The queue gives two of them once more.
-        Step::Write(vec![b, a]),
-        Step::Wait(11 * MINUTE_MS),
-        Step::Tick,
-        Step::Expire,
-        Step::Wait(5 * DAY_MS),
-        Step::Tick,
-        Step::Wait(11 * MINUTE_MS),
-        Step::Tick,
-    ]
-}
-
-pub(crate) fn settings() -> Settings {
-    let mut settings = Settings::default();
-    let compaction = &mut settings.compaction;
-    (compaction.fanout, compaction.closed_day_files) = (2, 1);
-    compaction.retention_ms = 3 * DAY_MS;
-    compaction.five_minutes_retention_ms = 3 * DAY_MS;
-    compaction.hour_retention_ms = 3 * DAY_MS;
-    // Objects in memory carry the time of the machine: each without an entry is an orphan at once, one that a commit is
-    // about to name included.
-    compaction.orphan_grace_ms = -3650 * DAY_MS;
-    settings
-}
-
-/// Does a step; false where it has to be done again.
-async fn perform(step: &Step, ports: &Ports) -> bool {
-    match step {
-        Step::Write(batches) => {
-            let report = Writer::new(ports, WriterSettings::default())
-                .commit(batches.clone())
-                .await;
-            report.failed.is_empty()
-        }
-        Step::Tick => Compactor::new(ports, settings()).handle_tick(HOUR_MS).await.is_ok(),
-        Step::Wait(_) | Step::Expire => true,
-    }
-}
-
-pub(crate) fn samples_of(batch: &SampleBatch) -> Found {
-    let series = batch.series.iter();
-    series
-        .flat_map(|series| {
-            let name = series.labels.metric_name().unwrap_or_default();
-            series
-                .samples
-                .iter()
-                .map(move |sample| (name.to_owned(), sample.timestamp_ms))
-        })
-        .collect()
-}
-
-/// The series and times of a file's samples.
-type FileSamples = Arc<Vec<(String, i64)>>;
-
-static READ: LazyLock<Mutex<HashMap<String, FileSamples>>> = LazyLock::new(Mutex::default);
-
-/// The samples of a file, by a reader of Parquet that is not ours.
-fn read(bytes: bytes::Bytes) -> Vec<(String, i64)> {
-    let mut samples = Vec::new();
-    for rows in ParquetRecordBatchReaderBuilder::try_new(bytes)
-        .unwrap()
-        .build()
-        .unwrap()
-    {
-        let rows = rows.unwrap();
-        let metrics = rows.column_by_name("metric").unwrap().as_string::<i32>().clone();
-        let lists = rows.column_by_name("timestamps").unwrap().as_list::<i32>().clone();
-        for (metric, times) in metrics.iter().zip(lists.iter()) {
-            let times = times.unwrap();
-            let times = times.as_primitive::<TimestampMillisecondType>().values();
-            samples.extend(times.iter().map(|at| (metric.unwrap().to_owned(), *at)));
-        }
-    }
-    samples
-}
-
-struct World {
-    memory: MemoryPorts,
-    acknowledged: Found,
-    expires: bool,
-    /// What Athena may have read a moment ago.
-    published: BTreeSet<String>,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            memory: MemoryPorts::new(HOUR_MS, ConfigFiles::default()),
-            acknowledged: Found::new(),
-            expires: false,
-            published: BTreeSet::new(),
+    fn batch(id: &str, metrics: &[&str], times: &[i64]) -> SampleBatch {
+        let series = metrics.iter().map(|metric| BatchSeries {
+            labels: Labels::from_pairs([("__name__", *metric), ("job", "j")]),
+            kind: MetricType::Counter,
+            samples: times.iter().map(|at| Sample::float(*at, 1.0)).collect(),
+            exemplars: Vec::new(),
+        });
+        SampleBatch {
+            id: id.to_owned(),
+            tenant: "default".to_owned(),
+            series: series.collect(),
         }
     }
 
-    fn ports(&self) -> &Ports {
-        &self.memory.ports
+    fn found(batch: &SampleBatch) -> Found {
+        let series = batch.series.iter();
+        series
+            .flat_map(|series| {
+                let name = series.labels.metric_name().unwrap_or_default();
+                series
+                    .samples
+                    .iter()
+                    .map(move |sample| (name.to_owned(), sample.timestamp_ms))
+            })
+            .collect()
     }
 
-    fn pass(&mut self, step: &Step) {
-        match step {
-            Step::Write(batches) => self.acknowledged.extend(batches.iter().flat_map(samples_of)),
-            Step::Tick => {}
-            Step::Wait(ms) => self.memory.clock.advance_ms(*ms),
-            Step::Expire => self.expires = true,
-        }
+    async fn commit(ports: &Ports, batches: Vec<SampleBatch>) -> bool {
+        let report = Writer::new(ports, WriterSettings::default()).commit(batches).await;
+        report.failed.is_empty()
     }
 
-    /// What stands in files. No sample stands in two of them.
-    async fn count(&self, files: &BTreeSet<String>, context: &str) -> Found {
-        let mut found = Found::new();
-        for file in files {
-            let object = self.ports().objects.get(&file.as_str().into()).await;
-            let object = object.unwrap_or_else(|_| panic!("{context}: {file} is gone"));
-            // Files are named from their content: most of them come in each history.
-            let known = READ.lock().unwrap().get(file).cloned();
-            let samples = match known {
-                Some(samples) => samples,
-                None => {
-                    let samples = Arc::new(read(object.bytes().await.unwrap()));
-                    READ.lock().unwrap().insert(file.clone(), samples.clone());
-                    samples
-                }
-            };
-            for sample in samples.iter() {
-                assert!(found.insert(sample.clone()), "{context}: {sample:?} is doubled");
+    fn read(file: Bytes) -> Vec<(String, i64)> {
+        let mut samples = Vec::new();
+        for rows in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+            let rows = rows.unwrap();
+            let metrics = rows.column_by_name("metric").unwrap().as_string::<i32>().clone();
+            let lists = rows.column_by_name("timestamps").unwrap().as_list::<i32>().clone();
+            for (metric, times) in metrics.iter().zip(lists.iter()) {
+                let times = times.unwrap();
+                let times = times.as_primitive::<TimestampMillisecondType>().values();
+                samples.extend(times.iter().map(|at| (metric.unwrap().to_owned(), *at)));
             }
+        }
+        samples
+    }
+
+    async fn answer(ports: &Ports) -> Vec<(String, i64)> {
+        let reader = Reader::new(ports, ReaderSettings::default());
+        let mut found = Vec::new();
+        for series in reader.select("default", &[], 0, i64::MAX).await.unwrap() {
+            let name = series.labels.metric_name().unwrap_or_default().to_owned();
+            found.extend(series.timestamps.iter().map(|at| (name.clone(), *at)));
         }
         found
     }
-
-    async fn live(&self) -> BTreeSet<String> {
-        let table = self.ports().table.as_ref();
-        let mut live = BTreeSet::new();
-        for day in [Day::of_ms(HOUR_MS - DAY_MS), Day::of_ms(HOUR_MS)] {
-            let files = parapet_store::Dataset::Metrics
-                .files(table, "default", day)
-                .await
-                .unwrap();
-            live.extend(files.into_iter().map(|file| file.key));
-        }
-        live
-    }
-
-    async fn published(&self) -> BTreeSet<String> {
-        let mut published = BTreeSet::new();
-        for manifest in keys(self.ports(), "metrics-manifest").await {
-            let object = self.ports().objects.get(&manifest.as_str().into()).await.unwrap();
-            let text = String::from_utf8(object.bytes().await.unwrap().to_vec()).unwrap();
-            published.extend(text.lines().map(str::to_owned));
-        }
-        published
-    }
-
-    /// What holds whenever a query may run, while `step` is under way or done.
-    async fn check(&mut self, step: &Step, context: &str) {
-        let live = self.count(&self.live().await, context).await;
-        let mut read = Found::new();
-        let reader = Reader::new(self.ports(), ReaderSettings::default());
-        for series in reader.select("default", &[], 0, i64::MAX).await.unwrap() {
-            let name = series.labels.metric_name().unwrap_or_default().to_owned();
-            read.extend(series.timestamps.iter().map(|at| (name.clone(), *at)));
-        }
-        assert_eq!(read, live, "{context}: the reader's answer");
-        // A batch is there whole or not at all.
-        let mut known = self.acknowledged.clone();
-        if let Step::Write(batches) = step {
-            for samples in batches.iter().map(samples_of) {
-                let stored = samples.intersection(&live).count();
-                assert!(stored == 0 || stored == samples.len(), "{context}: half a batch");
-                known.extend(samples);
-            }
-        }
-        assert!(live.is_subset(&known), "{context}: samples from nowhere");
-        if !self.expires {
-            assert!(self.acknowledged.is_subset(&live), "{context}: samples are lost");
-        }
-        // What Athena sees now, and the files of what it saw before the step, which it may still be reading.
-        let published = self.published().await;
-        let seen = self.count(&published, context).await;
-        assert!(seen.is_subset(&known), "{context}: Athena sees samples from nowhere");
-        let before = self.count(&self.published, context).await;
-        if !self.expires {
-            assert!(before.is_subset(&seen), "{context}: Athena sees less than before");
-        }
-    }
-
-    /// After a tick that went well, Athena sees all there is. Later what it saw before may go.
-    async fn settle(&mut self, step: &Step, context: &str) {
-        self.check(step, context).await;
-        if let Step::Tick = step {
-            assert_eq!(self.published().await, self.live().await, "{context}: published");
-        }
-        self.published = self.published().await;
-    }
-
-    /// Nothing is left of a history that has expired.
-    async fn end(&self, context: &str) {
-        for wait_ms in [11 * MINUTE_MS, 11 * MINUTE_MS] {
-            assert!(perform(&Step::Tick, self.ports()).await, "{context}");
-            self.memory.clock.advance_ms(wait_ms);
-        }
-        assert!(perform(&Step::Tick, self.ports()).await, "{context}");
-        for prefix in ["metrics", "metrics-manifest", "metrics-rollup"] {
-            let left = keys(self.ports(), prefix).await;
-            assert!(left.is_empty(), "{context}: {left:?} is left in the bucket");
-        }
-        // Tombstones and the marks of batches go by themselves.
-        self.memory.clock.advance_ms(20 * DAY_MS);
-        assert!(perform(&Step::Tick, self.ports()).await, "{context}");
-        for item in self.memory.table.items() {
-            let lives = self.ports().table.get(&item.key).await.unwrap().is_some();
-            let left = lives && item.key.pk != "tenants";
-            assert!(!left, "{context}: {:?} is left in the table", item.key);
-        }
-    }
-}
-
-/// Somebody else's work.
-fn another(step: Step, ports: &Ports) -> Work {
-    let ports = ports.clone();
-    Box::new(move || {
-        let (step, ports) = (step.clone(), ports.clone());
-        async move {
-            perform(&step, &ports).await;
-        }
-        .boxed()
-    })
-}
-
-/// Somebody else's compactor.
-pub(crate) fn another_compactor(settings: Settings, ports: &Ports) -> Work {
-    let ports = ports.clone();
-    Box::new(move || {
-        let compactor = Compactor::new(&ports, settings.clone());
-        async move {
-            // Overtaken itself, it may have to be called again, as the one that it overtook is.
-            drop(compactor.handle_tick(HOUR_MS).await);
-        }
-        .boxed()
-    })
-}
-
-/// Somebody else's batch.
-fn other_batch() -> SampleBatch {
-    batch("other", &["m1", "m4"], &[HOUR_MS - 3 * MINUTE_MS])
-}
-
-/// The history with one event; false where the process did not get as far.
-async fn live_through(history: &[Step], process: usize, at: usize, event: Event, other: Option<&Step>) -> bool {
-    let mut world = World::new();
-    for (number, step) in history.iter().enumerate() {
-        let context = format!("step {number}; {event:?} at effect {at} of step {process}, other is {other:?}");
-        if number != process {
-            assert!(perform(step, &world.ports().clone()).await, "{context}");
-            world.pass(step);
-            // What came before the event was looked at where it was the event's.
-            if number > process {
-                world.settle(step, &context).await;
-            } else {
-                world.published = world.published().await;
-            }
-            continue;
-        }
-        let work = other.map(|other| another(other.clone(), world.ports()));
-        let (ports, life) = Life::of(world.ports(), at, event, work);
-        let done = perform(step, &ports).await;
-        if !life.was_met() {
-            return false;
-        }
-        if let Some(other @ Step::Write(_)) = other {
-            world.pass(other);
-        }
-        world.check(step, &context).await;
-        // Given again where it was not done. Of two at once the later may publish what was true before: the next tick
-        // sets that right.
-        if !done || matches!(step, Step::Tick) {
-            assert!(perform(step, &world.ports().clone()).await, "{context}: done again");
-        }
-        world.pass(step);
-        world.settle(step, &context).await;
-    }
-    let context = format!("{event:?} at effect {at} of step {process}, other is {other:?}");
-    world.end(&context).await;
-    true
-}
-
-async fn each_effect(event: Event, other: impl Fn(&Step) -> Option<Step>) {
-    let history = history();
-    let (mut events, mut most) = (0, 0);
-    for (process, step) in history.iter().enumerate() {
-        let (other, mut at) = (other(step), 0);
-        while live_through(&history, process, at, event, other.as_ref()).await {
-            at += 1;
-        }
-        events += at;
-        most = most.max(at);
-    }
-    assert!(events > 50 && most > 8, "only {events} events, {most} in one process");
 }
 
 #[tokio::test]
 async fn a_process_dies_before_each_effect() {
-    each_effect(Event::DiesBefore, |_| None).await;
+    each_effect::<Samples>(Event::DiesBefore, |_| None).await;
 }
 
 #[tokio::test]
 async fn a_process_dies_after_each_effect() {
-    each_effect(Event::DiesAfter, |_| None).await;
+    each_effect::<Samples>(Event::DiesAfter, |_| None).await;
 }
 
 #[tokio::test]
 async fn two_do_the_same_at_once() {
-    each_effect(Event::IsOvertaken, |step| Some(step.clone())).await;
+    each_effect::<Samples>(Event::IsOvertaken, |step| Some(step.clone())).await;
 }
 
 #[tokio::test]
 async fn the_compactor_overtakes() {
-    each_effect(Event::IsOvertaken, |_| Some(Step::Tick)).await;
+    each_effect::<Samples>(Event::IsOvertaken, |_| Some(Step::Tick)).await;
 }
 
 #[tokio::test]
 async fn a_writer_overtakes() {
-    each_effect(Event::IsOvertaken, |_| Some(Step::Write(vec![other_batch()]))).await;
+    each_effect::<Samples>(Event::IsOvertaken, |_| Some(other_batch::<Samples>())).await;
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod crash;
+mod history;
+mod logs;
 mod retire;
 
 #[path = "../../../../shared/store/tests/store/death.rs"]

@@ -2,8 +2,9 @@
 //! there by another that does the same: each sample is in the day's files, or the day's rollups are sealed and sum up all
 //! samples of the day; once the rollups are past theirs, nothing is left.
 
-use crate::crash::{HOUR_MS, MINUTE_MS, another_compactor, batch, samples_of, settings};
+use crate::crash::Samples;
 use crate::death::{Event, Life};
+use crate::history::{Data as _, HOUR_MS, MINUTE_MS, another_compactor, settings};
 use crate::keys;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int32Type;
@@ -34,8 +35,8 @@ async fn tick(ports: &Ports) -> bool {
 fn batches() -> Vec<SampleBatch> {
     let ago = |minutes: i64| HOUR_MS - minutes * MINUTE_MS;
     vec![
-        batch("a", &["m1", "m2"], &[ago(9), ago(8)]),
-        batch("b", &["m1", "m3"], &[ago(13 * 60 + 7), ago(13 * 60), ago(7)]),
+        Samples::batch("a", &["m1", "m2"], &[ago(9), ago(8)]),
+        Samples::batch("b", &["m1", "m3"], &[ago(13 * 60 + 7), ago(13 * 60), ago(7)]),
     ]
 }
 
@@ -80,7 +81,7 @@ fn sealed(world: &MemoryPorts) -> Vec<(Day, String, String)> {
 
 /// What holds at any time until the rollups are past their retention.
 async fn check(world: &MemoryPorts, context: &str) {
-    let want = counts(batches().iter().flat_map(samples_of));
+    let want = counts(batches().iter().flat_map(Samples::found));
     let days: Vec<Day> = [HOUR_MS - DAY_MS, HOUR_MS].into_iter().map(Day::of_ms).collect();
     for day in days {
         let want: Counts = want

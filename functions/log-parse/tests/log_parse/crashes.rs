@@ -13,7 +13,7 @@ use parapet_store::day::DAY_MS;
 use parapet_store::envelope;
 use parapet_store::logs::{LogBatch, sums};
 
-const PIPELINES: &str = r"
+pub(crate) const PIPELINES: &str = r"
 pipelines:
 - name: own
   stages:
@@ -25,7 +25,7 @@ pipelines:
 ";
 
 /// Lines of two days, one of them no JSON.
-fn batches() -> Vec<LogBatch> {
+pub(crate) fn batches() -> Vec<LogBatch> {
     let line = |days: i64, code: u32| {
         let at = NOW_NS - days * DAY_MS * 1_000_000;
         format!(r#"{{"at":"{at}","code":{code},"took":{code}.5}}"#)
@@ -40,7 +40,7 @@ fn batches() -> Vec<LogBatch> {
     ]
 }
 
-fn want() -> Vec<String> {
+pub(crate) fn want() -> Vec<String> {
     let lines = batches().into_iter().flat_map(|batch| batch.lines.records);
     let mut lines: Vec<String> = lines.map(|record| record.line().into_owned()).collect();
     lines.sort();
@@ -77,8 +77,15 @@ fn want_totals() -> Vec<String> {
     want.map(str::to_owned).to_vec()
 }
 
-async fn handle(ports: &Ports, messages: Vec<Message>) -> Vec<Disposition> {
-    LogParse::new(ports, Settings::default()).handle_batch(messages).await
+/// A day for each transaction, so that a batch is committed in parts.
+fn in_parts() -> Settings {
+    let mut settings = Settings::default();
+    settings.writer.max_commit_days = 1;
+    settings
+}
+
+async fn handle(ports: &Ports, settings: &Settings, messages: Vec<Message>) -> Vec<Disposition> {
+    LogParse::new(ports, settings.clone()).handle_batch(messages).await
 }
 
 async fn expect_all(world: &MemoryPorts, context: &str) {
@@ -97,23 +104,23 @@ async fn expect_all(world: &MemoryPorts, context: &str) {
 }
 
 /// One life with an event at an effect; false where the process did not get as far.
-async fn live_through(at: usize, event: Event, overtaken: bool) -> bool {
+async fn live_through(settings: &Settings, at: usize, event: Event, overtaken: bool) -> bool {
     let context = format!("{event:?} at effect {at}");
     let world = world(PIPELINES);
     let messages = messages(&world, batches()).await;
     let work = overtaken.then(|| {
-        let (ports, messages) = (world.ports.clone(), messages.clone());
+        let (ports, settings, messages) = (world.ports.clone(), settings.clone(), messages.clone());
         let work: Work = Box::new(move || {
-            let (ports, messages) = (ports.clone(), messages.clone());
+            let (ports, settings, messages) = (ports.clone(), settings.clone(), messages.clone());
             async move {
-                handle(&ports, messages).await;
+                handle(&ports, &settings, messages).await;
             }
             .boxed()
         });
         work
     });
     let (ports, life) = Life::of(&world.ports, at, event, work);
-    let answers = handle(&ports, messages.clone()).await;
+    let answers = handle(&ports, settings, messages.clone()).await;
     if !life.was_met() {
         return false;
     }
@@ -126,7 +133,7 @@ async fn live_through(at: usize, event: Event, overtaken: bool) -> bool {
     for _ in 0..2 {
         let mut again = messages.clone();
         again.reverse();
-        let answers = handle(&world.ports, again).await;
+        let answers = handle(&world.ports, settings, again).await;
         assert!(
             answers.iter().all(|answer| *answer == Disposition::Done),
             "{context}: {answers:?}"
@@ -137,11 +144,13 @@ async fn live_through(at: usize, event: Event, overtaken: bool) -> bool {
 }
 
 async fn each_effect(event: Event, overtaken: bool) {
-    let mut at = 0;
-    while live_through(at, event, overtaken).await {
-        at += 1;
+    for settings in [Settings::default(), in_parts()] {
+        let mut at = 0;
+        while live_through(&settings, at, event, overtaken).await {
+            at += 1;
+        }
+        assert!(at > 5, "only {at} effects");
     }
-    assert!(at > 5, "only {at} effects");
 }
 
 #[tokio::test]
@@ -163,8 +172,8 @@ async fn two_handle_the_same_at_once() {
 async fn metrics_of_lines_become_samples_each_minute() {
     let world = world(PIPELINES);
     let messages = messages(&world, batches()).await;
-    handle(&world.ports, messages.clone()).await;
-    handle(&world.ports, messages).await;
+    handle(&world.ports, &Settings::default(), messages.clone()).await;
+    handle(&world.ports, &Settings::default(), messages).await;
     assert_eq!(totals(&world.ports).await, want_totals());
     let function = LogParse::new(&world.ports, Settings::default());
     function.handle_tick(NOW_MS).await.unwrap();
@@ -182,7 +191,7 @@ async fn metrics_of_lines_become_samples_each_minute() {
 async fn lines_wait_where_pipelines_have_faults() {
     let world = world("pipelines:\n- name: own\n  stages:\n  - jsn\n");
     let messages = messages(&world, batches()).await;
-    let answers = handle(&world.ports, messages).await;
+    let answers = handle(&world.ports, &Settings::default(), messages).await;
     assert!(
         answers
             .iter()
@@ -210,7 +219,7 @@ async fn a_bad_message_holds_up_no_other() {
             receive_count: 1,
         });
     }
-    let answers = handle(&world.ports, all).await;
+    let answers = handle(&world.ports, &Settings::default(), all).await;
     for (number, answer) in answers.iter().enumerate() {
         assert_eq!(
             matches!(answer, Disposition::Reject { .. }),
@@ -252,9 +261,15 @@ async fn a_batch_that_is_large_goes_through_the_bucket() {
         found.len()
     };
     assert_eq!(claims().await, 1);
-    assert_eq!(handle(&world.ports, messages.clone()).await, [Disposition::Done]);
+    assert_eq!(
+        handle(&world.ports, &Settings::default(), messages.clone()).await,
+        [Disposition::Done]
+    );
     assert_eq!(claims().await, 0, "nobody needs it any more");
-    assert_eq!(handle(&world.ports, messages).await, [Disposition::Done]);
+    assert_eq!(
+        handle(&world.ports, &Settings::default(), messages).await,
+        [Disposition::Done]
+    );
     let (records, _) = super::world::search(&world.ports, &super::world::everything()).await;
     let found: Vec<Vec<u8>> = records.into_iter().map(|record| record.raw).collect();
     assert!(found == all);

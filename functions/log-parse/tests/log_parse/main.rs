@@ -7,5 +7,7 @@ mod death;
 mod conformance;
 mod crashes;
 mod objects;
+mod pieces;
 mod search;
+mod sends;
 mod world;

@@ -10,7 +10,7 @@ use parapet_ports::{Disposition, Message, Ports};
 use std::io::Write as _;
 
 /// Small pieces, few at a time.
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         piece_bytes: 100,
         max_line_bytes: 300,
@@ -40,18 +40,22 @@ fn want() -> Vec<String> {
     lines
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+pub(crate) fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
 }
 
-async fn put(world: &MemoryPorts, key: &str, bytes: Vec<u8>) {
+pub(crate) async fn put(world: &MemoryPorts, key: &str, bytes: Vec<u8>) {
     world.ports.objects.put(&key.into(), bytes.into()).await.unwrap();
 }
 
 /// Handles what waits until nothing does; what is not done is given again.
-async fn settle(world: &MemoryPorts, ports: &Ports) -> usize {
+pub(crate) async fn settle(world: &MemoryPorts, ports: &Ports) -> usize {
+    settle_with(world, ports, &settings()).await
+}
+
+pub(crate) async fn settle_with(world: &MemoryPorts, ports: &Ports, settings: &Settings) -> usize {
     let (mut rounds, mut left) = (0, Vec::<Message>::new());
     loop {
         left.extend(waiting(world));
@@ -59,7 +63,7 @@ async fn settle(world: &MemoryPorts, ports: &Ports) -> usize {
             return rounds;
         }
         rounds += 1;
-        let answers = LogParse::new(ports, settings()).handle_batch(left.clone()).await;
+        let answers = LogParse::new(ports, settings.clone()).handle_batch(left.clone()).await;
         let again = left
             .into_iter()
             .zip(answers)
@@ -99,6 +103,7 @@ async fn objects_are_taken_in_once_whatever_their_form() {
         }
         let (records, _) = search(&world.ports, &super::world::everything()).await;
         assert_eq!(records[0].stream.get("filename"), Some(format!("a/{name}").as_str()));
+        assert_eq!(records.len(), want().len(), "{name}: nothing is taken in twice");
     }
 }
 

@@ -25,11 +25,12 @@ pub struct BulkItem {
 /// # Errors
 /// A body that is malformed as a whole; a faulty document alone is told in its item.
 pub fn parse(body: &[u8], index: &str) -> Result<Vec<BulkItem>, BodyError> {
-    let text = std::str::from_utf8(body).map_err(|error| BodyError::new("the body is not UTF-8", error))?;
     let mut items = Vec::new();
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines = body.split(|byte| *byte == b'\n').enumerate();
+    let mut lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
     while let Some((number, line)) = lines.next() {
         let fault = |what: &str| BodyError(format!("Malformed action/metadata line [{}], {what}", number + 1));
+        let line = std::str::from_utf8(line).map_err(|_| fault("it is not UTF-8"))?;
         let mut item = None;
         json::members(line, &mut |action, value| item = item.take().or(Some((action, value))))
             .map_err(|_| fault("expected a JSON object"))?;
@@ -46,7 +47,10 @@ pub fn parse(body: &[u8], index: &str) -> Result<Vec<BulkItem>, BodyError> {
         let index = own_index.unwrap_or_else(|| index.to_owned());
         let record = match &*action {
             "index" | "create" => match lines.next() {
-                Some((_, source)) => document(source, &index),
+                Some((_, source)) => match std::str::from_utf8(source) {
+                    Ok(source) => document(source.trim_ascii_end(), &index),
+                    Err(error) => Err(format!("failed to parse: the document is not UTF-8: {error}")),
+                },
                 None => {
                     return Err(fault(
                         "the document is missing; end the body with a line break after it",

@@ -25,8 +25,9 @@ mod proto {
     pub(super) struct Entry {
         #[prost(message, optional, tag = "1")]
         pub(super) timestamp: Option<Timestamp>,
-        #[prost(string, tag = "2")]
-        pub(super) line: String,
+        /// A text, as the message has it; Loki takes any bytes.
+        #[prost(bytes = "vec", tag = "2")]
+        pub(super) line: Vec<u8>,
         #[prost(message, repeated, tag = "3")]
         pub(super) structured_metadata: Vec<Pair>,
     }
@@ -77,7 +78,7 @@ pub fn parse_protobuf(body: &[u8], max_bytes: usize) -> Result<Vec<LogRecord>, B
                 timestamp_ns: nanos
                     .and_then(|nanos| nanos.checked_add(time.nanos.into()))
                     .unwrap_or_default(),
-                raw: entry.line.into_bytes(),
+                raw: entry.line,
                 stream: labels.clone(),
                 attributes: Labels::from_pairs(metadata),
                 ..LogRecord::default()

@@ -1,12 +1,9 @@
 //! OTLP logs (`POST /v1/logs`), in protobuf and in JSON.
 
-mod json;
-mod proto;
-
 use super::BodyError;
 use crate::{Level, LogRecord};
 use parapet_model::{Labels, LabelsBuilder};
-use prost::Message as _;
+use parapet_otlp::{as_text, decode_logs_json, decode_logs_protobuf, proto};
 
 /// Attributes of a resource that are labels of the stream, as Loki has them by default; others are attributes.
 const STREAM_ATTRIBUTES: [&str; 11] = [
@@ -28,7 +25,7 @@ const STREAM_ATTRIBUTES: [&str; 11] = [
 /// # Errors
 /// A body that is none.
 pub fn parse_protobuf(body: &[u8]) -> Result<Vec<LogRecord>, BodyError> {
-    let request = proto::Request::decode(body).map_err(|error| BodyError::new("protobuf", error))?;
+    let request = decode_logs_protobuf(body).map_err(|error| BodyError(error.to_string()))?;
     Ok(records(request))
 }
 
@@ -37,11 +34,11 @@ pub fn parse_protobuf(body: &[u8]) -> Result<Vec<LogRecord>, BodyError> {
 /// # Errors
 /// A body that is none.
 pub fn parse_json(body: &[u8]) -> Result<Vec<LogRecord>, BodyError> {
-    let value = serde_json::from_slice(body).map_err(|error| BodyError::new("JSON", error))?;
-    json::request(&value).map(records)
+    let request = decode_logs_json(body).map_err(|error| BodyError(error.to_string()))?;
+    Ok(records(request))
 }
 
-fn records(request: proto::Request) -> Vec<LogRecord> {
+fn records(request: proto::LogsRequest) -> Vec<LogRecord> {
     let mut records = Vec::new();
     for resource_logs in request.resource_logs {
         let mut stream = LabelsBuilder::default();
@@ -100,7 +97,7 @@ fn log_record(record: proto::LogRecord, shared: &[(String, String)]) -> LogRecor
         timestamp_ns: i64::try_from(time).unwrap_or_default(),
         level,
         trace_id: hex(&record.trace_id),
-        raw: record.body.map(text).unwrap_or_default().into_bytes(),
+        raw: line(record.body),
         attributes: Labels::from_pairs(attributes),
         ..LogRecord::default()
     }
@@ -114,12 +111,24 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The line: bytes as they are, what is no text as one.
+fn line(body: Option<proto::AnyValue>) -> Vec<u8> {
+    match body {
+        Some(proto::AnyValue {
+            value: Some(proto::Value::Bytes(bytes)),
+        }) => bytes,
+        body => as_text(body.as_ref()).into_bytes(),
+    }
+}
+
 /// Attributes with the names of nested ones joined by points.
 fn flatten(attributes: Vec<proto::KeyValue>) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for attribute in attributes {
-        match attribute.value.and_then(|value| value.value) {
-            Some(proto::Value::Map(map)) => {
+        match attribute.value {
+            Some(proto::AnyValue {
+                value: Some(proto::Value::Map(map)),
+            }) => {
                 let inner = flatten(map.values);
                 out.extend(
                     inner
@@ -127,17 +136,8 @@ fn flatten(attributes: Vec<proto::KeyValue>) -> Vec<(String, String)> {
                         .map(|(name, value)| (format!("{}.{name}", attribute.key), value)),
                 );
             }
-            value => out.push((attribute.key, text(proto::AnyValue { value }))),
+            value => out.push((attribute.key, as_text(value.as_ref()))),
         }
     }
     out
-}
-
-/// A value as text; what is not simple as JSON.
-fn text(value: proto::AnyValue) -> String {
-    match value.value {
-        Some(proto::Value::String(text)) => text,
-        None => String::new(),
-        Some(value) => json::of(value).to_string(),
-    }
 }

@@ -33,8 +33,8 @@ fn loki_in_protobuf() {
     struct Entry {
         #[prost(message, optional, tag = "1")]
         timestamp: Option<Time>,
-        #[prost(string, tag = "2")]
-        line: String,
+        #[prost(bytes = "vec", tag = "2")]
+        line: Vec<u8>,
     }
     #[derive(Clone, Copy, PartialEq, prost::Message)]
     struct Time {
@@ -64,7 +64,7 @@ fn loki_in_protobuf() {
                         seconds: 1_710_072_000,
                         nanos: 7,
                     }),
-                    line: "hello".to_owned(),
+                    line: b"hello \xff".to_vec(),
                 }],
             }],
         };
@@ -72,8 +72,8 @@ fn loki_in_protobuf() {
     };
     let records = loki::parse_protobuf(&push(r#"{app="web", env="prod"}"#), 1_000).unwrap();
     assert_eq!(
-        (records[0].timestamp_ns, records[0].line().as_ref()),
-        (NOW + 7, "hello")
+        (records[0].timestamp_ns, records[0].raw.as_slice()),
+        (NOW + 7, &b"hello \xff"[..])
     );
     assert_eq!(records[0].stream.to_string(), r#"{app="web", env="prod"}"#);
     assert!(
@@ -188,6 +188,42 @@ fn otlp_in_both_forms() {
     let records = otlp::parse_protobuf(&body).unwrap();
     assert_eq!((records[0].timestamp_ns, records[0].line().as_ref()), (1, "hi"));
     assert!(otlp::parse_protobuf(b"\x0a\xff").is_err());
+}
+
+#[test]
+fn otlp_values_of_each_kind() {
+    let body = r#"{"resource_logs":[{"scope_logs":[{"log_records":[{
+        "observed_time_unix_nano": 7, "severityNumber": "SEVERITY_NUMBER_WARN2", "body": {"bytesValue": "Y2Fm6Q=="}, "attributes": [
+            {"key": "text", "value": {"stringValue": "a"}},
+            {"key": "is", "value": {"boolValue": true}},
+            {"key": "int", "value": {"intValue": "9007199254740993"}},
+            {"key": "double", "value": {"doubleValue": 0.5}},
+            {"key": "bytes", "value": {"bytesValue": "AP8="}},
+            {"key": "list", "value": {"arrayValue": {"values": [{"intValue": 1}, {"kvlistValue": {"values": [{"key": "b", "value": {}}]}}]}}},
+            {"key": "map", "value": {"kvlistValue": {"values": [
+                {"key": "deep", "value": {"kvlistValue": {"values": [{"key": "er", "value": {"stringValue": "x"}}]}}},
+                {"key": "flat", "value": {"intValue": 2}}]}}},
+            {"key": "none", "value": null}, {"key": "unknown", "value": {"newValue": 1}}
+        ]}]}]}]}"#;
+    let records = otlp::parse_json(body.as_bytes()).unwrap();
+    assert_eq!(
+        (records[0].timestamp_ns, records[0].raw.as_slice()),
+        (7, &b"caf\xe9"[..]),
+        "bytes are the line as they are"
+    );
+    assert_eq!(records[0].level, Some(Level::Warning));
+    let want = [
+        ("bytes", "AP8="),
+        ("double", "0.5"),
+        ("int", "9007199254740993"),
+        ("is", "true"),
+        ("list", r#"[1,{"b":null}]"#),
+        ("map.deep.er", "x"),
+        ("map.flat", "2"),
+        ("text", "a"),
+    ];
+    let found: Vec<(&str, &str)> = records[0].attributes.iter().collect();
+    assert_eq!(found, want);
 }
 
 #[test]

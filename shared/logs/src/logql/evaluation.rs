@@ -36,6 +36,8 @@ pub struct Parameters {
     pub limit: usize,
     /// Which of them.
     pub direction: Direction,
+    /// Whether streams are told by their own labels alone, and each entry tells its other ones.
+    pub categorize: bool,
     /// The time of asking, for templates.
     pub now_ns: i64,
     /// The most series that a metric query may have.
@@ -54,6 +56,7 @@ impl Default for Parameters {
             step_ns: 0,
             limit: 100,
             direction: Direction::Backward,
+            categorize: false,
             now_ns: 0,
             max_series: 10_000,
             max_samples: 50_000_000,
@@ -87,12 +90,17 @@ pub enum EvaluationError {
 }
 
 /// An entry of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Its time, nanoseconds since the Unix epoch.
     pub timestamp_ns: i64,
     /// The line, as the stages left it.
     pub line: String,
+    /// What was known of the record beside its stream's labels, where that was asked for
+    /// ([`Parameters::categorize`]): Loki's structured metadata.
+    pub metadata: Labels,
+    /// What stages found, where that was asked for.
+    pub parsed: Labels,
 }
 
 /// Lines with the same labels.

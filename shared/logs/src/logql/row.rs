@@ -9,6 +9,16 @@ pub(super) const ERROR: &str = "__error__";
 /// The label that tells why.
 pub(super) const ERROR_DETAILS: &str = "__error_details__";
 
+/// Where a label comes from, as Loki tells it when it is asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Category {
+    Stream,
+    /// Known of the record before the query: Loki's structured metadata.
+    Metadata,
+    /// Found by a stage of the query.
+    Parsed,
+}
+
 /// A line with its labels: those of its stream, then those of the record (Loki's structured metadata), then what stages
 /// parsed. Of a name the later one counts.
 #[derive(Clone, Debug)]
@@ -17,7 +27,7 @@ pub(super) struct Row<'a> {
     pub(super) line: Cow<'a, str>,
     stream: &'a Labels,
     /// Labels over the stream's; an empty value removes one.
-    over: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    over: Vec<(Cow<'a, str>, Cow<'a, str>, Category)>,
     pub(super) error: &'static str,
     pub(super) error_details: String,
 }
@@ -33,17 +43,19 @@ impl<'a> Row<'a> {
             error_details: String::new(),
         };
         for (name, value) in record.attributes.iter() {
-            row.over.push((label_name(name), Cow::Borrowed(value)));
+            row.over
+                .push((label_name(name), Cow::Borrowed(value), Category::Metadata));
         }
         let level = record.level.map_or("", crate::Level::detected);
-        for (name, value) in [
-            ("service_name", record.service.as_str()),
-            ("host", &record.host),
-            ("trace_id", &record.trace_id),
-            ("detected_level", level),
+        for (name, value, category) in [
+            // A label of its streams, as the lists of labels have it.
+            ("service_name", record.service.as_str(), Category::Stream),
+            ("host", &record.host, Category::Metadata),
+            ("trace_id", &record.trace_id, Category::Metadata),
+            ("detected_level", level, Category::Metadata),
         ] {
             if !value.is_empty() && row.stream.get(name).is_none() {
-                row.set(Cow::Borrowed(name), Cow::Borrowed(value));
+                row.set(Cow::Borrowed(name), Cow::Borrowed(value), category);
             }
         }
         row
@@ -56,8 +68,8 @@ impl<'a> Row<'a> {
             ERROR_DETAILS => return &self.error_details,
             _ => {}
         }
-        match self.over.iter().rev().find(|(other, _)| other == name) {
-            Some((_, value)) => value,
+        match self.over.iter().rev().find(|(other, ..)| other == name) {
+            Some((_, value, _)) => value,
             None => self.stream.get(name).unwrap_or_default(),
         }
     }
@@ -66,11 +78,17 @@ impl<'a> Row<'a> {
         !self.get(name).is_empty()
     }
 
-    pub(super) fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
-        match self.over.iter_mut().find(|(other, _)| *other == name) {
-            Some(pair) => pair.1 = value,
-            None => self.over.push((name, value)),
+    pub(super) fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>, category: Category) {
+        match self.over.iter_mut().find(|(other, ..)| *other == name) {
+            Some(label) => (label.1, label.2) = (value, category),
+            None => self.over.push((name, value, category)),
         }
+    }
+
+    /// Where the label of a name comes from.
+    pub(super) fn category(&self, name: &str) -> Category {
+        let over = self.over.iter().rev().find(|(other, ..)| other == name);
+        over.map_or(Category::Stream, |(.., category)| *category)
     }
 
     /// Sets a label that a parser found in the line; one of the stream keeps its value, and the new one a longer name.
@@ -82,14 +100,17 @@ impl<'a> Row<'a> {
         if self.stream.get(&name).is_some() {
             name.push_str("_extracted");
         }
-        self.set(Cow::Owned(name), Cow::Owned(value.to_owned()));
+        self.set(Cow::Owned(name), Cow::Owned(value.to_owned()), Category::Parsed);
     }
 
     pub(super) fn remove(&mut self, name: &str) {
         match name {
             ERROR => self.error = "",
             ERROR_DETAILS => self.error_details.clear(),
-            _ if self.has(name) => self.set(Cow::Owned(name.to_owned()), Cow::Borrowed("")),
+            _ if self.has(name) => {
+                let category = self.category(name);
+                self.set(Cow::Owned(name.to_owned()), Cow::Borrowed(""), category);
+            }
             _ => {}
         }
     }
@@ -101,7 +122,7 @@ impl<'a> Row<'a> {
 
     /// All names, in no order, some perhaps twice.
     pub(super) fn names(&self) -> Vec<String> {
-        let over = self.over.iter().map(|(name, _)| name.to_string());
+        let over = self.over.iter().map(|(name, ..)| name.to_string());
         over.chain(self.stream.iter().map(|(name, _)| name.to_owned()))
             .collect()
     }
@@ -111,12 +132,23 @@ impl<'a> Row<'a> {
         if self.over.is_empty() && self.error.is_empty() {
             return self.stream.clone();
         }
-        let mut pairs: Vec<(&str, &str)> = self
-            .stream
-            .iter()
-            .filter(|(name, _)| !self.over.iter().any(|(other, _)| other == name))
-            .chain(self.over.iter().map(|(name, value)| (&**name, &**value)))
-            .chain([(ERROR, self.error), (ERROR_DETAILS, self.error_details.as_str())])
+        self.labels_of(&|_| true)
+    }
+
+    /// The labels by where they come from: those of the stream, those known before, those that stages found, errors
+    /// included.
+    pub(super) fn categorized(&self) -> [Labels; 3] {
+        [Category::Stream, Category::Metadata, Category::Parsed].map(|wanted| self.labels_of(&|of| of == wanted))
+    }
+
+    fn labels_of(&self, wanted: &dyn Fn(Category) -> bool) -> Labels {
+        let errors = [(ERROR, self.error), (ERROR_DETAILS, self.error_details.as_str())];
+        let own = self.stream.iter().filter(|_| wanted(Category::Stream));
+        let over = self.over.iter().filter(|(.., category)| wanted(*category));
+        let mut pairs: Vec<(&str, &str)> = own
+            .filter(|(name, _)| !self.over.iter().any(|(other, ..)| other == name))
+            .chain(over.map(|(name, value, _)| (&**name, &**value)))
+            .chain(errors.into_iter().filter(|_| wanted(Category::Parsed)))
             .filter(|(_, value)| !value.is_empty())
             .collect();
         pairs.sort_unstable();

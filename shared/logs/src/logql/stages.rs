@@ -5,7 +5,7 @@ mod parse;
 
 use super::ast::NamedMatcher;
 use super::compile::{Compiled, CompiledSource, LineTest};
-use super::row::{ERROR, ERROR_DETAILS, Row};
+use super::row::{Category, ERROR, ERROR_DETAILS, Row};
 use crate::LogRecord;
 use parapet_gotemplate::{Environment, TemplateSet, Value};
 use std::borrow::Cow;
@@ -75,13 +75,14 @@ fn apply(stage: &Compiled, row: &mut Row<'_>, now_ns: i64) -> bool {
                     CompiledSource::Label(from) => {
                         let value = row.get(from).to_owned();
                         if !value.is_empty() {
+                            let category = row.category(from);
                             row.remove(from);
-                            row.set(Cow::Owned(label.clone()), Cow::Owned(value));
+                            row.set(Cow::Owned(label.clone()), Cow::Owned(value), category);
                         }
                     }
                     CompiledSource::Template(template) => {
                         if let Some(value) = expand(template, "label", row, now_ns) {
-                            row.set(Cow::Owned(label.clone()), Cow::Owned(value));
+                            row.set(Cow::Owned(label.clone()), Cow::Owned(value), Category::Parsed);
                         }
                     }
                 }

@@ -15,21 +15,22 @@ pub(super) struct Multiline {
 }
 
 impl Multiline {
+    /// Whether a line begins a record, whatever comes before it.
+    pub(super) fn begins(&self, line: &[u8]) -> bool {
+        let begins = self.starts.as_ref().is_some_and(|regex| regex.is_match(line));
+        let goes_on = self.continues.as_ref().is_none_or(|regex| regex.is_match(line));
+        begins || !goes_on
+    }
+
     /// Joins the lines of one stream, in their order; what comes before the first beginning is a record of its own.
     /// Line breaks between joined lines are kept. A record that would grow over the limits is cut.
     pub(super) fn join(&self, lines: Vec<LogRecord>) -> Vec<LogRecord> {
         let mut joined: Vec<LogRecord> = Vec::with_capacity(lines.len());
         let mut count = 0;
         for line in lines {
-            let begins = self.starts.as_ref().is_some_and(|regex| regex.is_match(&line.raw));
-            let goes_on = match &self.continues {
-                Some(regex) => regex.is_match(&line.raw),
-                None => !begins,
-            };
             match joined.last_mut() {
                 Some(record)
-                    if goes_on
-                        && !begins
+                    if !self.begins(&line.raw)
                         && count < self.max_lines
                         && record.raw.len() + line.raw.len() < self.max_bytes =>
                 {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub enum Effect<'a> {
     /// A transaction.
     Table(&'a [Write]),
-    /// Messages to a queue.
+    /// Messages to a queue, or one to its dead-letter queue.
     Queue,
     /// An object that is written, with its size in bytes, or removed.
     Object(usize),
@@ -121,7 +121,8 @@ impl<F: Fate> Queues for MortalQueues<F> {
     }
 
     async fn send_dead_letter(&self, queue: Queue, body: String, reason: String) -> Result<(), Error> {
-        self.0.send_dead_letter(queue, body, reason).await
+        let work = self.0.send_dead_letter(queue, body, reason);
+        under(&*self.1, Effect::Queue, work).await
     }
 }
 

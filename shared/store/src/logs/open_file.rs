@@ -3,11 +3,11 @@
 use super::reader::corrupt;
 use crate::manifest::FileEntry;
 use crate::objects;
+use crate::reader::again::ReadError;
 use bytes::Bytes;
 use object_store::ObjectStore;
 use parapet_log_segment::Footer;
 use parapet_logs::Need;
-use parapet_ports::Error;
 use parapet_segment::{Source, coalesce};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,20 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Ranges closer than this are fetched as one: a request costs more than the bytes in between.
 const COALESCE_BYTES: u64 = 16 * 1024;
-
-/// Why a file cannot be read.
-#[derive(Debug)]
-pub(super) enum ReadError {
-    /// Its object is gone: a merge replaced it since the manifest was read.
-    Gone(String),
-    Port(Error),
-}
-
-impl From<Error> for ReadError {
-    fn from(error: Error) -> Self {
-        Self::Port(error)
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct LogFile {

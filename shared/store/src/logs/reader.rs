@@ -1,19 +1,19 @@
 //! Reading logs: a range of time and conditions in, records out.
 
 use super::cursor::{Block, Cursor};
-use super::open_file::{LogFile, ReadError, fetch};
+use super::open_file::{LogFile, fetch};
 use super::{LogQuery, LogStats, Order};
 use crate::day::Day;
 use crate::manifest::{FileEntry, is_torn};
+use crate::reader::again::{Attempts, ReadError};
 use crate::reader::cache::Cache;
 use crate::reader::hedge::Hedged;
 use crate::{Dataset, tenant};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_log_segment::{Footer, Projection, Rows};
 use parapet_logs::{LogRecord, Need};
-use parapet_model::{Labels, Matcher};
 use parapet_ports::{Error, Kind, Objects, Ports, Table};
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -46,18 +46,18 @@ impl Default for LogReaderSettings {
 /// Reads what is stored of logs. Cheap to clone; clones share their caches.
 #[derive(Clone, Debug)]
 pub struct LogReader {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     objects: Objects,
     table: Arc<dyn Table>,
-    settings: LogReaderSettings,
+    pub(super) settings: LogReaderSettings,
     files: Cache<LogFile>,
 }
 
-/// A read starts anew this often when merges take files away under it.
+/// A manifest is read again so often where it changes while it is read.
 const MAX_ATTEMPTS: u32 = 4;
 
 const NANOS_PER_MS: i64 = 1_000_000;
@@ -104,17 +104,18 @@ impl LogReader {
         query: &LogQuery,
         visit: &mut (dyn FnMut(LogRecord) -> ControlFlow<()> + Send),
     ) -> Result<LogStats, Error> {
-        let (mut stats, mut reached) = (LogStats::default(), None);
-        for _ in 0..MAX_ATTEMPTS {
-            let attempt = self.search_once(tenant, query, visit, &mut stats, &mut reached).await;
-            match attempt {
-                Ok(()) => return Ok(stats),
-                Err(ReadError::Port(error)) => return Err(error),
-                // The manifest is read anew: what was merged stands in another file now.
-                Err(ReadError::Gone(key)) => self.inner.files.remove(&key),
+        let (mut stats, mut reached, mut attempts) = (LogStats::default(), None, Attempts::default());
+        loop {
+            let outcome = self.search_once(tenant, query, visit, &mut stats, &mut reached).await;
+            if attempts.settle(outcome, |key| self.forget(key))?.is_some() {
+                return Ok(stats);
             }
         }
-        Err(Error::new(Kind::Unavailable, "files went away at every attempt"))
+    }
+
+    /// Of a file that went away nothing is kept.
+    pub(super) fn forget(&self, key: &str) {
+        self.inner.files.remove(key);
     }
 
     /// One attempt. `reached` is how far it came: a later one leaves out what was given already, for files are merged, but
@@ -155,7 +156,7 @@ impl LogReader {
         let projection = query.projection();
         let reads = chosen
             .into_iter()
-            .map(|block| async move { self.read_block(&block, projection, bytes_read).await });
+            .map(|block| async move { self.read_block(&block.file, block.number, projection, bytes_read).await });
         let mut reads = stream::iter(reads).buffered(self.inner.settings.parallel_blocks.max(1));
         let mut starts = starts.into_iter().peekable();
         let mut open: BinaryHeap<Cursor> = BinaryHeap::new();
@@ -257,7 +258,7 @@ impl LogReader {
     }
 
     /// The files with lines in a range of time.
-    async fn files(&self, tenant: &str, start_ns: i64, end_ns: i64) -> Result<Vec<FileEntry>, Error> {
+    pub(super) async fn files(&self, tenant: &str, start_ns: i64, end_ns: i64) -> Result<Vec<FileEntry>, Error> {
         tenant::check(tenant).map_err(|error| Error::new(Kind::Invalid, "no such tenant").with_source(error))?;
         let (table, (start_ms, end_ms)) = (
             self.inner.table.as_ref(),
@@ -284,7 +285,7 @@ impl LogReader {
         Err(Error::new(Kind::Unavailable, "the manifest changed at every attempt"))
     }
 
-    async fn open(&self, entry: &FileEntry, bytes_read: &AtomicU64) -> Result<Arc<LogFile>, ReadError> {
+    pub(super) async fn open(&self, entry: &FileEntry, bytes_read: &AtomicU64) -> Result<Arc<LogFile>, ReadError> {
         let load = async {
             let file = LogFile::open(self.inner.objects.as_ref(), entry, bytes_read).await?;
             let size = file.footer.size_bytes();
@@ -293,13 +294,14 @@ impl LogReader {
         self.inner.files.get_or_load(&entry.key, load).await
     }
 
-    async fn read_block(
+    pub(super) async fn read_block(
         &self,
-        block: &Chosen,
+        file: &Arc<LogFile>,
+        number: usize,
         projection: Projection,
         bytes_read: &AtomicU64,
     ) -> Result<Rows, ReadError> {
-        let (file, number) = (block.file.clone(), block.number);
+        let file = file.clone();
         let ranges = file.footer.block_ranges(number, projection);
         let source = fetch(self.inner.objects.as_ref(), &file.key, file.bytes, ranges, bytes_read).await?;
         crate::blocking(move || {
@@ -308,118 +310,6 @@ impl LogReader {
         })
         .await
         .map_err(Into::into)
-    }
-
-    /// The labels of the streams that have records in a range of time and match one of the sets of matchers (all of
-    /// them, where there is no set). A record whose stream has no `service_name` brings its service under that name.
-    ///
-    /// # Errors
-    /// As [`Self::search`].
-    pub async fn streams(
-        &self,
-        tenant: &str,
-        start_ns: i64,
-        end_ns: i64,
-        sets: &[Vec<Matcher>],
-    ) -> Result<BTreeSet<Labels>, Error> {
-        for _ in 0..MAX_ATTEMPTS {
-            match self.streams_once(tenant, start_ns, end_ns, sets).await {
-                Ok(streams) => return Ok(streams),
-                Err(ReadError::Port(error)) => return Err(error),
-                Err(ReadError::Gone(key)) => self.inner.files.remove(&key),
-            }
-        }
-        Err(Error::new(Kind::Unavailable, "files went away at every attempt"))
-    }
-
-    async fn streams_once(
-        &self,
-        tenant: &str,
-        start_ns: i64,
-        end_ns: i64,
-        sets: &[Vec<Matcher>],
-    ) -> Result<BTreeSet<Labels>, ReadError> {
-        let bytes_read = &AtomicU64::new(0);
-        let files = self.files(tenant, start_ns, end_ns).await?;
-        let opened = stream::iter(files)
-            .map(|entry| async move { self.open(&entry, bytes_read).await })
-            .buffered(self.inner.settings.parallel_requests.max(1));
-        let mut origins = BTreeSet::new();
-        for file in opened.try_collect::<Vec<_>>().await? {
-            for block in within(&file.footer, start_ns, end_ns) {
-                match file.footer.origins(block) {
-                    Some(of_block) => origins.extend(of_block.cloned()),
-                    None => {
-                        let chosen = Chosen {
-                            file: file.clone(),
-                            number: block,
-                            min_ns: 0,
-                            max_ns: 0,
-                        };
-                        let projection = Projection {
-                            origin: true,
-                            stream: true,
-                            ..super::Columns::NONE.into()
-                        };
-                        let mut rows = self.read_block(&chosen, projection, bytes_read).await?;
-                        for row in 0..rows.len() {
-                            let record = rows.record(row).map_err(|error| corrupt(&file.key, error))?;
-                            origins.insert(parapet_log_segment::Origin {
-                                stream: record.stream,
-                                service: record.service,
-                                host: record.host,
-                            });
-                        }
-                    }
-                }
-            }
-        }
-        origins.retain(|origin| sets.is_empty() || sets.iter().any(|set| origin.may_match(set)));
-        let streams = origins
-            .into_iter()
-            .map(|origin| match origin.stream.get("service_name") {
-                None if !origin.service.is_empty() => origin.stream.with("service_name", &origin.service),
-                _ => origin.stream,
-            });
-        Ok(streams.collect())
-    }
-
-    /// The names of the labels of [`Self::streams`].
-    ///
-    /// # Errors
-    /// As [`Self::search`].
-    pub async fn label_names(
-        &self,
-        tenant: &str,
-        start_ns: i64,
-        end_ns: i64,
-        sets: &[Vec<Matcher>],
-    ) -> Result<BTreeSet<String>, Error> {
-        let streams = self.streams(tenant, start_ns, end_ns, sets).await?;
-        let names = streams
-            .iter()
-            .flat_map(|stream| stream.iter().map(|(name, _)| name.to_owned()));
-        Ok(names.collect())
-    }
-
-    /// The values that a label has in [`Self::streams`].
-    ///
-    /// # Errors
-    /// As [`Self::search`].
-    pub async fn label_values(
-        &self,
-        tenant: &str,
-        name: &str,
-        start_ns: i64,
-        end_ns: i64,
-        sets: &[Vec<Matcher>],
-    ) -> Result<BTreeSet<String>, Error> {
-        let streams = self.streams(tenant, start_ns, end_ns, sets).await?;
-        Ok(streams
-            .iter()
-            .filter_map(|stream| stream.get(name))
-            .map(str::to_owned)
-            .collect())
     }
 }
 
@@ -444,7 +334,7 @@ fn fingerprint(record: &LogRecord) -> u64 {
 }
 
 /// The blocks of a file with lines in a range of time.
-fn within(footer: &Footer, start_ns: i64, end_ns: i64) -> impl Iterator<Item = usize> {
+pub(super) fn within(footer: &Footer, start_ns: i64, end_ns: i64) -> impl Iterator<Item = usize> {
     let blocks = footer.blocks().iter().enumerate();
     blocks
         .filter(move |(_, block)| block.min_ns <= end_ns && start_ns <= block.max_ns)

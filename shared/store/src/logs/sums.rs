@@ -9,7 +9,7 @@ use parapet_logs::pipeline::{MetricKind, Observation};
 use parapet_model::{BatchSeries, Labels, LabelsBuilder, METRIC_NAME, MetricType, Sample};
 use parapet_ports::{Condition, Error, Item, Key, Kind, SkRange, Table, Write};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Batches add to one of so many lanes.
 const LANES: u64 = 8;
@@ -18,6 +18,9 @@ const ITEMS: u64 = 4;
 /// An item has at most so many series; what is beyond is counted without labels. It must fit into one item of the table
 /// (400 KB).
 const MAX_ITEM_SERIES: usize = 1_000;
+
+/// A minute is taken again so often where others come between.
+const MAX_ATTEMPTS: u32 = 4;
 
 /// What one item holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -177,24 +180,79 @@ pub async fn samples(table: &dyn Table, tenant: &str, at_ms: i64) -> Result<Vec<
         .collect())
 }
 
-/// Forgets sums that have not risen since `before_ms`. One that rises meanwhile stays.
+/// The totals of a tenant as samples of a minute that are to be sent; `None` where those of a later minute were taken
+/// already: a total never falls from one minute to the next, however late or often a minute is asked for.
+///
+/// Invariant: the totals of a minute are read after those of every earlier minute. The mark of the last minute is read
+/// before them, and replaced after only if it is the same still.
+///
+/// # Errors
+/// As [`samples`].
+pub async fn take(table: &dyn Table, tenant: &str, at_ms: i64) -> Result<Option<Vec<BatchSeries>>, Error> {
+    let key = keys::log_metrics_minute(tenant);
+    for _ in 0..MAX_ATTEMPTS {
+        let mark = table.get(&key).await?;
+        let last_ms = mark.as_ref().and_then(|mark| mark.value.parse().ok());
+        if last_ms.is_some_and(|last_ms: i64| last_ms > at_ms) {
+            return Ok(None);
+        }
+        let series = samples(table, tenant, at_ms).await?;
+        if series.is_empty() {
+            return Ok(Some(series));
+        }
+        let condition = mark.map_or(Condition::Absent, |mark| Condition::Version(mark.version));
+        match table.put(key.clone(), at_ms.to_string(), None, condition).await {
+            Ok(_) => return Ok(Some(series)),
+            Err(error) if error.kind() == Kind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(
+        Kind::Unavailable,
+        "another minute came between at every attempt",
+    ))
+}
+
+/// Forgets series that have not risen since `before_ms` in any lane: a part of a total would look like a reset. Where one
+/// rises meanwhile, it and those beside it are left for the next time.
 ///
 /// # Errors
 /// As [`samples`].
 pub async fn forget(table: &dyn Table, tenant: &str, before_ms: i64) -> Result<(), Error> {
+    let mut by_number: BTreeMap<String, Vec<(Item, Sums)>> = BTreeMap::new();
     for item in table.query(&keys::log_metrics(tenant), SkRange::all()).await? {
-        let mut sums = Sums::read(Some(&item))?;
-        let count = sums.series.len();
-        sums.series.retain(|sum| sum.at_ms >= before_ms);
-        if sums.series.len() == count {
+        let number = item.key.sk.rsplit('/').next().unwrap_or_default().to_owned();
+        let sums = Sums::read(Some(&item))?;
+        by_number.entry(number).or_default().push((item, sums));
+    }
+    // A series stands in the items of one number.
+    for (_, lanes) in by_number {
+        let all = lanes.iter().flat_map(|(_, sums)| &sums.series);
+        let risen = all.filter(|sum| sum.at_ms >= before_ms);
+        let risen: HashSet<Labels> = risen.map(|sum| sum.labels.clone()).collect();
+        let mut writes = Vec::new();
+        for (item, mut sums) in lanes {
+            let count = sums.series.len();
+            sums.series.retain(|sum| risen.contains(&sum.labels));
+            let condition = Condition::Version(item.version);
+            if sums.series.is_empty() {
+                writes.push(Write::Delete {
+                    key: item.key,
+                    condition,
+                });
+            } else if sums.series.len() < count {
+                writes.push(Write::Put {
+                    key: item.key,
+                    value: sums.encode()?,
+                    expires_at: None,
+                    condition,
+                });
+            }
+        }
+        if writes.is_empty() {
             continue;
         }
-        let condition = Condition::Version(item.version);
-        let outcome = match sums.series.is_empty() {
-            true => table.delete(item.key, condition).await,
-            false => table.put(item.key, sums.encode()?, None, condition).await.map(|_| ()),
-        };
-        match outcome {
+        match table.transact(writes).await {
             Err(error) if error.kind() != Kind::Conflict => return Err(error),
             _ => {}
         }
@@ -237,5 +295,69 @@ fn series(labels: &Labels, value: Value, at_ms: i64) -> Vec<BatchSeries> {
             all.push(one("_count", None, MetricType::Histogram, count as f64));
             all
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parapet_ports::ConfigFiles;
+    use parapet_ports::memory::MemoryPorts;
+
+    const DAY_MS: i64 = crate::day::DAY_MS;
+
+    /// Adds one to a counter, in the lane of a batch.
+    async fn rise(table: &dyn Table, batch: &str, name: &str, at_ms: i64) {
+        let observation = Observation {
+            labels: Labels::from_pairs([(METRIC_NAME, name)]),
+            timestamp_ns: 0,
+            kind: MetricKind::Counter(1.0),
+        };
+        let raised = raised(table, "t", batch, &[&observation], at_ms).await.unwrap();
+        table.transact(raised.writes).await.unwrap();
+    }
+
+    async fn total(table: &dyn Table, at_ms: i64) -> Option<Vec<f64>> {
+        let series = take(table, "t", at_ms).await.unwrap()?;
+        let values = series.iter().map(|series| match &series.samples[0].value {
+            parapet_model::Value::Float(value) => *value,
+            parapet_model::Value::Histogram(_) => f64::NAN,
+        });
+        Some(values.collect())
+    }
+
+    #[tokio::test]
+    async fn a_minute_that_comes_late_is_left_out() {
+        let world = MemoryPorts::new(0, ConfigFiles::default());
+        let table = world.ports.table.as_ref();
+        assert_eq!(total(table, 0).await, Some(Vec::new()));
+        rise(table, "a", "x", 1).await;
+        assert_eq!(total(table, 60_000).await, Some(vec![1.0]));
+        // Asked for again, it may have risen, and is sent under the same id.
+        rise(table, "b", "x", 2).await;
+        assert_eq!(total(table, 60_000).await, Some(vec![2.0]));
+        assert_eq!(total(table, 180_000).await, Some(vec![2.0]));
+        rise(table, "c", "x", 3).await;
+        assert_eq!(
+            total(table, 120_000).await,
+            None,
+            "it would be above the minute after it"
+        );
+        assert_eq!(total(table, 180_000).await, Some(vec![3.0]));
+    }
+
+    #[tokio::test]
+    async fn what_rises_in_one_lane_is_kept_in_all() {
+        let world = MemoryPorts::new(0, ConfigFiles::default());
+        let table = world.ports.table.as_ref();
+        for batch in 0..20 {
+            rise(table, &format!("old {batch}"), "x", 0).await;
+            rise(table, &format!("old {batch}"), "y", 0).await;
+        }
+        rise(table, "new", "x", DAY_MS).await;
+        forget(table, "t", 1).await.unwrap();
+        assert_eq!(total(table, DAY_MS).await, Some(vec![21.0]), "x is whole, y is gone");
+        forget(table, "t", DAY_MS + 1).await.unwrap();
+        assert_eq!(total(table, DAY_MS).await, Some(Vec::new()));
     }
 }

@@ -126,16 +126,22 @@ impl LogWriter {
             }
         }
         for (tenant, batches) in by_tenant {
-            for group in self.groups(batches) {
-                let ids: Vec<String> = group.iter().map(|batch| batch.id.clone()).collect();
+            let mut failed = HashSet::new();
+            for mut group in self.groups(batches) {
+                // The last part has the batch's mark: it is not stored before the others.
+                group.retain(|batch| !failed.contains(whole_id(&batch.id)));
+                let ids: Vec<String> = group.iter().map(|batch| whole_id(&batch.id).to_owned()).collect();
+                if group.is_empty() {
+                    continue;
+                }
                 if let Err(error) = self.commit_group(&tenant, group, &mut report).await {
                     let error = Arc::new(error);
-                    report.failed.extend(ids.into_iter().map(|id| FailedBatch {
+                    report.failed.extend(ids.iter().map(|id| FailedBatch {
                         tenant: tenant.clone(),
-                        // A part fails with its batch.
-                        id: id.split(PART).next().unwrap_or_default().to_owned(),
+                        id: id.clone(),
                         error: error.clone(),
                     }));
+                    failed.extend(ids);
                 }
             }
         }
@@ -227,11 +233,17 @@ impl LogWriter {
 /// What stands between a batch's id and the number of a part of it.
 const PART: &str = "#days-";
 
+/// The id of the batch that a part is of.
+fn whole_id(id: &str) -> &str {
+    id.split(PART).next().unwrap_or_default()
+}
+
 fn day_of(record: &LogRecord) -> Day {
     Day::of_ms(record.timestamp_ns.div_euclid(1_000_000))
 }
 
-/// A batch that spans many days, in parts of fewer; the same batch gives the same parts.
+/// A batch that spans many days, in parts of fewer; the same batch gives the same parts. The last one has the batch's
+/// own id: where that is marked as stored, all of the batch is.
 fn parts(batch: ParsedBatch, max_days: usize) -> Vec<ParsedBatch> {
     let mut days: BTreeMap<Day, Vec<LogRecord>> = BTreeMap::new();
     if batch.records.iter().map(day_of).collect::<BTreeSet<_>>().len() <= max_days.max(1) {
@@ -242,11 +254,13 @@ fn parts(batch: ParsedBatch, max_days: usize) -> Vec<ParsedBatch> {
     }
     let days: Vec<Vec<LogRecord>> = days.into_values().collect();
     let mut observations = Some(batch.observations);
-    days.chunks(max_days.max(1))
+    let parts = days.chunks(max_days.max(1));
+    let last = parts.len() - 1;
+    parts
         .enumerate()
         .map(|(number, days)| ParsedBatch {
             id: match number {
-                0 => batch.id.clone(),
+                number if number == last => batch.id.clone(),
                 number => format!("{}{PART}{number}", batch.id),
             },
             tenant: batch.tenant.clone(),

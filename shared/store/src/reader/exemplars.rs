@@ -1,6 +1,6 @@
 //! Exemplars of the series that a query selects.
 
-use super::open_file::ReadError;
+use super::again::ReadError;
 use super::{Inner, Reader, may_match};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_model::{Exemplar, Labels, Matcher};

@@ -1,5 +1,6 @@
 //! A file that is open: its index in memory, its samples in memory or one request away.
 
+use super::again::ReadError;
 use super::series_labels::SeriesLabels;
 use crate::manifest::FileEntry;
 use crate::{blocking, objects};
@@ -13,20 +14,6 @@ use std::sync::Arc;
 
 /// Ranges closer than this are fetched as one: a request costs more than the bytes in between.
 const COALESCE_BYTES: u64 = 16 * 1024;
-
-/// Why a file cannot be read.
-#[derive(Debug)]
-pub(super) enum ReadError {
-    /// Its object is gone: a merge replaced it since the manifest was read.
-    Gone(String),
-    Port(Error),
-}
-
-impl From<Error> for ReadError {
-    fn from(error: Error) -> Self {
-        Self::Port(error)
-    }
-}
 
 fn corrupt(key: &str, error: parapet_segment::Error) -> Error {
     Error::new(Kind::Corrupt, format!("file {key} does not read")).with_source(error)

@@ -5,7 +5,8 @@
 //! rollup tells enough. A day whose rollup stands for its files, and which no edge cuts, is one row for each series.
 //! Series for which that would not be exact are read whole.
 
-use super::open_file::{OpenFile, ReadError, ranges};
+use super::again::ReadError;
+use super::open_file::{OpenFile, ranges};
 use super::{Inner, Only, Reader, may_match, ranged};
 use crate::day::Day;
 use crate::manifest::FileEntry;

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use parapet_ports::Ports;
-use parapet_ports::memory::mortal::{Effect, Fate, MortalObjects, MortalTable, Verdict};
+use parapet_ports::memory::mortal::{Effect, Fate, MortalObjects, MortalQueues, MortalTable, Verdict};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -46,6 +46,7 @@ impl Life {
         let mortal = Ports {
             objects: Arc::new(MortalObjects(ports.objects.clone(), life.clone())),
             table: Arc::new(MortalTable(ports.table.clone(), life.clone())),
+            queues: Arc::new(MortalQueues(ports.queues.clone(), life.clone())),
             ..ports.clone()
         };
         (mortal, life)

@@ -3,11 +3,16 @@
 //! There is nothing to set up here, so whatever they look for is there, and whatever they set up is acknowledged. It
 //! answers no Elasticsearch queries: they are refused with what to ask instead.
 
+mod filter_path;
+
+pub(super) use filter_path::filter_path;
+
 use super::bulk;
 use crate::handler::Api;
 use crate::json::Object;
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -24,6 +29,7 @@ pub(super) fn router() -> Router<Arc<Api>> {
         .route("/_bulk", post(bulk::bulk).put(bulk::bulk))
         .route("/{index}/_bulk", post(bulk::bulk_of_index).put(bulk::bulk_of_index))
         .fallback(other)
+        .layer(from_fn(filter_path))
 }
 
 /// An answer in JSON with the header by which clients know Elasticsearch.

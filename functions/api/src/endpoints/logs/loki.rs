@@ -35,6 +35,10 @@ pub(super) fn router() -> Router<Arc<Api>> {
         .route("/patterns", get(patterns::patterns).post(patterns::patterns))
         .route("/detected_labels", get(detect::labels).post(detect::labels))
         .route("/detected_fields", get(detect::fields).post(detect::fields))
+        .route(
+            "/detected_field/{name}/values",
+            get(detect::values).post(detect::values),
+        )
         .route("/tail", get(tail::tail))
         .route("/status/buildinfo", get(status::build))
         .route("/drilldown-limits", get(status::drilldown_limits))

@@ -14,7 +14,9 @@ pub(super) struct Lines {
     stages: Vec<Compiled>,
     direction: Direction,
     limit: usize,
-    kept: BTreeMap<(i64, u64), (Labels, String)>,
+    categorize: bool,
+    /// The labels of an entry's stream, and the entry.
+    kept: BTreeMap<(i64, u64), (Labels, Entry)>,
     count: u64,
 }
 
@@ -24,6 +26,7 @@ impl Lines {
             stages: compile::stages(log)?,
             direction: parameters.direction,
             limit: parameters.limit,
+            categorize: parameters.categorize,
             kept: BTreeMap::new(),
             count: 0,
         })
@@ -54,8 +57,17 @@ impl Lines {
             return;
         };
         self.count += 1;
-        self.kept
-            .insert((rank, self.count), (row.labels(), row.line.into_owned()));
+        let [labels, metadata, parsed] = match self.categorize {
+            true => row.categorized(),
+            false => [row.labels(), Labels::empty(), Labels::empty()],
+        };
+        let entry = Entry {
+            timestamp_ns: record.timestamp_ns,
+            line: row.line.into_owned(),
+            metadata,
+            parsed,
+        };
+        self.kept.insert((rank, self.count), (labels, entry));
         if full {
             self.kept.pop_last();
         }
@@ -63,11 +75,8 @@ impl Lines {
 
     pub(super) fn finish(self) -> Vec<Stream> {
         let mut streams: BTreeMap<Labels, Vec<Entry>> = BTreeMap::new();
-        for ((rank, _), (labels, line)) in &self.kept {
-            streams.entry(labels.clone()).or_default().push(Entry {
-                timestamp_ns: self.rank(*rank),
-                line: line.clone(),
-            });
+        for (labels, entry) in self.kept.into_values() {
+            streams.entry(labels).or_default().push(entry);
         }
         streams
             .into_iter()

@@ -1,4 +1,4 @@
-//! `detected_labels` and `detected_fields`: what there is to ask for.
+//! `detected_labels`, `detected_fields` and `detected_field/…/values`: what there is to ask for.
 
 use super::query::{bounds, now_ns};
 use super::{parameters, respond};
@@ -6,7 +6,7 @@ use crate::endpoints::logs::ask::{Fault, ask};
 use crate::handler::Api;
 use crate::json::{Object, write_string};
 use crate::request::Call;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use parapet_logs::logql::ast::Stage;
 use parapet_logs::logql::{Answer, Evaluation, Expr, Parameters, plan};
@@ -54,67 +54,92 @@ struct Field {
 /// `/loki/api/v1/detected_fields`
 pub(super) async fn fields(State(api): State<Arc<Api>>, call: Call) -> Response {
     let answer = async {
-        let now_ns = now_ns(&api);
-        let (start_ns, end_ns) = parameters::range(&call.form, now_ns)?;
-        let limit = parameters::positive(&call.form, "limit", FIELDS)?;
-        let lines = parameters::positive(&call.form, "line_limit", SAMPLED_LINES)?.min(parameters::MAX_ENTRIES);
-        let log = parameters::log_expression(&call.form)?;
-        let parameters = Parameters {
-            start_ns,
-            end_ns,
-            limit: lines,
-            ..bounds(&api, now_ns)
-        };
-        let (fields, _) = ask(&api, &call.tenant, move |search| {
-            let expr = Expr::Log(log.clone());
-            let selection = plan(&expr, &parameters).swap_remove(0);
-            let query = LogQuery {
-                order: Order::NewestFirst,
-                ..LogQuery::from(selection)
-            };
-            let mut evaluation = Evaluation::new(&expr, parameters)?;
-            let mut sample: Vec<LogRecord> = Vec::new();
-            search.each(&query, |record| {
-                evaluation.push(0, record)?;
-                sample.push(record.clone());
-                Ok(match evaluation.bound_ns() {
-                    Some(_) => ControlFlow::Break(()),
-                    None => ControlFlow::Continue(()),
-                })
-            })?;
-            let mut fields = BTreeMap::new();
-            for (parser, stage) in [
-                ("", None),
-                ("json", Some(Stage::Json(Vec::new()))),
-                (
-                    "logfmt",
-                    Some(Stage::Logfmt {
-                        strict: true,
-                        keep_empty: false,
-                        labels: Vec::new(),
-                    }),
-                ),
-            ] {
-                let mut with_parser = log.clone();
-                with_parser.stages.extend(stage);
-                find_fields(&Expr::Log(with_parser), parameters, &sample, parser, &mut fields)?;
-            }
-            Ok(fields)
-        })
-        .await?;
+        let (fields, limit) = detected(&api, &call).await?;
         Ok::<_, Fault>(respond::bare(|object| {
             object.array("fields", fields.iter().take(limit), |out, (name, field)| {
                 Object::write(out, |object| {
                     object.string("label", name);
                     object.string("type", kind(&field.values));
                     object.integer("cardinality", field.values.len() as u64);
-                    object.array("parsers", &field.parsers, |out, parser| write_string(out, parser));
+                    match field.parsers.is_empty() {
+                        // It is the record's own.
+                        true => object.field("parsers").extend_from_slice(b"null"),
+                        false => object.array("parsers", &field.parsers, |out, parser| write_string(out, parser)),
+                    }
                 });
             });
             object.integer("limit", limit as u64);
         }))
     };
     answer.await.unwrap_or_else(Fault::into_response)
+}
+
+/// `/loki/api/v1/detected_field/…/values`
+pub(super) async fn values(State(api): State<Arc<Api>>, Path(name): Path<String>, call: Call) -> Response {
+    let answer = async {
+        let (fields, limit) = detected(&api, &call).await?;
+        let values = fields.get(&name).map(|field| &field.values);
+        let values = values.into_iter().flatten().take(limit);
+        Ok::<_, Fault>(respond::bare(|object| {
+            object.array("values", values, |out, value| write_string(out, value));
+            object.integer("limit", limit as u64);
+        }))
+    };
+    answer.await.unwrap_or_else(Fault::into_response)
+}
+
+/// The fields of the newest lines, and how many may be told.
+async fn detected(api: &Api, call: &Call) -> Result<(BTreeMap<String, Field>, usize), Fault> {
+    let now_ns = now_ns(api);
+    let (start_ns, end_ns) = parameters::range(&call.form, now_ns)?;
+    let limit = parameters::positive(&call.form, "limit", FIELDS)?;
+    let lines = parameters::positive(&call.form, "line_limit", SAMPLED_LINES)?.min(parameters::MAX_ENTRIES);
+    let log = parameters::log_expression(&call.form)?;
+    let parameters = Parameters {
+        start_ns,
+        end_ns,
+        limit: lines,
+        categorize: true,
+        ..bounds(api, now_ns)
+    };
+    let (fields, _) = ask(api, &call.tenant, move |search| {
+        let expr = Expr::Log(log.clone());
+        let selection = plan(&expr, &parameters).swap_remove(0);
+        let query = LogQuery {
+            order: Order::NewestFirst,
+            ..LogQuery::from(selection)
+        };
+        let mut evaluation = Evaluation::new(&expr, parameters)?;
+        let mut sample: Vec<LogRecord> = Vec::new();
+        search.each(&query, |record| {
+            evaluation.push(0, record)?;
+            sample.push(record.clone());
+            Ok(match evaluation.bound_ns() {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            })
+        })?;
+        let mut fields = BTreeMap::new();
+        for (parser, stage) in [
+            ("", None),
+            ("json", Some(Stage::Json(Vec::new()))),
+            (
+                "logfmt",
+                Some(Stage::Logfmt {
+                    strict: true,
+                    keep_empty: false,
+                    labels: Vec::new(),
+                }),
+            ),
+        ] {
+            let mut with_parser = log.clone();
+            with_parser.stages.extend(stage);
+            find_fields(&Expr::Log(with_parser), parameters, &sample, parser, &mut fields)?;
+        }
+        Ok(fields)
+    })
+    .await?;
+    Ok((fields, limit))
 }
 
 /// Adds the labels that lines have beyond their streams' once a parser has seen them.
@@ -132,9 +157,10 @@ fn find_fields(
         let Answer::Streams(streams) = evaluation.finish()? else {
             continue;
         };
-        for stream in streams.iter().filter(|stream| stream.labels.get("__error__").is_none()) {
-            for (name, value) in stream.labels.iter() {
-                if record.stream.get(name).is_some() || (!parser.is_empty() && is_known(fields, name)) {
+        let entries = streams.iter().flat_map(|stream| &stream.entries);
+        for entry in entries.filter(|entry| entry.parsed.get("__error__").is_none()) {
+            for (name, value) in entry.metadata.iter().chain(entry.parsed.iter()) {
+                if !parser.is_empty() && is_known(fields, name) {
                     continue;
                 }
                 let field = fields.entry(name.to_owned()).or_default();

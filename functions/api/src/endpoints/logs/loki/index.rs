@@ -1,62 +1,47 @@
-//! `index/stats`, `index/volume` and `index/volume_range`: how much there is of which streams.
+//! `index/stats`, `index/volume` and `index/volume_range`: how much there is of which streams. They are estimates, as
+//! Loki's are: no line is read for them.
 
 use super::parameters;
 use super::query::now_ns;
 use super::respond;
-use crate::endpoints::logs::ask::{Cost, Fault, ask};
+use crate::endpoints::logs::ask::{Cost, Fault};
 use crate::handler::Api;
 use crate::params::Form;
 use crate::request::Call;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use parapet_logs::logql::{Answer, Sample, Series};
-use parapet_model::{Labels, LabelsBuilder, Matcher};
-use parapet_store::logs::{Columns, LogQuery};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::ControlFlow;
+use parapet_logs::logql::{Answer, Parameters, Sample, Series};
+use parapet_model::{Labels, Matcher};
+use parapet_store::logs::Part;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Which lines are counted.
-fn selection(form: &Form, start_ns: i64, end_ns: i64) -> Result<LogQuery, Fault> {
+/// The selector of streams.
+fn matchers(form: &Form) -> Result<Vec<Matcher>, Fault> {
     let sets = parameters::selectors(form.get("query"))?;
-    Ok(LogQuery {
-        start_ns,
-        end_ns,
-        matchers: sets.into_iter().next().unwrap_or_default(),
-        columns: Columns {
-            origin: true,
-            stream: true,
-            raw: true,
-            ..Columns::NONE
-        },
-        ..LogQuery::default()
-    })
+    Ok(sets.into_iter().next().unwrap_or_default())
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes, rounded
+fn rounded(number: f64) -> u64 {
+    number.round() as u64
 }
 
 /// `/loki/api/v1/index/stats`
 pub(super) async fn stats(State(api): State<Arc<Api>>, call: Call) -> Response {
     let answer = async {
         let (start_ns, end_ns) = parameters::range(&call.form, now_ns(&api))?;
-        let query = selection(&call.form, start_ns, end_ns)?;
-        let (counted, cost) = ask(&api, &call.tenant, move |search| {
-            let (mut streams, mut entries, mut bytes) = (BTreeSet::new(), 0_u64, 0_u64);
-            search.each(&query, |record| {
-                entries += 1;
-                bytes += record.raw.len() as u64;
-                if !streams.contains(&record.stream) {
-                    streams.insert(record.stream.clone());
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-            Ok((streams.len() as u64, entries, bytes))
-        })
-        .await?;
-        let (streams, entries, bytes) = counted;
+        let reader = &api.log_reader;
+        let volumes = reader
+            .volumes(&call.tenant, start_ns, end_ns, &matchers(&call.form)?)
+            .await?;
+        let streams: BTreeSet<Labels> = volumes.iter().map(|volume| volume.origin.labels()).collect();
+        let parts = || volumes.iter().flat_map(|volume| &volume.parts);
         Ok::<_, Fault>(respond::bare(|object| {
-            object.integer("streams", streams);
-            object.integer("chunks", cost.read.blocks);
-            object.integer("bytes", bytes);
-            object.integer("entries", entries);
+            object.integer("streams", streams.len() as u64);
+            object.integer("chunks", parts().count() as u64);
+            object.integer("bytes", rounded(parts().map(|part| part.line_bytes).sum()));
+            object.integer("entries", rounded(parts().map(|part| part.records).sum()));
         }))
     };
     answer.await.unwrap_or_else(Fault::into_response)
@@ -91,96 +76,126 @@ impl Aggregation {
     }
 
     /// The volumes that a stream's bytes are part of.
-    fn keys(&self, stream: &Labels, service: &str) -> Vec<Labels> {
-        let mut all = LabelsBuilder::default();
-        for (name, value) in stream.iter() {
-            all.set(name, value);
-        }
-        if all.get("service_name").is_none() && !service.is_empty() {
-            all.set("service_name", service);
-        }
+    fn keys(&self, stream: &Labels) -> Vec<Labels> {
         let wanted = |name: &str| self.labels.is_empty() || self.labels.contains(name);
-        if self.by_label {
-            let names = all.iter().map(|(name, _)| name).filter(|name| wanted(name));
-            return names.map(|name| Labels::from_pairs([(name, "")])).collect();
+        let labels = stream.iter().filter(|(name, _)| wanted(name));
+        match self.by_label {
+            // A name alone is a label without a value.
+            true => labels.map(|(name, _)| Labels::from_sorted([(name, "")])).collect(),
+            false => vec![Labels::from_pairs(labels)],
         }
-        all.retain(wanted);
-        vec![all.build()]
     }
 }
 
 /// Bytes of each volume at each of the times.
-type Volumes = BTreeMap<Labels, BTreeMap<i64, u64>>;
+type Volumes = BTreeMap<Labels, BTreeMap<i64, f64>>;
 
-/// Adds up volumes; `slot` is the time that a line counts for.
+/// Adds up volumes. `slots` gives the times that the lines of a part count for, each with its share of them.
 async fn volumes(
     api: &Api,
     call: &Call,
-    query: LogQuery,
-    slot: impl Fn(i64) -> i64 + Send + Sync + 'static,
-) -> Result<(Volumes, Cost), Fault> {
-    let aggregation = Aggregation::of(&call.form, &query.matchers)?;
-    ask(api, &call.tenant, move |search| {
-        let mut sums: HashMap<(Labels, String), BTreeMap<i64, u64>> = HashMap::new();
-        search.each(&query, |record| {
-            let sum = sums.entry((record.stream.clone(), record.service.clone())).or_default();
-            *sum.entry(slot(record.timestamp_ns)).or_default() += record.raw.len() as u64;
-            Ok(ControlFlow::Continue(()))
-        })?;
-        let mut volumes = Volumes::new();
-        for ((stream, service), sum) in sums {
-            for key in aggregation.keys(&stream, &service) {
-                let volume = volumes.entry(key).or_default();
-                for (at, bytes) in &sum {
-                    *volume.entry(*at).or_default() += bytes;
-                }
+    (start_ns, end_ns): (i64, i64),
+    slots: impl Fn(Part) -> Vec<(i64, f64)>,
+) -> Result<Volumes, Fault> {
+    let matchers = matchers(&call.form)?;
+    let aggregation = Aggregation::of(&call.form, &matchers)?;
+    let reader = &api.log_reader;
+    let mut volumes = Volumes::new();
+    for found in reader.volumes(&call.tenant, start_ns, end_ns, &matchers).await? {
+        let points: Vec<(i64, f64)> = found.parts.iter().flat_map(|part| slots(*part)).collect();
+        for key in aggregation.keys(&found.origin.labels()) {
+            let volume = volumes.entry(key).or_default();
+            for (at, bytes) in &points {
+                *volume.entry(*at).or_default() += bytes;
             }
         }
-        Ok(volumes)
-    })
-    .await
+    }
+    Ok(volumes)
+}
+
+/// The slots of a step that a part's lines fall into, with their bytes.
+fn spread(part: Part, start_ns: i64, step_ns: i64) -> Vec<(i64, f64)> {
+    let slot = |time_ns: i64| start_ns + (time_ns - start_ns).div_euclid(step_ns) * step_ns;
+    let (first, last) = (slot(part.min_ns), slot(part.max_ns));
+    let slots = (0..)
+        .map(|number| first + number * step_ns)
+        .take_while(|at| *at <= last);
+    let within = slots.filter_map(|at| Some((at, part.within(at, at + step_ns - 1)?.line_bytes)));
+    // A slot ends where the next one begins: what lies between is rounded away.
+    let points: Vec<(i64, f64)> = within.collect();
+    let whole: f64 = points.iter().map(|(_, bytes)| bytes).sum();
+    let scale = if whole > 0.0 { part.line_bytes / whole } else { 0.0 };
+    points.into_iter().map(|(at, bytes)| (at, bytes * scale)).collect()
 }
 
 /// The largest volumes, the largest first.
-fn largest(volumes: Volumes, limit: usize) -> Vec<(Labels, BTreeMap<i64, u64>)> {
+fn largest(volumes: Volumes, limit: usize) -> Vec<(Labels, BTreeMap<i64, f64>)> {
     let mut all: Vec<_> = volumes.into_iter().collect();
-    all.sort_by_key(|(_, points)| std::cmp::Reverse(points.values().sum::<u64>()));
+    let total = |points: &BTreeMap<i64, f64>| points.values().sum::<f64>();
+    all.sort_by(|(_, a), (_, b)| total(b).total_cmp(&total(a)));
     all.truncate(limit);
     all
 }
 
 /// `/loki/api/v1/index/volume`
-#[allow(clippy::cast_precision_loss)] // sizes
 pub(super) async fn volume(State(api): State<Arc<Api>>, call: Call) -> Response {
     let answer = async {
         let (start_ns, end_ns) = parameters::range(&call.form, now_ns(&api))?;
         let limit = parameters::positive(&call.form, "limit", 100)?;
-        let query = selection(&call.form, start_ns, end_ns)?;
-        let (volumes, cost) = volumes(&api, &call, query, move |_| end_ns).await?;
+        let whole = |part: Part| vec![(end_ns, part.line_bytes)];
+        let volumes = volumes(&api, &call, (start_ns, end_ns), whole).await?;
         let samples = largest(volumes, limit).into_iter().map(|(labels, points)| Sample {
             labels,
-            value: points.values().sum::<u64>() as f64,
+            value: points.values().sum::<f64>().round(),
         });
-        Ok::<_, Fault>(respond::answer(&Answer::Vector(samples.collect()), end_ns, &cost))
+        let answer = Answer::Vector(samples.collect());
+        Ok::<_, Fault>(respond::answer(&answer, end_ns, &Cost::default(), false))
     };
     answer.await.unwrap_or_else(Fault::into_response)
 }
 
 /// `/loki/api/v1/index/volume_range`
-#[allow(clippy::cast_precision_loss)] // sizes
 pub(super) async fn volume_range(State(api): State<Arc<Api>>, call: Call) -> Response {
     let answer = async {
         let (start_ns, end_ns) = parameters::range(&call.form, now_ns(&api))?;
         let limit = parameters::positive(&call.form, "limit", 100)?;
         let step_ns = parameters::step(&call.form, start_ns, end_ns)?;
-        let query = selection(&call.form, start_ns, end_ns)?;
-        let slot = move |time_ns: i64| start_ns + (time_ns - start_ns).div_euclid(step_ns) * step_ns;
-        let (volumes, cost) = volumes(&api, &call, query, slot).await?;
+        let points = usize::try_from((end_ns - start_ns) / step_ns).unwrap_or(usize::MAX);
+        let max_points = Parameters::default().max_points;
+        if points >= max_points {
+            return Err(Fault::bad(format!(
+                "exceeded maximum resolution of {max_points} points per time series. Try increasing the value of the step parameter"
+            )));
+        }
+        let slots = |part: Part| spread(part, start_ns, step_ns);
+        let volumes = volumes(&api, &call, (start_ns, end_ns), slots).await?;
         let series = largest(volumes, limit).into_iter().map(|(labels, points)| Series {
             labels,
-            points: points.into_iter().map(|(at, bytes)| (at, bytes as f64)).collect(),
+            points: points.into_iter().map(|(at, bytes)| (at, bytes.round())).collect(),
         });
-        Ok::<_, Fault>(respond::answer(&Answer::Matrix(series.collect()), end_ns, &cost))
+        let answer = Answer::Matrix(series.collect());
+        Ok::<_, Fault>(respond::answer(&answer, end_ns, &Cost::default(), false))
     };
     answer.await.unwrap_or_else(Fault::into_response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_spread_over_its_slots() {
+        let part = Part {
+            min_ns: 15,
+            max_ns: 35,
+            records: 4.0,
+            line_bytes: 200.0,
+        };
+        let points = spread(part, 5, 10);
+        assert_eq!(points.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [15, 25, 35]);
+        assert!((points.iter().map(|(_, bytes)| bytes).sum::<f64>() - 200.0).abs() < 1e-9);
+        assert!((points[0].1 - points[1].1).abs() < 1e-9 && points[2].1 < points[1].1);
+        let moment = Part { max_ns: 15, ..part };
+        assert_eq!(spread(moment, 5, 10), [(15, 200.0)]);
+    }
 }

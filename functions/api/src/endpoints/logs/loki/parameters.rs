@@ -2,6 +2,7 @@
 
 use crate::endpoints::logs::ask::Fault;
 use crate::params::{Form, Time, parse_duration_ns};
+use http::HeaderMap;
 use parapet_logs::logql::ast::LogExpr;
 use parapet_logs::logql::{Direction, Expr, parse, parse_selector};
 use parapet_model::{Matcher, quote};
@@ -117,6 +118,22 @@ pub(in super::super) fn direction(form: &Form) -> Result<Direction, Fault> {
         "forward" => Ok(Direction::Forward),
         other => Err(Fault::bad(format!("invalid direction '{other}'"))),
     }
+}
+
+/// The header by which a client asks for another form of the answer: a list with commas.
+pub(super) const FLAGS_HEADER: &str = "x-loki-response-encoding-flags";
+/// The flag that sets labels of streams, of records and of stages apart.
+pub(super) const CATEGORIZE_LABELS: &str = "categorize-labels";
+
+/// Whether labels are to be told by where they come from.
+pub(super) fn categorize(headers: &HeaderMap) -> bool {
+    let values = headers
+        .get_all(FLAGS_HEADER)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|flag| flag.trim() == CATEGORIZE_LABELS)
 }
 
 /// `step`, nanoseconds: a 250th of the range where none is given, at least a second.

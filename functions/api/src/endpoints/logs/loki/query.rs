@@ -6,6 +6,7 @@ use crate::handler::Api;
 use crate::request::Call;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use parapet_logs::logql::{Answer, Direction, Expr, Parameters, Stream};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 const MAX_SERIES: usize = 10_000;
 
 /// `/loki/api/v1/query`
-pub(super) async fn instant(State(api): State<Arc<Api>>, call: Call) -> Response {
+pub(super) async fn instant(State(api): State<Arc<Api>>, headers: HeaderMap, call: Call) -> Response {
     let answer = async {
         let now_ns = now_ns(&api);
         let expr = parameters::expression(&call.form)?;
@@ -35,13 +36,13 @@ pub(super) async fn instant(State(api): State<Arc<Api>>, call: Call) -> Response
             ..bounds(&api, now_ns)
         };
         let (answer, cost) = ask(&api, &call.tenant, move |search| search.evaluate(&expr, parameters)).await?;
-        Ok(respond::answer(&answer, at_ns, &cost))
+        Ok(respond::answer(&answer, at_ns, &cost, parameters::categorize(&headers)))
     };
     answer.await.unwrap_or_else(Fault::into_response)
 }
 
 /// `/loki/api/v1/query_range`
-pub(super) async fn range(State(api): State<Arc<Api>>, call: Call) -> Response {
+pub(super) async fn range(State(api): State<Arc<Api>>, headers: HeaderMap, call: Call) -> Response {
     let answer = async {
         let now_ns = now_ns(&api);
         let expr = parameters::expression(&call.form)?;
@@ -64,6 +65,7 @@ pub(super) async fn range(State(api): State<Arc<Api>>, call: Call) -> Response {
                 limit
             },
             direction,
+            categorize: parameters::categorize(&headers),
             ..bounds(&api, now_ns)
         };
         let (mut answer, cost) = ask(&api, &call.tenant, move |search| search.evaluate(&expr, parameters)).await?;
@@ -72,7 +74,7 @@ pub(super) async fn range(State(api): State<Arc<Api>>, call: Call) -> Response {
         {
             space_out(streams, interval_ns, limit, direction);
         }
-        Ok(respond::answer(&answer, end_ns, &cost))
+        Ok(respond::answer(&answer, end_ns, &cost, parameters.categorize))
     };
     answer.await.unwrap_or_else(Fault::into_response)
 }
@@ -129,7 +131,7 @@ mod tests {
                     .iter()
                     .map(|time| Entry {
                         timestamp_ns: *time,
-                        line: String::new(),
+                        ..Entry::default()
                     })
                     .collect(),
             };

@@ -1,11 +1,12 @@
 //! Answers in Loki's forms.
 
+use super::parameters;
 use crate::endpoints::logs::ask::{Cost, Fault};
-use crate::json::{Object, write_array, write_float, write_labels, write_string, write_timestamp};
+use crate::json::{Object, write_float, write_labels, write_string, write_timestamp};
 use crate::respond::json;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use parapet_logs::logql::Answer;
+use parapet_logs::logql::{Answer, Entry};
 
 /// Errors are plain text.
 impl IntoResponse for Fault {
@@ -28,16 +29,16 @@ pub(super) fn bare(fields: impl FnOnce(&mut Object<'_>)) -> Response {
 }
 
 /// The answer to a query, with what it has cost.
-pub(super) fn answer(answer: &Answer, at_ns: i64, cost: &Cost) -> Response {
+pub(super) fn answer(answer: &Answer, at_ns: i64, cost: &Cost, categorize: bool) -> Response {
     success(|out| {
         Object::write(out, |object| {
-            write_result(object, answer, at_ns);
+            write_result(object, answer, at_ns, categorize);
             write_stats(object, answer, cost);
         });
     })
 }
 
-fn write_result(object: &mut Object<'_>, answer: &Answer, at_ns: i64) {
+fn write_result(object: &mut Object<'_>, answer: &Answer, at_ns: i64, categorize: bool) {
     let kind = match answer {
         Answer::Streams(_) => "streams",
         Answer::Vector(_) => "vector",
@@ -45,12 +46,15 @@ fn write_result(object: &mut Object<'_>, answer: &Answer, at_ns: i64) {
         Answer::Scalar(_) => "scalar",
     };
     object.string("resultType", kind);
+    if categorize {
+        write_flags(object);
+    }
     match answer {
         Answer::Streams(streams) => object.array("result", streams, |out, stream| {
             Object::write(out, |object| {
                 object.labels("stream", &stream.labels);
                 object.array("values", &stream.entries, |out, entry| {
-                    write_entry(out, entry.timestamp_ns, &entry.line);
+                    write_entry(out, entry, categorize)
                 });
             });
         }),
@@ -72,9 +76,28 @@ fn write_result(object: &mut Object<'_>, answer: &Answer, at_ns: i64) {
     }
 }
 
-/// `["nanoseconds","line"]`
-pub(super) fn write_entry(out: &mut Vec<u8>, timestamp_ns: i64, line: &str) {
-    write_array(out, [timestamp_ns.to_string().as_str(), line], write_string);
+/// In which form the answer is, where it was asked for another one.
+pub(super) fn write_flags(object: &mut Object<'_>) {
+    object.array("encodingFlags", [parameters::CATEGORIZE_LABELS], write_string);
+}
+
+/// `["nanoseconds","line"]`, and an object with the labels that are not the stream's where they are told apart.
+pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry, categorize: bool) {
+    out.push(b'[');
+    write_string(out, &entry.timestamp_ns.to_string());
+    out.push(b',');
+    write_string(out, &entry.line);
+    if categorize {
+        out.push(b',');
+        Object::write(out, |object| {
+            for (name, labels) in [("structuredMetadata", &entry.metadata), ("parsed", &entry.parsed)] {
+                if !labels.is_empty() {
+                    object.labels(name, labels);
+                }
+            }
+        });
+    }
+    out.push(b']');
 }
 
 /// `[seconds,"value"]`
