@@ -67,12 +67,7 @@ impl ConfigSource for Configuration {
     }
 }
 
-fn read(
-    origin: &Origin,
-    pipelines: Option<&Path>,
-    ml: Option<&Path>,
-    grammar: Grammar,
-) -> anyhow::Result<ConfigFiles> {
+fn read(origin: &Origin, pipelines: Option<&Path>, ml: Option<&Path>, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
     let mut files = match origin {
         Origin::Demo(address) => demo(*address),
         Origin::Disk {

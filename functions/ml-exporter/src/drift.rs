@@ -1,9 +1,9 @@
 //! Drift of the features that `ml.yml` names.
 
+use crate::Settings;
 use crate::parquet_window::{self, Extent};
 use crate::problems::Problems;
 use crate::query_window::{self, Query};
-use crate::Settings;
 use parapet_ml::{
     CompareError, Config, DriftCheck, DriftMetrics, ModelMetrics, Reason, Reference, Snapshot, Window, WindowSource,
     compare,
@@ -50,7 +50,11 @@ impl Known {
             let end_ms = (at_ms - SETTLE_MS).div_euclid(check.every_ms) * check.every_ms;
             let Some(place) = Snapshot::version_of(models, &check.model, check.version.as_deref()) else {
                 let version = check.version.as_deref().map(|version| format!(" of version {version}"));
-                let what = format!("the registry has no model {}{}", check.model, version.unwrap_or_default());
+                let what = format!(
+                    "the registry has no model {}{}",
+                    check.model,
+                    version.unwrap_or_default()
+                );
                 problems.note(Reason::Drift, what);
                 continue;
             };
@@ -68,7 +72,10 @@ impl Known {
             }
         }
         let is_configured = |(model, name): &(String, String)| {
-            config.drift.iter().any(|check| (&check.model, &check.name) == (model, name))
+            config
+                .drift
+                .iter()
+                .any(|check| (&check.model, &check.name) == (model, name))
         };
         self.0.retain(|name, _| is_configured(name));
         Ok(all)
@@ -98,25 +105,36 @@ impl Windows<'_> {
             Reference::Recorded => recorded(check, version, problems),
             Reference::Window(source) => self.source(check, source, None, None, end_ms, problems).await?,
         };
-        let Some(reference) = reference else { return Ok(Vec::new()) };
+        let Some(reference) = reference else {
+            return Ok(Vec::new());
+        };
         let window = &check.current;
         let range = end_ms - window.window_ms..end_ms;
         let column = window.timestamp_column.as_deref();
         let current = self.source(check, &window.source, Some(range), column, end_ms, problems);
-        let Some(current) = current.await? else { return Ok(Vec::new()) };
+        let Some(current) = current.await? else {
+            return Ok(Vec::new());
+        };
         let mut features = features(check, &reference, &current);
         if features.len() > self.settings.max_features {
             let (all, most) = (features.len(), self.settings.max_features);
-            let what = format!("{} of {}: {all} features; the first {most} are compared", check.name, check.model);
+            let what = format!(
+                "{} of {}: {all} features; the first {most} are compared",
+                check.name, check.model
+            );
             problems.note(Reason::Limit, what);
             features.truncate(most);
         }
         if features.is_empty() {
-            let what = format!("{} of {}: both windows have no feature in common", check.name, check.model);
+            let what = format!(
+                "{} of {}: both windows have no feature in common",
+                check.name, check.model
+            );
             problems.note(Reason::Drift, what);
         }
         let (check, version) = (check.clone(), version.version.clone());
-        let compared = tokio::task::spawn_blocking(move || compare_all(&check, &version, &features, &reference, &current));
+        let compared =
+            tokio::task::spawn_blocking(move || compare_all(&check, &version, &features, &reference, &current));
         let (drift, faults) = compared
             .await
             .map_err(|error| Error::new(Kind::Internal, "a worker thread failed").with_source(error))?;
@@ -164,11 +182,16 @@ fn recorded(check: &DriftCheck, version: &ModelMetrics, problems: &mut Problems)
     let Some(features) = features.filter(|features| !features.is_empty()) else {
         let (model, version) = (&version.model, &version.version);
         let advice = "record them in model.json, or name another reference";
-        let what = format!("{} of {model}: version {version} has no training.features: {advice}", check.name);
+        let what = format!(
+            "{} of {model}: version {version} has no training.features: {advice}",
+            check.name
+        );
         problems.note(Reason::Drift, what);
         return None;
     };
-    let windows = features.iter().map(|(name, statistics)| (name.clone(), statistics.0.clone()));
+    let windows = features
+        .iter()
+        .map(|(name, statistics)| (name.clone(), statistics.0.clone()));
     Some(windows.filter(|(name, _)| !check.exclude.contains(name)).collect())
 }
 
@@ -185,7 +208,11 @@ fn features(
     match (reference.is_empty(), current.is_empty()) {
         (_, true) => reference.keys().cloned().collect(),
         (true, _) => current.keys().cloned().collect(),
-        _ => reference.keys().filter(|name| current.contains_key(*name)).cloned().collect(),
+        _ => reference
+            .keys()
+            .filter(|name| current.contains_key(*name))
+            .cloned()
+            .collect(),
     }
 }
 
@@ -203,7 +230,8 @@ fn compare_all(
         let comparison = match windows {
             (Some(of_reference), Some(of_current)) if has_values(windows.0) && has_values(windows.1) => {
                 let compared = compare(of_reference, of_current, check.bins);
-                let fault = |error: CompareError| faults.push(format!("{} of {}: {feature}: {error}", check.name, check.model));
+                let fault =
+                    |error: CompareError| faults.push(format!("{} of {}: {feature}: {error}", check.name, check.model));
                 compared.map_err(fault).ok()
             }
             _ => None,

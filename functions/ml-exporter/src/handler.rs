@@ -61,14 +61,23 @@ impl MlExporter {
         let mut problems = Problems::default();
         let registry = &mut memory.registry;
         let models = registry
-            .read(&self.ports.objects, &config.prefix, &self.settings, at_ms, &mut problems)
+            .read(
+                &self.ports.objects,
+                &config.prefix,
+                &self.settings,
+                at_ms,
+                &mut problems,
+            )
             .await?;
         let windows = drift::Windows {
             ports: &self.ports,
             reader: &self.reader,
             settings: &self.settings,
         };
-        let drift = memory.drift.of(&windows, file, &config, &models, at_ms, &mut problems).await?;
+        let drift = memory
+            .drift
+            .of(&windows, file, &config, &models, at_ms, &mut problems)
+            .await?;
         problems.log_new(&memory.problems);
         let snapshot = Snapshot {
             models,

@@ -82,8 +82,8 @@ pub(crate) async fn read(
             Err(Fault::Port(error)) => return Err(error),
         }
     }
-    let collector = Arc::into_inner(reading.collector)
-        .ok_or_else(|| Error::new(Kind::Internal, "a window is still being read"))?;
+    let collector =
+        Arc::into_inner(reading.collector).ok_or_else(|| Error::new(Kind::Internal, "a window is still being read"))?;
     let collector = collector.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Some(collector.finish()))
 }
@@ -233,26 +233,31 @@ impl Reading<'_> {
         group: usize,
         columns: &[usize],
     ) -> Result<Source, Fault> {
-        let ranges = columns.iter().map(|column| file.range(group, *column, &self.settings.file));
+        let ranges = columns
+            .iter()
+            .map(|column| file.range(group, *column, &self.settings.file));
         let ranges = coalesce(ranges.collect::<Result<Vec<_>, _>>()?, GAP_BYTES);
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(|| {
             let limit = self.settings.max_read_bytes;
-            Fault::Limit(format!("a window of more than {limit} bytes; shorten it, or name its features"))
+            Fault::Limit(format!(
+                "a window of more than {limit} bytes; shorten it, or name its features"
+            ))
         })?;
         if ranges.is_empty() {
             return Ok(Source::parts(object.size_bytes, Vec::new()));
         }
-        let parts = self.objects.get_ranges(&Path::from(object.path.as_str()), &ranges).await?;
+        let parts = self
+            .objects
+            .get_ranges(&Path::from(object.path.as_str()), &ranges)
+            .await?;
         let parts = ranges.iter().map(|range| range.start).zip(parts).collect();
         Ok(Source::parts(object.size_bytes, parts))
     }
 }
 
 /// Decodes off the threads that wait; a decoder that panics has met a file that is broken.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
-) -> Result<T, Fault> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, FileError> + Send + 'static) -> Result<T, Fault> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => Ok(result?),
         Err(error) if error.is_panic() => Err(Fault::File("broken in a way that the decoder does not know".to_owned())),

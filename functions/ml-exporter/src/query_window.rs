@@ -33,7 +33,9 @@ pub(crate) async fn read(
         Err(error) if error.kind() == Kind::Invalid => Err(error.chain()),
         Err(error) => return Err(error),
     };
-    Ok(answer.map_err(|fault| problems.note(Reason::Query, format!("{}: {fault}", query.text))).ok())
+    Ok(answer
+        .map_err(|fault| problems.note(Reason::Query, format!("{}: {fault}", query.text)))
+        .ok())
 }
 
 async fn ask(
@@ -84,13 +86,19 @@ fn windows(
         let twice = || format!("feature {feature} has more than one histogram; sum them up: sum by (…)");
         match sample.value {
             Value::Histogram(histogram) => {
-                if native.insert(feature.clone(), Buckets::from_native(&histogram)).is_some() {
+                if native
+                    .insert(feature.clone(), Buckets::from_native(&histogram))
+                    .is_some()
+                {
                     return Err(twice());
                 }
             }
             Value::Float(count) => {
                 let Some(le) = sample.labels.get("le").and_then(parse_le) else {
-                    return Err(format!("{} is neither a bucket with its le nor a native histogram", sample.labels));
+                    return Err(format!(
+                        "{} is neither a bucket with its le nor a native histogram",
+                        sample.labels
+                    ));
                 };
                 let buckets = classic.entry(feature.clone()).or_default();
                 if buckets.iter().any(|(other, _)| *other == le) {

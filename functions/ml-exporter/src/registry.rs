@@ -64,7 +64,10 @@ impl Registry {
         }
         if found.len() > settings.max_versions {
             let (all, most) = (found.len(), settings.max_versions);
-            problems.note(Reason::Limit, format!("{prefix}: {all} versions; the newest {most} are told of"));
+            problems.note(
+                Reason::Limit,
+                format!("{prefix}: {all} versions; the newest {most} are told of"),
+            );
             found.sort_by(|a, b| b.created_ms.cmp(&a.created_ms).then_with(|| a.model.cmp(&b.model)));
             found.truncate(most);
             found.sort_by(|a, b| (&a.model, &a.version).cmp(&(&b.model, &b.version)));
@@ -115,7 +118,9 @@ impl Registry {
             })
             .collect();
         faults.sort();
-        faults.into_iter().for_each(|fault| problems.note(Reason::Registry, fault));
+        faults
+            .into_iter()
+            .for_each(|fault| problems.note(Reason::Registry, fault));
         Ok(())
     }
 
@@ -126,7 +131,11 @@ impl Registry {
     fn versions(&self, model: &str, files: &ModelFiles, found: &mut Vec<ModelMetrics>) {
         let mut aliases: Vec<(&str, &str)> = Vec::new();
         if let Some(Known::Record(_, versions)) = files.model_json.as_ref().and_then(|file| self.known(file)) {
-            aliases.extend(versions.iter().map(|(alias, version)| (alias.as_str(), version.as_str())));
+            aliases.extend(
+                versions
+                    .iter()
+                    .map(|(alias, version)| (alias.as_str(), version.as_str())),
+            );
         }
         for (alias, file) in &files.aliases {
             if let Some(Known::Alias(version)) = self.known(file) {
@@ -178,9 +187,13 @@ impl Registry {
             modified_ms: training.modified_ms,
         };
         let is_whole = dataset.size_bytes.is_some() && dataset.modified_ms.is_some();
-        if let Some(path) = training.path.as_deref().filter(|path| !is_whole && !path.contains("://"))
-            && let Some((size_bytes, modified_ms)) =
-                self.listed(objects, path.trim_matches('/'), settings, at_ms, problems).await?
+        if let Some(path) = training
+            .path
+            .as_deref()
+            .filter(|path| !is_whole && !path.contains("://"))
+            && let Some((size_bytes, modified_ms)) = self
+                .listed(objects, path.trim_matches('/'), settings, at_ms, problems)
+                .await?
         {
             dataset.size_bytes = dataset.size_bytes.or(Some(size_bytes));
             dataset.modified_ms = dataset.modified_ms.or(Some(modified_ms));
@@ -196,7 +209,8 @@ impl Registry {
         at_ms: i64,
         problems: &mut Problems,
     ) -> Result<Option<(u64, i64)>, Error> {
-        self.datasets.retain(|_, (listed_ms, _)| (0..DATASET_FRESH_MS).contains(&(at_ms - *listed_ms)));
+        self.datasets
+            .retain(|_, (listed_ms, _)| (0..DATASET_FRESH_MS).contains(&(at_ms - *listed_ms)));
         if let Some((_, sum)) = self.datasets.get(prefix) {
             return Ok(*sum);
         }
@@ -216,7 +230,9 @@ fn files_of(version: &VersionFiles) -> impl Iterator<Item = (&ObjectInfo, Form)>
         (&version.mlmodel, Form::MlModel),
         (&version.metrics, Form::Metrics),
     ];
-    files.into_iter().filter_map(|(file, form)| Some((file.as_ref()?, form)))
+    files
+        .into_iter()
+        .filter_map(|(file, form)| Some((file.as_ref()?, form)))
 }
 
 async fn read_file<'a>(
@@ -265,7 +281,10 @@ pub(crate) async fn list(
     let mut found = Vec::new();
     while let Some(meta) = listing.try_next().await? {
         if found.len() == most {
-            problems.note(Reason::Limit, format!("{prefix}: more than {most} objects; the rest is left out"));
+            problems.note(
+                Reason::Limit,
+                format!("{prefix}: more than {most} objects; the rest is left out"),
+            );
             break;
         }
         found.push(info(meta));

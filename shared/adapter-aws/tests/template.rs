@@ -231,12 +231,24 @@ fn the_ml_exporter_is_off_and_reads_its_prefixes() {
     }
     assert_eq!(count, 4);
     let role = &resources["MlExporterRole"];
-    let reads: Vec<&str> = role.split("- Sid:").filter(|text| text.contains("s3:GetObject")).collect();
-    let paths = reads.iter().flat_map(|text| text.lines()).filter_map(|line| line.split("${Bucket.Arn}/").nth(1));
+    let reads: Vec<&str> = role
+        .split("- Sid:")
+        .filter(|text| text.contains("s3:GetObject"))
+        .collect();
+    let paths = reads
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.split("${Bucket.Arn}/").nth(1));
     let paths: Vec<&str> = paths.map(|path| path.trim_end_matches("*\"")).collect();
     assert_eq!(
         paths,
-        ["config/", "${MlRegistryPrefix}", "${MlDataPrefix}", "metrics/", "metrics-rollup/"]
+        [
+            "config/",
+            "${MlRegistryPrefix}",
+            "${MlDataPrefix}",
+            "metrics/",
+            "metrics-rollup/"
+        ]
     );
     assert!(!role.contains("dynamodb:PutItem") && !role.contains("s3:DeleteObject"));
 }

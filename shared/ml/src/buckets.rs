@@ -23,7 +23,9 @@ impl Buckets {
     pub fn from_edges(edges: &[f64], counts: &[f64]) -> Result<Self, String> {
         if edges.len() != counts.len() + 1 || counts.is_empty() {
             let (edges, counts) = (edges.len(), counts.len());
-            return Err(format!("{edges} bin_edges and {counts} counts; there must be one edge more"));
+            return Err(format!(
+                "{edges} bin_edges and {counts} counts; there must be one edge more"
+            ));
         }
         if edges.iter().any(|edge| !edge.is_finite()) || edges.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err("bin_edges must be finite and ascend".to_owned());
@@ -58,7 +60,11 @@ impl Buckets {
     pub fn from_native(histogram: &Histogram) -> Self {
         let mut buckets = Self::default();
         if histogram.uses_custom_buckets() {
-            let bound = |index: i32| usize::try_from(index).ok().and_then(|at| histogram.custom_values.get(at).copied());
+            let bound = |index: i32| {
+                usize::try_from(index)
+                    .ok()
+                    .and_then(|at| histogram.custom_values.get(at).copied())
+            };
             for (index, count) in histogram.positive_side() {
                 let lower = bound(index - 1).unwrap_or(f64::NEG_INFINITY);
                 buckets.push(lower, bound(index).unwrap_or(f64::INFINITY), count);
@@ -70,7 +76,11 @@ impl Buckets {
             buckets.push(-bound(index), -bound(index.saturating_sub(1)), count);
         }
         if histogram.zero_count > 0.0 {
-            buckets.push(-histogram.zero_threshold, histogram.zero_threshold, histogram.zero_count);
+            buckets.push(
+                -histogram.zero_threshold,
+                histogram.zero_threshold,
+                histogram.zero_count,
+            );
         }
         for (index, count) in histogram.positive_side() {
             buckets.push(bound(index.saturating_sub(1)), bound(index), count);
@@ -83,7 +93,10 @@ impl Buckets {
         let count = if count.is_finite() { count.max(0.0) } else { 0.0 };
         let last = self.0.last().map_or(f64::NEG_INFINITY, |bucket| bucket.upper);
         if lower > last && lower.is_finite() {
-            self.0.push(Bucket { upper: lower, count: 0.0 });
+            self.0.push(Bucket {
+                upper: lower,
+                count: 0.0,
+            });
         }
         match self.0.last_mut() {
             Some(bucket) if upper <= bucket.upper => bucket.count += count,
@@ -116,7 +129,11 @@ impl Buckets {
     /// The bounds between buckets.
     #[must_use]
     pub fn bounds(&self) -> Vec<f64> {
-        let inner = self.0.iter().map(|bucket| bucket.upper).filter(|upper| upper.is_finite());
+        let inner = self
+            .0
+            .iter()
+            .map(|bucket| bucket.upper)
+            .filter(|upper| upper.is_finite());
         inner.collect()
     }
 
@@ -249,6 +266,9 @@ mod tests {
             ..Histogram::default()
         };
         let buckets = Buckets::from_native(&histogram);
-        assert_eq!((buckets.bounds(), buckets.counts()), (vec![1.0, 2.0], vec![1.0, 2.0, 3.0]));
+        assert_eq!(
+            (buckets.bounds(), buckets.counts()),
+            (vec![1.0, 2.0], vec![1.0, 2.0, 3.0])
+        );
     }
 }

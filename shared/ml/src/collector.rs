@@ -92,7 +92,9 @@ impl Collector {
         let share = *self.share.get_or_insert(self.max_values / columns.len().max(1));
         let named = file.columns();
         for column in columns {
-            let Some((name, kind)) = named.get(*column) else { continue };
+            let Some((name, kind)) = named.get(*column) else {
+                continue;
+            };
             let building = self.windows.entry(name.clone()).or_insert_with(|| Building {
                 values: match kind {
                     ColumnKind::Categories => Values::Categories(Categories::default()),
@@ -109,12 +111,14 @@ impl Collector {
                 return Err(FileError(text));
             }
             let max_categories = self.max_categories;
-            file.read(group, *column, source, keep, limits, |cell| match (cell, &mut building.values) {
-                (Cell::Number(number), Values::Numbers(numbers)) => numbers.push(number),
-                (Cell::Category(category), Values::Categories(categories)) => {
-                    categories.add(category, 1.0, max_categories);
+            file.read(group, *column, source, keep, limits, |cell| {
+                match (cell, &mut building.values) {
+                    (Cell::Number(number), Values::Numbers(numbers)) => numbers.push(number),
+                    (Cell::Category(category), Values::Categories(categories)) => {
+                        categories.add(category, 1.0, max_categories);
+                    }
+                    _ => building.missing += 1,
                 }
-                _ => building.missing += 1,
             })?;
         }
         Ok(())
@@ -124,23 +128,27 @@ impl Collector {
     #[must_use]
     pub fn finish(self) -> BTreeMap<String, Window> {
         let window = |building: Building| {
-            let (column, values) = match building.values {
+            let (column, values, range) = match building.values {
                 Values::Numbers(numbers) => {
-                    let seen = numbers.seen() as f64;
-                    (Column::Numbers(numbers.into_numbers()), seen)
+                    let (seen, range) = (numbers.seen() as f64, numbers.range());
+                    (Column::Numbers(numbers.into_numbers()), seen, range)
                 }
                 Values::Categories(categories) => {
                     let values = categories.total();
-                    (Column::Categories(categories), values)
+                    (Column::Categories(categories), values, None)
                 }
             };
             let all = values + building.missing as f64;
             Window {
                 missing_ratio: (all > 0.0).then(|| building.missing as f64 / all),
+                range,
                 values,
-                ..Window::of(column)
+                column,
             }
         };
-        self.windows.into_iter().map(|(name, building)| (name, window(building))).collect()
+        self.windows
+            .into_iter()
+            .map(|(name, building)| (name, window(building)))
+            .collect()
     }
 }

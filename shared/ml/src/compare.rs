@@ -127,7 +127,11 @@ fn out_of_range(reference: &Window, current: &Window) -> Option<f64> {
         }
         _ => return None,
     };
-    Some(if current.values > 0.0 { outside / current.values } else { 0.0 })
+    Some(if current.values > 0.0 {
+        outside / current.values
+    } else {
+        0.0
+    })
 }
 
 #[cfg(test)]
@@ -153,7 +157,10 @@ mod tests {
         assert_eq!(found.psi, population_stability_index(&a, &b).unwrap());
         assert_eq!(found.jensen_shannon, jensen_shannon(&a, &b).unwrap());
         assert_eq!(found.chi_squared, chi_squared(&a, &b).unwrap());
-        assert_eq!(found.kolmogorov_smirnov, Some(kolmogorov_smirnov(&reference, &current).unwrap()));
+        assert_eq!(
+            found.kolmogorov_smirnov,
+            Some(kolmogorov_smirnov(&reference, &current).unwrap())
+        );
         assert_eq!(found.out_of_range_ratio, Some(0.3));
     }
 
@@ -166,7 +173,10 @@ mod tests {
         assert_eq!((found.psi, found.chi_squared.statistic), (0.0, 0.0));
         let moved: Vec<f64> = values.iter().map(|value| value + 25.0).collect();
         let found = compare(&recorded, &numbers(&moved), 10).unwrap();
-        assert!(found.psi > 0.25 && found.kolmogorov_smirnov.unwrap().statistic == 0.25, "{found:?}");
+        assert!(
+            found.psi > 0.25 && found.kolmogorov_smirnov.unwrap().statistic == 0.25,
+            "{found:?}"
+        );
         assert_eq!(found.out_of_range_ratio, Some(0.25));
         let other = compare(&numbers(&values), &histogram(&edges, &[200.0; 10]), 10).unwrap();
         assert_eq!(other.psi, 0.0);
@@ -188,7 +198,10 @@ mod tests {
         let mut categories = Categories::default();
         categories.add("a", 1.0, 9);
         let error = compare(&numbers(&[1.0]), &Window::of(Column::Categories(categories)), 10).unwrap_err();
-        assert_eq!(error.to_string(), "the reference has numbers, the current window categories");
+        assert_eq!(
+            error.to_string(),
+            "the reference has numbers, the current window categories"
+        );
         let error = compare(&numbers(&[]), &numbers(&[1.0]), 10).unwrap_err();
         assert_eq!(error.to_string(), "the reference window has no values");
     }

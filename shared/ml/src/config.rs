@@ -151,7 +151,9 @@ impl Config {
         };
         let raw: Option<RawConfig> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let error = error.without_snippet();
-            let (line, column) = error.location().map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
+            let (line, column) = error
+                .location()
+                .map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
             let message = error.render_with_options(serde_saphyr::render_options! {
                 snippets: serde_saphyr::SnippetMode::Off,
             });
@@ -166,11 +168,16 @@ impl Config {
         let mut drift: Vec<DriftCheck> = Vec::new();
         for check in raw.drift.unwrap_or_default() {
             let at = check.defined;
-            let Some(check) = reader.check(check.value) else { continue };
+            let Some(check) = reader.check(check.value) else {
+                continue;
+            };
             let same = |other: &DriftCheck| (&other.model, &other.name) == (&check.model, &check.name);
             if drift.iter().any(same) {
                 let (model, name) = (&check.model, &check.name);
-                reader.fault(at, format!("model {model} has two checks named {name}; give each a name of its own"));
+                reader.fault(
+                    at,
+                    format!("model {model} has two checks named {name}; give each a name of its own"),
+                );
             }
             drift.push(check);
         }
@@ -197,7 +204,10 @@ impl Reader {
             let example = "write the part of the keys after the bucket, for example datasets/fraud";
             self.fault(prefix.defined, format!("{text} is no prefix of this bucket: {example}"));
         } else if text.is_empty() {
-            self.fault(prefix.defined, "must be the beginning of keys, for example datasets/fraud");
+            self.fault(
+                prefix.defined,
+                "must be the beginning of keys, for example datasets/fraud",
+            );
         }
         text.to_owned()
     }
@@ -207,7 +217,10 @@ impl Reader {
         match parapet_model::parse_duration_ms(&text.value) {
             Ok(duration_ms) if duration_ms >= MINUTE_MS => duration_ms,
             Ok(_) => {
-                self.fault(text.defined, format!("{} is less than a minute; write for example 1h", text.value));
+                self.fault(
+                    text.defined,
+                    format!("{} is less than a minute; write for example 1h", text.value),
+                );
                 default_ms
             }
             Err(error) => {
@@ -241,7 +254,10 @@ impl Reader {
         let check = DriftCheck {
             model: self.name(&raw.model, "model"),
             version: raw.version.as_ref().map(|version| self.name(version, "version")),
-            name: raw.name.as_ref().map_or_else(|| "features".to_owned(), |name| self.name(name, "name")),
+            name: raw
+                .name
+                .as_ref()
+                .map_or_else(|| "features".to_owned(), |name| self.name(name, "name")),
             features: raw.features,
             exclude: raw.exclude,
             every_ms: self.duration(raw.every.as_ref(), HOUR_MS),
@@ -253,9 +269,17 @@ impl Reader {
     }
 
     fn reference(&mut self, raw: &Spanned<RawWindow>) -> Option<Reference> {
-        let RawWindow { recorded, window, timestamp_column, .. } = &raw.value;
+        let RawWindow {
+            recorded,
+            window,
+            timestamp_column,
+            ..
+        } = &raw.value;
         if let Some(field) = window.as_ref().or(timestamp_column.as_ref()) {
-            self.fault(field.defined, "a reference is all of its objects: window and timestamp_column are of current");
+            self.fault(
+                field.defined,
+                "a reference is all of its objects: window and timestamp_column are of current",
+            );
             return None;
         }
         match (recorded, self.source(raw, "recorded: true, ")?) {
@@ -270,14 +294,21 @@ impl Reader {
 
     fn current(&mut self, raw: &Spanned<RawWindow>) -> Option<Current> {
         if raw.value.recorded.is_some() {
-            self.fault(raw.defined, "recorded is what a reference can be; write parquet or query");
+            self.fault(
+                raw.defined,
+                "recorded is what a reference can be; write parquet or query",
+            );
             return None;
         }
         let Some(source) = self.source(raw, "")? else {
             self.fault(raw.defined, "write one of parquet, query");
             return None;
         };
-        let RawWindow { window, timestamp_column, .. } = &raw.value;
+        let RawWindow {
+            window,
+            timestamp_column,
+            ..
+        } = &raw.value;
         if let (WindowSource::Query { .. }, Some(field)) = (&source, window.as_ref().or(timestamp_column.as_ref())) {
             let message = "window and timestamp_column are of parquet; write the range into the query: increase(…[1d])";
             self.fault(field.defined, message);
@@ -286,17 +317,27 @@ impl Reader {
         Some(Current {
             source,
             window_ms: self.duration(window.as_ref(), DAY_MS),
-            timestamp_column: timestamp_column.as_ref().map(|column| self.name(column, "timestamp_column")),
+            timestamp_column: timestamp_column
+                .as_ref()
+                .map(|column| self.name(column, "timestamp_column")),
         })
     }
 
     /// `None` after a fault.
     fn source(&mut self, raw: &Spanned<RawWindow>, other: &str) -> Option<Option<WindowSource>> {
-        let RawWindow { parquet, query, feature_label, .. } = &raw.value;
+        let RawWindow {
+            parquet,
+            query,
+            feature_label,
+            ..
+        } = &raw.value;
         let source = match (parquet, query) {
             (Some(prefix), None) => {
                 if let Some(label) = feature_label {
-                    self.fault(label.defined, "feature_label is of query; columns name the features of parquet");
+                    self.fault(
+                        label.defined,
+                        "feature_label is of query; columns name the features of parquet",
+                    );
                     return None;
                 }
                 WindowSource::Parquet(self.prefix(prefix))
@@ -334,11 +375,15 @@ mod tests {
     fn defaults() {
         let config = Config::parse("ml.yml", "").unwrap();
         assert_eq!((config.prefix.as_str(), config.drift.len()), ("models", 0));
-        let text = "registry:\n  prefix: mlruns/models/\ndrift:\n- model: fraud\n  current: {parquet: serving/fraud/}\n";
+        let text =
+            "registry:\n  prefix: mlruns/models/\ndrift:\n- model: fraud\n  current: {parquet: serving/fraud/}\n";
         let config = Config::parse("ml.yml", text).unwrap();
         assert_eq!(config.prefix, "mlruns/models");
         let check = &config.drift[0];
-        assert_eq!((check.name.as_str(), check.every_ms, check.bins), ("features", HOUR_MS, 10));
+        assert_eq!(
+            (check.name.as_str(), check.every_ms, check.bins),
+            ("features", HOUR_MS, 10)
+        );
         assert_eq!(check.reference, Reference::Recorded);
         assert_eq!(check.current.window_ms, DAY_MS);
         assert_eq!(check.current.source, WindowSource::Parquet("serving/fraud".to_owned()));
@@ -361,10 +406,16 @@ mod tests {
   current: {parquet: serving/fraud, window: 6h, timestamp_column: ts}
 ";
         let config = Config::parse("ml.yml", text).unwrap();
-        let WindowSource::Query { text, feature_label, .. } = &config.drift[0].current.source else {
+        let WindowSource::Query {
+            text, feature_label, ..
+        } = &config.drift[0].current.source
+        else {
             panic!("a query")
         };
-        assert_eq!((text.as_str(), feature_label.as_str()), ("increase(score_bucket[1h])", "name"));
+        assert_eq!(
+            (text.as_str(), feature_label.as_str()),
+            ("increase(score_bucket[1h])", "name")
+        );
         assert_eq!(config.drift[1].current.timestamp_column.as_deref(), Some("ts"));
     }
 
@@ -372,16 +423,43 @@ mod tests {
     fn every_fault_has_its_place() {
         for (text, want) in [
             ("registry: {prefixes: x}\n", "ml.yml:1:12: unknown field `prefixes`"),
-            ("registry: {prefix: 's3://b/x'}\n", "ml.yml:1:20: s3://b/x is no prefix of this bucket"),
+            (
+                "registry: {prefix: 's3://b/x'}\n",
+                "ml.yml:1:20: s3://b/x is no prefix of this bucket",
+            ),
             ("drift:\n- model: a\n", "ml.yml:2:"),
-            ("drift:\n- model: a\n  current: {}\n", "ml.yml:3:12: write one of parquet, query"),
-            ("drift:\n- {model: a, current: {parquet: x, query: up}}\n", "write one of parquet, query"),
-            ("drift:\n- {model: a, current: {query: 'up{'}}\n", "ml.yml:2:31: query: "),
-            ("drift:\n- {model: a, current: {query: up, window: 1h}}\n", "write the range into the query"),
-            ("drift:\n- {model: a, every: 1s, current: {parquet: x}}\n", "1s is less than a minute"),
-            ("drift:\n- {model: a, bins: 1, current: {parquet: x}}\n", "bins must be from 2 to 50"),
-            ("drift:\n- {model: a, reference: {parquet: x, window: 1d}, current: {parquet: x}}\n", "a reference is all"),
-            ("drift:\n- {model: a, reference: {}, current: {parquet: x}}\n", "write one of recorded: true"),
+            (
+                "drift:\n- model: a\n  current: {}\n",
+                "ml.yml:3:12: write one of parquet, query",
+            ),
+            (
+                "drift:\n- {model: a, current: {parquet: x, query: up}}\n",
+                "write one of parquet, query",
+            ),
+            (
+                "drift:\n- {model: a, current: {query: 'up{'}}\n",
+                "ml.yml:2:31: query: ",
+            ),
+            (
+                "drift:\n- {model: a, current: {query: up, window: 1h}}\n",
+                "write the range into the query",
+            ),
+            (
+                "drift:\n- {model: a, every: 1s, current: {parquet: x}}\n",
+                "1s is less than a minute",
+            ),
+            (
+                "drift:\n- {model: a, bins: 1, current: {parquet: x}}\n",
+                "bins must be from 2 to 50",
+            ),
+            (
+                "drift:\n- {model: a, reference: {parquet: x, window: 1d}, current: {parquet: x}}\n",
+                "a reference is all",
+            ),
+            (
+                "drift:\n- {model: a, reference: {}, current: {parquet: x}}\n",
+                "write one of recorded: true",
+            ),
             (
                 "drift:\n- {model: a, current: {parquet: x}}\n- {model: a, current: {parquet: y}}\n",
                 "ml.yml:3:3: model a has two checks named features",

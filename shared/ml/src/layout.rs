@@ -72,8 +72,15 @@ impl Layout {
 
     /// Takes an object of the listing, in any order. What is no part of the layout is left out.
     pub fn add(&mut self, object: ObjectInfo) {
-        let Some(rest) = object.path.strip_prefix(&self.prefix) else { return };
-        let rest = if self.prefix.is_empty() { Some(rest) } else { rest.strip_prefix('/') };
+        let path = object.path.clone();
+        let Some(rest) = path.strip_prefix(&self.prefix) else {
+            return;
+        };
+        let rest = if self.prefix.is_empty() {
+            Some(rest)
+        } else {
+            rest.strip_prefix('/')
+        };
         let parts: Vec<&str> = rest.unwrap_or_default().split('/').collect();
         if parts.iter().any(|part| part.is_empty() || part.starts_with('.')) {
             return;
@@ -87,8 +94,10 @@ impl Layout {
                 self.model(model).aliases.insert(alias, object);
             }
             [version, inside @ ..] if !inside.is_empty() && !is_known(version) => {
-                let (version, inside) = ((*version).to_owned(), inside.join("/"));
-                self.model(model).version(version, &object).add(&inside, object);
+                let version = (*version).to_owned();
+                self.model(model)
+                    .version(version, &object)
+                    .add(&inside.join("/"), object);
             }
             _ => {}
         }
@@ -178,8 +187,14 @@ mod tests {
         assert_eq!(found.models.keys().collect::<Vec<_>>(), ["churn", "fraud"]);
         let fraud = &found.models["fraud"];
         assert_eq!(fraud.versions.keys().collect::<Vec<_>>(), ["10", "2"]);
-        assert_eq!((fraud.versions["10"].size_bytes, fraud.versions["10"].first_modified_ms), (20, 995));
-        assert_eq!(fraud.versions["2"].mlmodel.as_ref().unwrap().path, "models/fraud/2/MLmodel");
+        assert_eq!(
+            (fraud.versions["10"].size_bytes, fraud.versions["10"].first_modified_ms),
+            (20, 995)
+        );
+        assert_eq!(
+            fraud.versions["2"].mlmodel.as_ref().unwrap().path,
+            "models/fraud/2/MLmodel"
+        );
         assert!(fraud.model_json.is_some() && fraud.versions["2"].model_json.is_some());
         assert!(found.models["churn"].aliases.contains_key("champion"));
         assert!(found.models["churn"].versions["version-1"].meta.is_some());

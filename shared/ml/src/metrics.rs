@@ -116,7 +116,9 @@ impl Snapshot {
     pub fn version_of(models: &[ModelMetrics], model: &str, version: Option<&str>) -> Option<usize> {
         let of_model = || models.iter().enumerate().filter(|(_, found)| found.model == model);
         let newest = |found: Vec<(usize, &ModelMetrics)>| {
-            let newest = found.into_iter().max_by_key(|(_, found)| (found.created_ms, &found.version));
+            let newest = found
+                .into_iter()
+                .max_by_key(|(_, found)| (found.created_ms, &found.version));
             newest.map(|(place, _)| place)
         };
         let called = |name: &str| {
@@ -186,7 +188,8 @@ impl Out {
         let of: [(&str, &str); 2] = [("model", &found.model), ("version", &found.version)];
         let with = |more: &[(&'static str, &str)]| -> Vec<(String, String)> {
             let all = of.iter().chain(more.iter());
-            all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+            all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
         };
         let record = &found.record;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -206,7 +209,10 @@ impl Out {
         }
         let Some(dataset) = &found.dataset else { return };
         let labels: [(&str, &str); 3] = [of[0], of[1], ("dataset", &dataset.name)];
-        for (name, value) in [("ml_dataset_rows", dataset.rows), ("ml_dataset_size_bytes", dataset.size_bytes)] {
+        for (name, value) in [
+            ("ml_dataset_rows", dataset.rows),
+            ("ml_dataset_size_bytes", dataset.size_bytes),
+        ] {
             if let Some(value) = value {
                 self.add(name, &labels, value as f64);
             }
@@ -217,7 +223,10 @@ impl Out {
     }
 
     fn add_owned(&mut self, name: &str, labels: &[(String, String)], value: f64) {
-        let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let labels: Vec<(&str, &str)> = labels
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         self.add(name, &labels, value);
     }
 
@@ -278,9 +287,16 @@ mod tests {
 
     #[test]
     fn the_version_that_is_meant() {
-        let models = [model("1", 10, &["production"]), model("2", 20, &["champion"]), model("3", 20, &[])];
+        let models = [
+            model("1", 10, &["production"]),
+            model("2", 20, &["champion"]),
+            model("3", 20, &[]),
+        ];
         let of = |version| Snapshot::version_of(&models, "fraud", version);
-        assert_eq!((of(None), of(Some("3")), of(Some("Champion")), of(Some("9"))), (Some(0), Some(2), Some(1), None));
+        assert_eq!(
+            (of(None), of(Some("3")), of(Some("Champion")), of(Some("9"))),
+            (Some(0), Some(2), Some(1), None)
+        );
         assert_eq!(Snapshot::version_of(&models[1..], "fraud", None), Some(1));
         assert_eq!(Snapshot::version_of(&models, "churn", None), None);
     }
@@ -309,7 +325,13 @@ mod tests {
         let shown: Vec<String> = snapshot
             .series(61_000)
             .iter()
-            .map(|series| format!("{} {:?}", series.labels.without(|name| name == "job"), series.samples[0].value))
+            .map(|series| {
+                format!(
+                    "{} {:?}",
+                    series.labels.without(|name| name == "job"),
+                    series.samples[0].value
+                )
+            })
             .collect();
         let want = [
             r#"ml_dataset_age_seconds{dataset="oct", model="fraud", version="3"} Float(59.0)"#,

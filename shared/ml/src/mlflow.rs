@@ -83,7 +83,10 @@ mod tests {
             utc_time_created: '2023-11-14 22:13:20.5'\n";
         let record = read_mlmodel(text).unwrap();
         assert_eq!(record.created_ms, Some(1_700_000_000_500));
-        assert_eq!((record.framework.as_deref(), record.run_id.as_deref()), (Some("sklearn"), Some("r1")));
+        assert_eq!(
+            (record.framework.as_deref(), record.run_id.as_deref()),
+            (Some("sklearn"), Some("r1"))
+        );
         assert_eq!(record.size_bytes, Some(1024));
         let error = read_mlmodel("utc_time_created: yesterday\n").unwrap_err();
         assert!(error.contains("yesterday"), "{error}");
@@ -95,7 +98,10 @@ mod tests {
         let text = "aliases: []\ncreation_timestamp: 1700000000000\ncurrent_stage: Production\nname: fraud\nrun_id: r1\n\
             source: s3://bucket/x\nstatus: READY\nversion: 3\n";
         let record = read_meta(text).unwrap();
-        assert_eq!((record.name.as_deref(), record.stage.as_deref()), (Some("3"), Some("Production")));
+        assert_eq!(
+            (record.name.as_deref(), record.stage.as_deref()),
+            (Some("3"), Some("Production"))
+        );
         assert_eq!(read_meta("current_stage: None\nversion: '4'\n").unwrap().stage, None);
         assert_eq!(read_meta("version: '4'\n").unwrap().name.as_deref(), Some("4"));
     }

@@ -51,7 +51,8 @@ impl Pages {
         }
         let limit = self.max_page_bytes.saturating_sub(levels);
         let too_large = || ParquetError::General(format!("a page of more than {} bytes", self.max_page_bytes));
-        let broken = |error: &dyn std::fmt::Display| ParquetError::General(format!("a page does not decompress: {error}"));
+        let broken =
+            |error: &dyn std::fmt::Display| ParquetError::General(format!("a page does not decompress: {error}"));
         let (plain_levels, packed) = compressed.split_at(levels);
         let unpacked = match self.compression {
             Compression::SNAPPY => {
@@ -61,7 +62,9 @@ impl Pages {
                 let mut decoder = snap::raw::Decoder::new();
                 decoder.decompress_vec(packed).map_err(|error| broken(&error))?
             }
-            Compression::GZIP(_) => read_to(flate2::read::MultiGzDecoder::new(packed), limit).map_err(|e| broken(&e))?,
+            Compression::GZIP(_) => {
+                read_to(flate2::read::MultiGzDecoder::new(packed), limit).map_err(|e| broken(&e))?
+            }
             Compression::ZSTD(_) => {
                 let decoder = zstd::stream::read::Decoder::new(packed).map_err(|error| broken(&error))?;
                 read_to(decoder, limit).map_err(|error| broken(&error))?
@@ -112,7 +115,11 @@ impl Pages {
                 if levels > buf.len() {
                     return Err(ParquetError::General("levels longer than their page".to_owned()));
                 }
-                let buf = if is_compressed { self.decompress(&buf, levels)? } else { buf };
+                let buf = if is_compressed {
+                    self.decompress(&buf, levels)?
+                } else {
+                    buf
+                };
                 self.check_values(num_values)?;
                 self.check_lengths(encoding, &buf, levels)?;
                 Page::DataPageV2 {
@@ -151,7 +158,10 @@ impl Pages {
 
     fn check_values(&self, num_values: u32) -> Result<()> {
         if num_values > self.max_values {
-            let text = format!("a page of {num_values} values in a row group of {} rows", self.max_values);
+            let text = format!(
+                "a page of {num_values} values in a row group of {} rows",
+                self.max_values
+            );
             return Err(ParquetError::General(text));
         }
         Ok(())
@@ -167,7 +177,9 @@ impl Pages {
         let count = (0..3).map(|_| varint(&mut values)).last().flatten();
         match count {
             Some(count) if count <= u64::from(self.max_values) => Ok(()),
-            _ => Err(ParquetError::General("lengths of more values than there are".to_owned())),
+            _ => Err(ParquetError::General(
+                "lengths of more values than there are".to_owned(),
+            )),
         }
     }
 }

@@ -69,7 +69,11 @@ impl VersionRecord {
             name: self.name.or(other.name),
             created_ms: self.created_ms.or(other.created_ms),
             stage: self.stage.or(other.stage),
-            aliases: if self.aliases.is_empty() { other.aliases } else { self.aliases },
+            aliases: if self.aliases.is_empty() {
+                other.aliases
+            } else {
+                self.aliases
+            },
             framework: self.framework.or(other.framework),
             run_id: self.run_id.or(other.run_id),
             size_bytes: self.size_bytes.or(other.size_bytes),
@@ -220,9 +224,17 @@ pub fn read_model(bytes: &[u8]) -> Result<(VersionRecord, BTreeMap<String, Strin
         training: training.transpose()?,
         evaluations,
     };
-    let metrics: usize = record.evaluations.iter().map(|evaluation| evaluation.metrics.len()).sum();
+    let metrics: usize = record
+        .evaluations
+        .iter()
+        .map(|evaluation| evaluation.metrics.len())
+        .sum();
     let features = record.training.as_ref().map_or(0, |training| training.features.len());
-    for (count, what) in [(metrics, "metrics"), (features, "features"), (record.aliases.len() + versions.len(), "aliases")] {
+    for (count, what) in [
+        (metrics, "metrics"),
+        (features, "features"),
+        (record.aliases.len() + versions.len(), "aliases"),
+    ] {
         if count > MOST_ENTRIES {
             return Err(format!("{count} {what} are over the limit of {MOST_ENTRIES}"));
         }
@@ -241,7 +253,9 @@ fn statistics(raw: RawFeature) -> Result<FeatureStatistics, String> {
             let mut categories = Categories::default();
             for (name, count) in counts {
                 if !count.is_finite() || count < 0.0 {
-                    return Err(format!("category {name} has the count {count}; counts are numbers from 0"));
+                    return Err(format!(
+                        "category {name} has the count {count}; counts are numbers from 0"
+                    ));
                 }
                 categories.add(&name, count, MOST_ENTRIES);
             }
@@ -283,7 +297,11 @@ fn flatten(path: &str, value: &serde_json::Value, into: &mut BTreeMap<String, f6
     match value {
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 flatten(&path, value, into);
             }
         }
@@ -326,13 +344,22 @@ mod tests {
         assert!(versions.is_empty());
         assert_eq!(record.created_ms, Some(1_700_000_000_000));
         let training = record.training.unwrap();
-        assert_eq!((training.rows, training.modified_ms), (Some(7), Some(1_700_000_000_000)));
+        assert_eq!(
+            (training.rows, training.modified_ms),
+            (Some(7), Some(1_700_000_000_000))
+        );
         let amount = &training.features["amount"].0;
-        assert_eq!((amount.range, amount.missing_ratio, amount.values), (Some((0.0, 5.0)), Some(0.1), 7.0));
+        assert_eq!(
+            (amount.range, amount.missing_ratio, amount.values),
+            (Some((0.0, 5.0)), Some(0.1), 7.0)
+        );
         assert_eq!(record.evaluations[0].metrics["f1"], 0.8);
         let list = br#"{"evaluation": [{"dataset": "test", "metrics": {"auc": 0.7}}, {"metrics": {"auc": 0.6}}]}"#;
         let evaluations = read_model(list).unwrap().0.evaluations;
-        assert_eq!((evaluations[0].dataset.as_str(), evaluations[1].metrics["auc"]), ("test", 0.6));
+        assert_eq!(
+            (evaluations[0].dataset.as_str(), evaluations[1].metrics["auc"]),
+            ("test", 0.6)
+        );
     }
 
     #[test]
@@ -348,9 +375,15 @@ mod tests {
             ("{", "line 1"),
             (r#"{"created": "noon"}"#, "created: \"noon\" is no time such as"),
             (r#"{"created": []}"#, "a time must be a text"),
-            (r#"{"evaluation": {"f1": "high"}}"#, "evaluation must be a mapping of names to numbers"),
+            (
+                r#"{"evaluation": {"f1": "high"}}"#,
+                "evaluation must be a mapping of names to numbers",
+            ),
             (r#"{"aliases": 3}"#, "aliases must be a list"),
-            (r#"{"training": {"features": {"x": {}}}}"#, "training.features.x: write bin_edges"),
+            (
+                r#"{"training": {"features": {"x": {}}}}"#,
+                "training.features.x: write bin_edges",
+            ),
             (
                 r#"{"training": {"features": {"x": {"bin_edges": [1], "counts": [1]}}}}"#,
                 "training.features.x: 1 bin_edges and 1 counts",
@@ -369,7 +402,10 @@ mod tests {
     fn metrics_of_dvc() {
         let text = br#"{"train": {"loss": 0.3}, "accuracy": 0.9, "note": "fine", "roc": [1, 2]}"#;
         let metrics = read_metrics(text).unwrap().metrics;
-        assert_eq!(metrics.into_iter().collect::<Vec<_>>(), [("accuracy".into(), 0.9), ("train.loss".into(), 0.3)]);
+        assert_eq!(
+            metrics.into_iter().collect::<Vec<_>>(),
+            [("accuracy".into(), 0.9), ("train.loss".into(), 0.3)]
+        );
         assert!(read_metrics(b"[]").is_err());
     }
 }

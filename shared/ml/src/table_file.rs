@@ -116,13 +116,19 @@ impl TableFile {
         let trailer = tail.last_chunk::<8>().filter(|trailer| trailer.ends_with(b"PAR1"));
         let Some([a, b, c, d, ..]) = trailer else {
             let is_encrypted = tail.ends_with(b"PARE");
-            let what = if is_encrypted { "its footer is encrypted" } else { "no Parquet file" };
+            let what = if is_encrypted {
+                "its footer is encrypted"
+            } else {
+                "no Parquet file"
+            };
             return Err(FileError(what.to_owned()));
         };
         let length = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
         if length > limits.max_footer_bytes {
             let limit = limits.max_footer_bytes;
-            return Err(FileError(format!("a footer of {length} bytes is over the limit of {limit}")));
+            return Err(FileError(format!(
+                "a footer of {length} bytes is over the limit of {limit}"
+            )));
         }
         let end = size.saturating_sub(TRAILER_BYTES);
         let start = end
@@ -157,7 +163,10 @@ impl TableFile {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
         let schema = self.metadata.file_metadata().schema_descr();
-        schema.columns().iter().position(|column| column.path().string() == name)
+        schema
+            .columns()
+            .iter()
+            .position(|column| column.path().string() == name)
     }
 
     /// How many row groups there are.
@@ -196,7 +205,10 @@ impl TableFile {
         };
         if length > limits.max_chunk_bytes {
             let limit = limits.max_chunk_bytes;
-            let text = format!("column {} takes {length} bytes in a row group; the limit is {limit}", name());
+            let text = format!(
+                "column {} takes {length} bytes in a row group; the limit is {limit}",
+                name()
+            );
             return Err(FileError(text));
         }
         match start.checked_add(length) {
@@ -208,7 +220,9 @@ impl TableFile {
     /// Whether a row group may have rows in a range of time, as far as its statistics say.
     #[must_use]
     pub fn overlaps(&self, group: usize, column: usize, range: &TimeRange) -> bool {
-        let Ok(chunk) = self.chunk(group, column) else { return true };
+        let Ok(chunk) = self.chunk(group, column) else {
+            return true;
+        };
         let Some(Statistics::Int64(statistics)) = chunk.statistics() else {
             return true;
         };
@@ -246,7 +260,9 @@ impl TableFile {
                 each(reader, rows, descriptor, |value| add(value.map(|at| form.to_ms(*at))))?;
             }
             (ColumnReader::Int32ColumnReader(reader), rows) => {
-                each(reader, rows, descriptor, |value| add(value.map(|at| form.to_ms(i64::from(*at)))))?;
+                each(reader, rows, descriptor, |value| {
+                    add(value.map(|at| form.to_ms(i64::from(*at))))
+                })?;
             }
             (ColumnReader::Int96ColumnReader(reader), rows) => {
                 each(reader, rows, descriptor, |value| add(value.map(|at| at.to_millis())))?;
@@ -289,11 +305,19 @@ impl TableFile {
             }
             row += 1;
         };
-        let number = |value: f64| if value.is_nan() { Cell::Missing } else { Cell::Number(value) };
+        let number = |value: f64| {
+            if value.is_nan() {
+                Cell::Missing
+            } else {
+                Cell::Number(value)
+            }
+        };
         let d = descriptor;
         match self.reader(group, column, source, limits)? {
             (ColumnReader::BoolColumnReader(reader), rows) => each(reader, rows, d, |value| {
-                take(value.map_or(Cell::Missing, |flag| Cell::Category(if *flag { "true" } else { "false" })));
+                take(value.map_or(Cell::Missing, |flag| {
+                    Cell::Category(if *flag { "true" } else { "false" })
+                }));
             }),
             (ColumnReader::Int32ColumnReader(reader), rows) => each(reader, rows, d, |value| {
                 let value = value.map(|value| match scale {
@@ -368,7 +392,10 @@ fn each<T: DataType>(
         let levels_wanted = (most > 0).then_some(&mut levels);
         let (records, _, _) = reader.read_records(left.min(BATCH), levels_wanted, None, &mut values)?;
         if records == 0 {
-            return Err(FileError(format!("column {} has too few rows", descriptor.path().string())));
+            return Err(FileError(format!(
+                "column {} has too few rows",
+                descriptor.path().string()
+            )));
         }
         left = left.saturating_sub(records);
         if most == 0 {
@@ -412,10 +439,9 @@ fn scale(column: &ColumnDescriptor) -> Scale {
     match (column.logical_type_ref(), column.converted_type()) {
         (Some(LogicalType::Decimal(decimal)), _) => Scale::Decimal(decimal.scale),
         (_, ConvertedType::DECIMAL) => Scale::Decimal(column.type_scale()),
-        (
-            _,
-            ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64,
-        ) => Scale::Unsigned,
+        (_, ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64) => {
+            Scale::Unsigned
+        }
         _ => Scale::Signed,
     }
 }
@@ -436,7 +462,11 @@ impl TimeForm {
         if column.max_rep_level() > 0 {
             return None;
         }
-        match (column.physical_type(), column.logical_type_ref(), column.converted_type()) {
+        match (
+            column.physical_type(),
+            column.logical_type_ref(),
+            column.converted_type(),
+        ) {
             (Type::INT96, _, _) => Some(Self::Int96),
             (Type::INT32, Some(LogicalType::Date), _) | (Type::INT32, _, ConvertedType::DATE) => Some(Self::Days),
             (Type::INT64, Some(LogicalType::Timestamp(timestamp)), _) => Some(match timestamp.unit {

@@ -64,9 +64,10 @@ pub struct Categories {
 impl Categories {
     /// Counts a value. A category that would be one more than `most` is counted with all others.
     pub fn add(&mut self, category: &str, count: f64, most: usize) {
+        let has_room = self.counts.len() < most;
         match self.counts.get_mut(category) {
             Some(known) => *known += count,
-            None if self.counts.len() < most => {
+            None if has_room => {
                 self.counts.insert(category.to_owned(), count);
             }
             None => self.other += count,
@@ -85,7 +86,10 @@ impl Categories {
     pub fn align(&self, other: &Self) -> (Vec<f64>, Vec<f64>) {
         let mut counts = (Vec::new(), Vec::new());
         let mut rest = (self.other, other.other);
-        let names = self.counts.keys().chain(other.counts.keys().filter(|name| !self.counts.contains_key(*name)));
+        let names = self
+            .counts
+            .keys()
+            .chain(other.counts.keys().filter(|name| !self.counts.contains_key(*name)));
         let mut names: Vec<&String> = names.collect();
         names.sort();
         for name in names {
@@ -125,6 +129,7 @@ pub struct Thinned {
     most: usize,
     step: u64,
     seen: u64,
+    range: Option<(f64, f64)>,
 }
 
 impl Thinned {
@@ -136,11 +141,16 @@ impl Thinned {
             most: most.max(2),
             step: 1,
             seen: 0,
+            range: None,
         }
     }
 
     /// Takes the next number.
     pub fn push(&mut self, number: f64) {
+        if number.is_finite() {
+            let (least, greatest) = self.range.unwrap_or((number, number));
+            self.range = Some((least.min(number), greatest.max(number)));
+        }
         if self.seen.is_multiple_of(self.step) {
             if self.numbers.len() == self.most {
                 let mut place = 0u64;
@@ -163,6 +173,12 @@ impl Thinned {
         self.seen
     }
 
+    /// The least and the greatest finite number that came, kept or not.
+    #[must_use]
+    pub fn range(&self) -> Option<(f64, f64)> {
+        self.range
+    }
+
     /// What was kept.
     #[must_use]
     pub fn into_numbers(self) -> Vec<f64> {
@@ -180,7 +196,7 @@ mod tests {
         for number in 0..100 {
             thinned.push(f64::from(number));
         }
-        assert_eq!(thinned.seen(), 100);
+        assert_eq!((thinned.seen(), thinned.range()), (100, Some((0.0, 99.0))));
         let kept = thinned.into_numbers();
         assert_eq!(kept, [0.0, 16.0, 32.0, 48.0, 64.0, 80.0, 96.0]);
         let mut all = Thinned::new(8);
