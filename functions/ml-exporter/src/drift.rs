@@ -189,10 +189,9 @@ fn recorded(check: &DriftCheck, version: &ModelMetrics, problems: &mut Problems)
         problems.note(Reason::Drift, what);
         return None;
     };
-    let windows = features
-        .iter()
-        .map(|(name, statistics)| (name.clone(), statistics.0.clone()));
-    Some(windows.filter(|(name, _)| !check.exclude.contains(name)).collect())
+    let mut windows = features.clone();
+    windows.retain(|name, _| !check.exclude.contains(name));
+    Some(windows)
 }
 
 /// The features to compare: those that are named, else those that both windows have, and of an empty window those that the

@@ -5,7 +5,7 @@ use crate::problems::Problems;
 use crate::registry::Registry;
 use crate::settings::invalid;
 use crate::{Settings, stale};
-use parapet_ml::{Config, ExporterMetrics, Snapshot};
+use parapet_ml::{Config, Snapshot};
 use parapet_model::SampleBatch;
 use parapet_ports::{Disposition, Error, Function, Message, Ports, Queue, SourceFile};
 use parapet_store::Reader;
@@ -82,9 +82,7 @@ impl MlExporter {
         let snapshot = Snapshot {
             models,
             drift,
-            exporter: ExporterMetrics {
-                errors: problems.counts(),
-            },
+            errors: problems.counts(),
         };
         memory.problems = problems;
         let mut series = snapshot.series(at_ms);

@@ -12,8 +12,8 @@ pub struct Snapshot {
     pub models: Vec<ModelMetrics>,
     /// Features whose windows were compared.
     pub drift: Vec<DriftMetrics>,
-    /// The run itself.
-    pub exporter: ExporterMetrics,
+    /// How much was left out, by reason.
+    pub errors: BTreeMap<Reason, u64>,
 }
 
 /// A version of a model.
@@ -96,13 +96,6 @@ impl Reason {
     }
 }
 
-/// A run of the exporter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExporterMetrics {
-    /// What was left out, by reason.
-    pub errors: BTreeMap<Reason, u64>,
-}
-
 /// The value of label `job` of every series of the exporter.
 pub(crate) const JOB: &str = "ml-exporter";
 
@@ -152,7 +145,7 @@ impl Snapshot {
         out.add("ml_exporter_versions", &[], self.models.len() as f64);
         out.add("ml_exporter_last_run_timestamp_seconds", &[], at_ms as f64 / 1000.0);
         for reason in Reason::ALL {
-            let count = self.exporter.errors.get(&reason).copied().unwrap_or(0);
+            let count = self.errors.get(&reason).copied().unwrap_or(0);
             out.add("ml_exporter_errors", &[("reason", reason.as_str())], count as f64);
         }
         let series = out.series.into_iter().map(|(labels, value)| BatchSeries {
@@ -317,9 +310,7 @@ mod tests {
         });
         let snapshot = Snapshot {
             models: vec![found],
-            exporter: ExporterMetrics {
-                errors: [(Reason::Parquet, 2)].into(),
-            },
+            errors: [(Reason::Parquet, 2)].into(),
             ..Snapshot::default()
         };
         let shown: Vec<String> = snapshot

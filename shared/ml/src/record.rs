@@ -43,13 +43,9 @@ pub struct Training {
     pub size_bytes: Option<u64>,
     /// When it was last changed, milliseconds since the Unix epoch.
     pub modified_ms: Option<i64>,
-    /// Its features.
-    pub features: BTreeMap<String, FeatureStatistics>,
+    /// How the values of its features were.
+    pub features: BTreeMap<String, Window>,
 }
-
-/// How the values of a feature were in training.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FeatureStatistics(pub Window);
 
 /// Numbers by which a version was judged.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,23 +60,23 @@ impl VersionRecord {
     /// This record, with what `other` says where this one says nothing.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let lists = |mine: Vec<_>, theirs| if mine.is_empty() { theirs } else { mine };
         Self {
             name: self.name.or(other.name),
             created_ms: self.created_ms.or(other.created_ms),
             stage: self.stage.or(other.stage),
-            aliases: if self.aliases.is_empty() {
-                other.aliases
-            } else {
-                self.aliases
-            },
+            aliases: first(self.aliases, other.aliases),
             framework: self.framework.or(other.framework),
             run_id: self.run_id.or(other.run_id),
             size_bytes: self.size_bytes.or(other.size_bytes),
             training: self.training.or(other.training),
-            evaluations: lists(self.evaluations, other.evaluations),
+            evaluations: first(self.evaluations, other.evaluations),
         }
     }
+}
+
+/// The first list that is not empty.
+fn first<T>(mine: Vec<T>, theirs: Vec<T>) -> Vec<T> {
+    if mine.is_empty() { theirs } else { mine }
 }
 
 /// A time as RFC 3339, or seconds since the Unix epoch.
@@ -242,7 +238,7 @@ pub fn read_model(bytes: &[u8]) -> Result<(VersionRecord, BTreeMap<String, Strin
     Ok((record, versions))
 }
 
-fn statistics(raw: RawFeature) -> Result<FeatureStatistics, String> {
+fn statistics(raw: RawFeature) -> Result<Window, String> {
     let mut window = match (raw.bin_edges, raw.counts, raw.categories) {
         (Some(edges), Some(counts), None) => {
             let mut window = Window::of(Column::Buckets(Buckets::from_edges(&edges, &counts)?));
@@ -272,7 +268,7 @@ fn statistics(raw: RawFeature) -> Result<FeatureStatistics, String> {
     if let Some((least, greatest)) = window.range {
         window.range = Some((raw.min.unwrap_or(least), raw.max.unwrap_or(greatest)));
     }
-    Ok(FeatureStatistics(window))
+    Ok(window)
 }
 
 /// Reads a `metrics.json`: numbers by name, in any depth; names of inner ones are joined with dots. Texts and lists,
@@ -348,7 +344,7 @@ mod tests {
             (training.rows, training.modified_ms),
             (Some(7), Some(1_700_000_000_000))
         );
-        let amount = &training.features["amount"].0;
+        let amount = &training.features["amount"];
         assert_eq!(
             (amount.range, amount.missing_ratio, amount.values),
             (Some((0.0, 5.0)), Some(0.1), 7.0)

@@ -112,7 +112,10 @@ async fn limits_are_kept_and_counted() {
     world.settings.max_read_bytes = 1 << 20;
     world.settings.file.max_row_group_rows = 50;
     let found = told(&world, 8).await;
-    assert_eq!((errors(&found), found[VALUES]), (vec![counted("parquet", 2.0)], Some(0.0)));
+    assert_eq!(
+        (errors(&found), found[VALUES]),
+        (vec![counted("parquet", 2.0)], Some(0.0))
+    );
     world.settings.file.max_row_group_rows = 100;
     world.settings.max_values = 100;
     let found = told(&world, 10).await;
