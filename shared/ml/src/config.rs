@@ -184,6 +184,7 @@ impl Config {
         if reader.0.is_empty() {
             return Ok(Self { prefix, drift });
         }
+        reader.0.sort();
         Err(fail(reader.0))
     }
 }
