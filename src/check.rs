@@ -8,6 +8,7 @@ use crate::run::configuration;
 pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
     let mut loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
     loaded.pipelines = files.pipelines.as_deref().map(configuration::source).transpose()?;
+    loaded.ml = files.ml.as_deref().map(configuration::source).transpose()?;
     configuration::check(&loaded, parapet_routing::Grammar::default())?;
     let config = parapet_store::configuration::prometheus(&loaded)?;
     println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());
@@ -27,6 +28,11 @@ pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
             .names()
             .count();
         println!("{}: ok, {count} pipelines", file.path);
+    }
+    if let Some(file) = &loaded.ml {
+        let config = parapet_ml_exporter::configuration(file)?;
+        let (prefix, checks) = (&config.prefix, config.drift.len());
+        println!("{}: ok, registry {prefix}/, {checks} drift checks", file.path);
     }
     Ok(())
 }

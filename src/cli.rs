@@ -60,7 +60,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Check {
-    /// Check prometheus.yml and the rule files that it names, alertmanager.yml and pipelines.yml
+    /// Check prometheus.yml and the rule files that it names, alertmanager.yml, pipelines.yml and ml.yml
     #[command(
         after_help = "Example:\n  parapet check config prometheus.yml --alertmanager.config.file alertmanager.yml"
     )]
@@ -97,6 +97,9 @@ pub(crate) struct CheckConfig {
     /// pipelines.yml, checked too
     #[arg(long = "pipelines.config.file", value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
+    /// ml.yml, checked too
+    #[arg(long = "ml.config.file", value_name = "FILE")]
+    pub(crate) ml: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -125,6 +128,9 @@ pub(crate) struct RunOptions {
     /// pipelines.yml: how log lines are parsed; without it those that are JSON or logfmt are
     #[arg(long = "pipelines.config.file", value_name = "FILE")]
     pub(crate) pipelines_config_file: Option<PathBuf>,
+    /// ml.yml: which model registry is told of, and which features are watched for drift; without it none is
+    #[arg(long = "ml.config.file", value_name = "FILE")]
+    pub(crate) ml_config_file: Option<PathBuf>,
     /// blackbox_exporter's module file: /probe answers with these modules
     #[arg(long = "probe.config.file", value_name = "FILE")]
     pub(crate) probe_config_file: Option<PathBuf>,
@@ -194,6 +200,7 @@ impl RunOptions {
             ("config.file", path(&self.config_file)),
             ("alertmanager.config.file", path(&self.alertmanager_config_file)),
             ("pipelines.config.file", path(&self.pipelines_config_file)),
+            ("ml.config.file", path(&self.ml_config_file)),
             ("probe.config.file", path(&self.probe_config_file)),
             ("storage.path", self.storage_path.display().to_string()),
             (

@@ -74,6 +74,7 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
     let configuration = Arc::new(Configuration::load(
         origin,
         options.pipelines_config_file.clone(),
+        options.ml_config_file.clone(),
         grammar,
     )?);
     let metrics = self_metrics::install()?;

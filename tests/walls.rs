@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// The pure ring: no runtime, no cloud, no clock of its own.
-const PURE: [&str; 24] = [
+const PURE: [&str; 25] = [
     "discovery",
     "drift",
+    "ml",
     "probe",
     "model",
     "protobuf",

@@ -27,17 +27,25 @@ pub(crate) struct Configuration {
     origin: Origin,
     /// `pipelines.yml`.
     pipelines: Option<PathBuf>,
+    /// `ml.yml`.
+    ml: Option<PathBuf>,
     grammar: Grammar,
     current: RwLock<Arc<ConfigFiles>>,
 }
 
 impl Configuration {
     /// Reads and checks the files.
-    pub(crate) fn load(origin: Origin, pipelines: Option<PathBuf>, grammar: Grammar) -> anyhow::Result<Self> {
-        let files = read(&origin, pipelines.as_deref(), grammar)?;
+    pub(crate) fn load(
+        origin: Origin,
+        pipelines: Option<PathBuf>,
+        ml: Option<PathBuf>,
+        grammar: Grammar,
+    ) -> anyhow::Result<Self> {
+        let files = read(&origin, pipelines.as_deref(), ml.as_deref(), grammar)?;
         Ok(Self {
             origin,
             pipelines,
+            ml,
             grammar,
             current: RwLock::new(Arc::new(files)),
         })
@@ -45,7 +53,8 @@ impl Configuration {
 
     /// Reads the files again. Where anything is wrong the old configuration stays in force.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
-        let files = read(&self.origin, self.pipelines.as_deref(), self.grammar)?;
+        let (pipelines, ml) = (self.pipelines.as_deref(), self.ml.as_deref());
+        let files = read(&self.origin, pipelines, ml, self.grammar)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
         Ok(())
     }
@@ -58,7 +67,7 @@ impl ConfigSource for Configuration {
     }
 }
 
-fn read(origin: &Origin, pipelines: Option<&Path>, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
+fn read(origin: &Origin, pipelines: Option<&Path>, ml: Option<&Path>, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
     let mut files = match origin {
         Origin::Demo(address) => demo(*address),
         Origin::Disk {
@@ -67,6 +76,7 @@ fn read(origin: &Origin, pipelines: Option<&Path>, grammar: Grammar) -> anyhow::
         } => from_disk(prometheus.as_deref(), alertmanager.as_deref())?,
     };
     files.pipelines = pipelines.map(source).transpose()?;
+    files.ml = ml.map(source).transpose()?;
     check(&files, grammar)?;
     files.version = parapet_store::configuration::version_of(&files);
     Ok(files)
@@ -90,6 +100,7 @@ fn demo(address: SocketAddr) -> ConfigFiles {
         )),
         templates: Vec::new(),
         pipelines: None,
+        ml: None,
         version: String::new(),
     }
 }
@@ -119,6 +130,7 @@ pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) 
         alertmanager,
         templates,
         pipelines: None,
+        ml: None,
         version: String::new(),
     })
 }
@@ -172,6 +184,7 @@ pub(crate) fn check(files: &ConfigFiles, grammar: Grammar) -> anyhow::Result<()>
         parapet_routing::parse_as(grammar, &file.path, &file.text)?;
     }
     parapet_log_parse::pipelines(files.pipelines.as_ref())?;
+    files.ml.as_ref().map(parapet_ml_exporter::configuration).transpose()?;
     let templates = files
         .templates
         .iter()

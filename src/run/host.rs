@@ -13,6 +13,7 @@ use parapet_function_kit::{
 };
 use parapet_ingest::Ingest;
 use parapet_log_parse::LogParse;
+use parapet_ml_exporter::MlExporter;
 use parapet_notifier::{AwsSecrets, Notifier, Outlets};
 use parapet_ports::{Clock, Function, Ports, Queue, QueueReader, Secrets};
 use parapet_rule_evaluation::RuleEvaluation;
@@ -34,6 +35,7 @@ pub(crate) struct Host {
     rule_evaluation: Arc<dyn Function>,
     notifier: Arc<Notifier>,
     compactor: Arc<dyn Function>,
+    ml_exporter: Arc<dyn Function>,
     pub(crate) probes: Option<Probes>,
 }
 
@@ -123,6 +125,7 @@ impl Host {
             compactor.logs.url_prefix.clone_from(&prefix);
             compactor.compaction.url_prefix = prefix;
         }
+        let ml_exporter = parapet_ml_exporter::Settings::from_vars(vars)?;
         Ok(Self {
             scraper: Arc::new(
                 Scraper::with_secrets(ports.clone(), outlets.secrets.clone(), scraper)
@@ -135,6 +138,7 @@ impl Host {
             rule_evaluation: Arc::new(RuleEvaluation::new(ports.clone(), reader.clone(), rules)),
             notifier: Arc::new(Notifier::new(ports.clone(), notifier).with_outlets(outlets)),
             compactor: Arc::new(Compactor::new(&ports, compactor)),
+            ml_exporter: Arc::new(MlExporter::new(ports.clone(), reader.clone(), ml_exporter)),
             ports,
             reader,
             queue_reader,
@@ -171,6 +175,7 @@ impl Host {
             ("log-parse", self.log_parse.clone()),
             ("notifier", self.notifier.clone()),
             ("compactor", self.compactor.clone()),
+            ("ml-exporter", self.ml_exporter.clone()),
         ];
         tasks.spawn(ticker::run(ticked, self.ports.clock.clone(), stop.clone()));
         for plan in pump::PLANS {

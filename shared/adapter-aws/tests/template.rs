@@ -116,7 +116,7 @@ fn visibility_is_six_times_the_timeout_and_the_window() {
 fn every_function_has_its_own_role_log_group_and_alarm() {
     let resources = resources();
     let functions: Vec<&String> = resources.keys().filter(|id| id.ends_with("Function")).collect();
-    assert_eq!(functions.len(), 7);
+    assert_eq!(functions.len(), 8);
     for id in functions {
         let name = id.strip_suffix("Function").unwrap();
         let function = &resources[id];
@@ -178,6 +178,7 @@ fn every_function_may_send_where_it_sends() {
         "notifier",
         "api",
         "compactor",
+        "ml-exporter",
     ] {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions").join(name);
         let text = sources(&directory.join("src"));
@@ -215,6 +216,43 @@ fn every_function_may_send_where_it_sends() {
     assert!(sends >= 8, "{sends} are not all that is sent");
 }
 
+/// The ml-exporter is there only where it is asked for, with all that belongs to it, and reads what it is told to.
+#[test]
+fn the_ml_exporter_is_off_and_reads_its_prefixes() {
+    let resources = resources();
+    let template = include_str!("../../../template.yaml");
+    let (_, parameter) = template.split_once("\n  MlSchedule:\n").unwrap();
+    assert_eq!(value(parameter, "Default"), Some("\"\""));
+    let own = resources.iter().filter(|(id, _)| id.starts_with("MlExporter"));
+    let mut count = 0;
+    for (id, text) in own {
+        assert_eq!(value(text, "Condition"), Some("ModelsAreWatched"), "{id}");
+        count += 1;
+    }
+    assert_eq!(count, 4);
+    let role = &resources["MlExporterRole"];
+    let reads: Vec<&str> = role
+        .split("- Sid:")
+        .filter(|text| text.contains("s3:GetObject"))
+        .collect();
+    let paths = reads
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.split("${Bucket.Arn}/").nth(1));
+    let paths: Vec<&str> = paths.map(|path| path.trim_end_matches("*\"")).collect();
+    assert_eq!(
+        paths,
+        [
+            "config/",
+            "${MlRegistryPrefix}",
+            "${MlDataPrefix}",
+            "metrics/",
+            "metrics-rollup/"
+        ]
+    );
+    assert!(!role.contains("dynamodb:PutItem") && !role.contains("s3:DeleteObject"));
+}
+
 /// The same for the ledger: who writes and removes its files, and who reads them.
 #[test]
 fn the_ledger_is_written_and_read_by_right() {
@@ -236,6 +274,7 @@ fn the_ledger_is_written_and_read_by_right() {
         "LogParseRole",
         "RuleEvaluationRole",
         "CompactorRole",
+        "MlExporterRole",
     ] {
         assert_eq!(rights(other), "", "{other}");
     }

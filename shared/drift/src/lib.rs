@@ -6,6 +6,7 @@
 //! | the same | [`jensen_shannon`] | `scipy.spatial.distance.jensenshannon` |
 //! | the same | [`chi_squared`] | `scipy.stats.chi2_contingency(…, correction=False)` |
 //! | two windows of numbers | [`kolmogorov_smirnov`] | `scipy.stats.ks_2samp` |
+//! | two binned windows | [`kolmogorov_smirnov_binned`] | its statistic of the bins, `scipy.special.kolmogorov` |
 //! | one window | [`check_values`] | values that are missing, or out of the range of the reference |
 //!
 //! [`Bins`] cuts a reference window into bins and counts any window in them. The crate reads no files and keeps nothing.
@@ -35,7 +36,7 @@ pub use bins::Bins;
 pub use checks::{ValueChecks, check_values};
 pub use chi_squared::chi_squared;
 pub use distances::{jensen_shannon, population_stability_index};
-pub use kolmogorov_smirnov::kolmogorov_smirnov;
+pub use kolmogorov_smirnov::{kolmogorov_smirnov, kolmogorov_smirnov_binned};
 
 /// A statistic of two windows, and how likely one as large is where both are of one distribution.
 #[derive(Clone, Copy, Debug, PartialEq)]

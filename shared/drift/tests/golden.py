@@ -42,7 +42,11 @@ def main():
         table = numpy.array([reference, current])
         chi = chi2_contingency(table[:, table.sum(axis=0) > 0], correction=False)
         share = [numpy.maximum(numpy.array(one) / sum(one), 1e-4) for one in (reference, current)]
-        counts.append({"reference": reference, "current": current, "jensen_shannon": float(jensenshannon(reference, current, base=2)),
+        places = numpy.arange(len(reference))
+        binned = ks_2samp(numpy.repeat(places, reference), numpy.repeat(places, current), method="asymp").statistic
+        effective = sum(reference) * sum(current) / (sum(reference) + sum(current))
+        counts.append({"reference": reference, "current": current, "kolmogorov_smirnov": float(binned),
+                       "kolmogorov_smirnov_p_value": float(kolmogorov(binned * numpy.sqrt(effective))), "jensen_shannon": float(jensenshannon(reference, current, base=2)),
                        "chi_squared": float(chi.statistic), "p_value": float(chi.pvalue),
                        "population_stability_index": float(((share[1] - share[0]) * numpy.log(share[1] / share[0])).sum())})
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden.json")

@@ -1,7 +1,9 @@
 //! SciPy's numbers, which golden.py wrote.
 #![allow(clippy::unwrap_used)]
 
-use parapet_drift::{Test, chi_squared, jensen_shannon, kolmogorov_smirnov, population_stability_index};
+use parapet_drift::{
+    Test, chi_squared, jensen_shannon, kolmogorov_smirnov, kolmogorov_smirnov_binned, population_stability_index,
+};
 use serde_json::Value;
 
 /// The numbers of golden.py's windows.
@@ -48,6 +50,10 @@ fn numbers_are_those_of_scipy() {
         let test = chi_squared(&reference, &current).unwrap();
         assert_close(&format!("{case} chi-squared"), test.statistic, &case["chi_squared"]);
         assert_close(&format!("{case} p-value"), test.p_value, &case["p_value"]);
+        let test = kolmogorov_smirnov_binned(&reference, &current).unwrap();
+        assert_close(&format!("{case} binned"), test.statistic, &case["kolmogorov_smirnov"]);
+        let p_value = &case["kolmogorov_smirnov_p_value"];
+        assert_close(&format!("{case} binned p-value"), test.p_value, p_value);
         let distance = jensen_shannon(&reference, &current).unwrap();
         assert_close(&format!("{case} Jensen-Shannon"), distance, &case["jensen_shannon"]);
         let index = population_stability_index(&reference, &current).unwrap();

@@ -27,6 +27,8 @@ pub struct ConfigFiles {
     pub templates: Vec<SourceFile>,
     /// `pipelines.yml`, what is done with log lines, where there is one.
     pub pipelines: Option<SourceFile>,
+    /// `ml.yml`, which models and features are watched, where there is one.
+    pub ml: Option<SourceFile>,
     /// Changes when any of the files changes: parsed forms are cached by it.
     pub version: String,
 }

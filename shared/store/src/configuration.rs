@@ -15,8 +15,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How long a listing holds before the bucket is asked again.
 const FRESH_MS: i64 = 30_000;
 
-/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, `config/pipelines.yml`, the files of rules and jobs that the
-/// first names and every template (`.tmpl`).
+/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, `config/pipelines.yml`, `config/ml.yml`, the files of rules and
+/// jobs that the first names and every template (`.tmpl`).
 /// Before there is a `prometheus.yml`, there is nothing to do, and that is no error.
 #[derive(Debug)]
 pub struct BucketConfig {
@@ -65,13 +65,14 @@ impl BucketConfig {
                 text: text.clone(),
             })
         };
-        let pipelines = take("pipelines.yml");
+        let (pipelines, ml) = (take("pipelines.yml"), take("ml.yml"));
         let Some(prometheus) = take("prometheus.yml") else {
             let mut files = ConfigFiles {
                 pipelines,
+                ml,
                 ..ConfigFiles::default()
             };
-            if files.pipelines.is_some() {
+            if files.pipelines.is_some() || files.ml.is_some() {
                 files.version = version_of(&files);
             }
             return Ok(files);
@@ -101,6 +102,7 @@ impl BucketConfig {
                 })
                 .collect(),
             pipelines,
+            ml,
             version: String::new(),
         };
         files.version = version_of(&files);
@@ -189,7 +191,8 @@ pub fn version_of(files: &ConfigFiles) -> String {
         .chain(&files.rules)
         .chain(&files.alertmanager)
         .chain(&files.templates)
-        .chain(&files.pipelines);
+        .chain(&files.pipelines)
+        .chain(&files.ml);
     for file in all {
         for text in [&file.path, &file.text] {
             hasher.update(&(text.len() as u64).to_le_bytes());
