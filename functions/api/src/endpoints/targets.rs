@@ -1,6 +1,7 @@
 //! `targets`, `targets/metadata`, `metadata` and `scrape_pools`, from what the scraper keeps of each target.
 
 mod address;
+mod reason;
 mod state;
 
 use crate::error::ApiError;
@@ -31,15 +32,25 @@ pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<R
             object.array("activeTargets", active, |out, target| {
                 write_active(out, target, &api.settings.external_url);
             });
-            let dropped = all
-                .jobs()
-                .into_iter()
-                .filter(|job| show("dropped") && wanted(&job.name));
-            let dropped = dropped.flat_map(|job| job.dropped_targets.iter().map(move |labels| (job, labels)));
+            let jobs = all.jobs();
+            let jobs = jobs.iter().filter(|job| show("dropped") && wanted(&job.name));
+            let dropped = jobs
+                .clone()
+                .flat_map(|job| job.dropped_targets.iter().map(move |labels| (job, labels)));
             object.array("droppedTargets", dropped, |out, (job, labels)| {
                 Object::write(out, |object| {
                     object.labels("discoveredLabels", labels);
                     object.string("scrapePool", &job.name);
+                    object.string("reason", &reason::of_dropped(job, labels));
+                });
+            });
+            // Not Prometheus': what relabelling left no target of.
+            let faulty = jobs.flat_map(|job| job.faulty_targets.iter().map(move |fault| (job, fault)));
+            object.array("faultyTargets", faulty, |out, (job, (labels, what))| {
+                Object::write(out, |object| {
+                    object.labels("discoveredLabels", labels);
+                    object.string("scrapePool", &job.name);
+                    object.string("reason", what);
                 });
             });
             if show("dropped") {

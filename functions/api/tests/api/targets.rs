@@ -51,6 +51,12 @@ async fn targets_say_how_they_are() {
     assert_eq!(dropped.len(), 3);
     assert_eq!(dropped[0]["discoveredLabels"]["__address__"], "away-dropped:80");
     assert_eq!(dropped[0]["scrapePool"], "away");
+    let reason = dropped[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("relabel_configs, rule 1: drop, __address__ is \"away-dropped:80\", which matches "),
+        "{reason}"
+    );
+    assert_eq!(all["faultyTargets"], json!([]));
     assert_eq!(all["droppedTargetCounts"], json!({"away": 1, "bad": 1, "good": 1}));
 }
 
