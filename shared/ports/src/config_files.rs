@@ -1,6 +1,7 @@
 //! The user's configuration files, wherever they are kept.
 
 use crate::Error;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One file as the user wrote it.
@@ -27,6 +28,10 @@ pub struct ConfigFiles {
     pub templates: Vec<SourceFile>,
     /// `pipelines.yml`, what is done with log lines, where there is one.
     pub pipelines: Option<SourceFile>,
+    /// The modules of probes in blackbox_exporter's form, where there are any.
+    pub probes: Option<SourceFile>,
+    /// Those variables of the environment to which `external_labels` refers.
+    pub variables: BTreeMap<String, String>,
     /// Changes when any of the files changes: parsed forms are cached by it.
     pub version: String,
 }
