@@ -39,7 +39,8 @@ enum Output {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let connection = &arguments.connection;
     let client = Client::new("--url", &connection.url, &connection.manner)?;
-    let form: Vec<(&str, String)> = arguments.job.iter().map(|job| ("scrapePool", job.clone())).collect();
+    let mut form = vec![("reasons", "true".to_owned())];
+    form.extend(arguments.job.iter().map(|job| ("scrapePool", job.clone())));
     let mut answer = client.get(&["targets"], &form)?;
     let is_shown = |target: &Value| !arguments.unhealthy || target["health"] != "up";
     if let Some(active) = answer["activeTargets"].as_array_mut() {

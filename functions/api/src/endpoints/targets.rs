@@ -19,11 +19,12 @@ use state::{ActiveTarget, Targets};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// `/api/v1/targets`
+/// `/api/v1/targets`. With `reasons=true`, which Prometheus does not know, also why targets are not scraped.
 pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<Response, ApiError> {
     let pool = call.form.query_get("scrapePool");
     let state = call.form.query_get("state").unwrap_or_default().to_lowercase();
     let show = |kind: &str| matches!(state.as_str(), "" | "any") || state == kind;
+    let reasons = call.form.query_get("reasons") == Some("true");
     let all = Targets::read(&api, &call.tenant).await?;
     let wanted = |name: &str| pool.is_none_or(|pool| pool == name);
     let active = all.active().filter(|target| show("active") && wanted(&target.job.name));
@@ -41,18 +42,22 @@ pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<R
                 Object::write(out, |object| {
                     object.labels("discoveredLabels", labels);
                     object.string("scrapePool", &job.name);
-                    object.string("reason", &reason::of_dropped(job, labels));
+                    if reasons {
+                        object.string("reason", &reason::of_dropped(job, labels));
+                    }
                 });
             });
-            // Not Prometheus': what relabelling left no target of.
-            let faulty = jobs.flat_map(|job| job.faulty_targets.iter().map(move |fault| (job, fault)));
-            object.array("faultyTargets", faulty, |out, (job, (labels, what))| {
-                Object::write(out, |object| {
-                    object.labels("discoveredLabels", labels);
-                    object.string("scrapePool", &job.name);
-                    object.string("reason", what);
+            if reasons {
+                // What relabelling left no target of.
+                let faulty = jobs.flat_map(|job| job.faulty_targets.iter().map(move |fault| (job, fault)));
+                object.array("faultyTargets", faulty, |out, (job, (labels, what))| {
+                    Object::write(out, |object| {
+                        object.labels("discoveredLabels", labels);
+                        object.string("scrapePool", &job.name);
+                        object.string("reason", what);
+                    });
                 });
-            });
+            }
             if show("dropped") {
                 object.object("droppedTargetCounts", |counts| {
                     for job in all.jobs() {

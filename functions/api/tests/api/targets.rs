@@ -51,7 +51,9 @@ async fn targets_say_how_they_are() {
     assert_eq!(dropped.len(), 3);
     assert_eq!(dropped[0]["discoveredLabels"]["__address__"], "away-dropped:80");
     assert_eq!(dropped[0]["scrapePool"], "away");
-    let reason = dropped[0]["reason"].as_str().unwrap();
+    assert!(all.get("faultyTargets").is_none() && dropped[0].get("reason").is_none());
+    let all = data(&harness, "/api/v1/targets?reasons=true").await;
+    let reason = all["droppedTargets"][0]["reason"].as_str().unwrap();
     assert!(
         reason.starts_with("relabel_configs, rule 1: drop, __address__ is \"away-dropped:80\", which matches "),
         "{reason}"
