@@ -7,8 +7,7 @@ use crate::run::configuration;
 #[allow(clippy::print_stdout)]
 pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
     let mut loaded = configuration::from_disk(Some(&files.file), files.alertmanager.as_deref())?;
-    loaded.pipelines = files.pipelines.as_deref().map(configuration::source).transpose()?;
-    loaded.ml = files.ml.as_deref().map(configuration::source).transpose()?;
+    files.beside().read_into(&mut loaded)?;
     configuration::check(&loaded, parapet_routing::Grammar::default())?;
     let config = parapet_store::configuration::prometheus(&loaded)?;
     println!("{}: ok, {} scrape jobs", loaded.prometheus.path, config.jobs.len());
@@ -28,6 +27,10 @@ pub(crate) fn config(files: &CheckConfig) -> anyhow::Result<()> {
             .names()
             .count();
         println!("{}: ok, {count} pipelines", file.path);
+    }
+    if let Some(file) = &loaded.probes {
+        let modules = parapet_config::modules::Modules::parse(&file.path, &file.text)?;
+        println!("{}: ok, {} modules of probes", file.path, modules.0.len());
     }
     if let Some(file) = &loaded.ml {
         let config = parapet_ml_exporter::configuration(file)?;

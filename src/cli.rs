@@ -97,9 +97,23 @@ pub(crate) struct CheckConfig {
     /// pipelines.yml, checked too
     #[arg(long = "pipelines.config.file", value_name = "FILE")]
     pub(crate) pipelines: Option<PathBuf>,
+    /// blackbox_exporter's module file, checked too
+    #[arg(long = "probe.config.file", value_name = "FILE")]
+    pub(crate) probes: Option<PathBuf>,
     /// ml.yml, checked too
     #[arg(long = "ml.config.file", value_name = "FILE")]
     pub(crate) ml: Option<PathBuf>,
+}
+
+impl CheckConfig {
+    /// The files that no other names.
+    pub(crate) fn beside(&self) -> crate::run::configuration::Beside {
+        crate::run::configuration::Beside {
+            pipelines: self.pipelines.clone(),
+            probes: self.probes.clone(),
+            ml: self.ml.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -131,7 +145,7 @@ pub(crate) struct RunOptions {
     /// ml.yml: which model registry is told of, and which features are watched for drift; without it none is
     #[arg(long = "ml.config.file", value_name = "FILE")]
     pub(crate) ml_config_file: Option<PathBuf>,
-    /// blackbox_exporter's module file: /probe answers with these modules
+    /// blackbox_exporter's module file: /probe and jobs at probe.parapet.internal answer with these modules
     #[arg(long = "probe.config.file", value_name = "FILE")]
     pub(crate) probe_config_file: Option<PathBuf>,
     /// Features of Alertmanager, separated by commas: classic-mode (matchers and names of labels as before UTF-8),

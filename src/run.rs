@@ -4,7 +4,6 @@ pub(crate) mod configuration;
 mod greeting;
 mod host;
 mod presence;
-mod probes;
 mod pump;
 pub(crate) mod query_flags;
 mod self_metrics;
@@ -15,7 +14,7 @@ mod web;
 
 use crate::cli::{LogFormat, RunOptions};
 use anyhow::Context as _;
-use configuration::{Configuration, Origin};
+use configuration::{Beside, Configuration, Origin};
 use parapet_function_kit::{LogFormat as Format, ProcessVars, init_logs};
 use parapet_ports::Vars as _;
 use std::sync::Arc;
@@ -29,9 +28,16 @@ pub(crate) fn run(options: RunOptions) -> anyhow::Result<()> {
         LogFormat::Json => Format::Json,
     };
     bound_arenas();
+    let open_files = raise_open_files();
     init_logs(&ProcessVars, format, &options.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(options))
+    runtime.block_on(serve(options, open_files))
+}
+
+/// Lets this process have as many open files as the system lets it, as Go's runtime does for Prometheus: each scrape
+/// under way is one. How many that is.
+fn raise_open_files() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024)
 }
 
 /// Starts this program anew, as the same process, with at most two arenas of glibc's allocator, unless
@@ -56,7 +62,7 @@ fn bound_arenas() {
 #[cfg(not(target_env = "gnu"))]
 fn bound_arenas() {}
 
-async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
+async fn serve(mut options: RunOptions, open_files: u64) -> anyhow::Result<()> {
     let grammar = match options.alertmanager_grammar {
         Some(grammar) => grammar,
         None => parapet_notifier::Settings::from_vars(&ProcessVars)?.grammar,
@@ -73,8 +79,11 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
     let is_demo = matches!(origin, Origin::Demo(_));
     let configuration = Arc::new(Configuration::load(
         origin,
-        options.pipelines_config_file.clone(),
-        options.ml_config_file.clone(),
+        Beside {
+            pipelines: options.pipelines_config_file.clone(),
+            probes: options.probe_config_file.clone(),
+            ml: options.ml_config_file.clone(),
+        },
         grammar,
     )?);
     let metrics = self_metrics::install()?;
@@ -91,7 +100,7 @@ async fn serve(mut options: RunOptions) -> anyhow::Result<()> {
         Some(address) => Some(syslog::Syslog::bind(address, options.syslog.syslog_zone).await?),
         None => None,
     };
-    let host = Arc::new(host::Host::open(&options, configuration.clone()).await?);
+    let host = Arc::new(host::Host::open(&options, configuration.clone(), open_files).await?);
 
     let (stop_sender, stop) = watch::channel(false);
     let mut tasks = host.start(&stop, &metrics);
@@ -138,7 +147,7 @@ async fn wait_for_end(configuration: &Configuration, host: &host::Host) -> anyho
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => match host.reload_probes().and_then(|()| configuration.reload()) {
+            _ = hangup.recv() => match configuration.reload() {
                 Ok(()) => {
                     tracing::info!("the configuration was read again");
                     host.reload().await;

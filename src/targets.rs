@@ -11,7 +11,7 @@ use serde_json::Value;
   parapet targets --job node --unhealthy
   parapet targets --dropped -o json
 
-A target that relabel_configs dropped is shown with the labels that it had before.")]
+A target that relabel_configs dropped is shown with the labels that it had before, and the rule that dropped it.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     connection: Connection,
@@ -39,7 +39,8 @@ enum Output {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let connection = &arguments.connection;
     let client = Client::new("--url", &connection.url, &connection.manner)?;
-    let form: Vec<(&str, String)> = arguments.job.iter().map(|job| ("scrapePool", job.clone())).collect();
+    let mut form = vec![("reasons", "true".to_owned())];
+    form.extend(arguments.job.iter().map(|job| ("scrapePool", job.clone())));
     let mut answer = client.get(&["targets"], &form)?;
     let is_shown = |target: &Value| !arguments.unhealthy || target["health"] != "up";
     if let Some(active) = answer["activeTargets"].as_array_mut() {
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         && let Some(all) = answer.as_object_mut()
     {
         all.remove("droppedTargets");
+        all.remove("faultyTargets");
     }
     if arguments.output == Output::Json {
         println!("{answer:#}");
@@ -73,16 +75,23 @@ fn text(answer: &Value) -> String {
             word(&target["lastError"]),
         ]);
     }
-    for target in list("droppedTargets") {
-        let discovered = &target["discoveredLabels"];
-        table.row([
-            word(&target["scrapePool"]),
-            "dropped".to_owned(),
-            word(&discovered["__address__"]),
-            String::new(),
-            labels(discovered, |name| !matches!(name, "__address__" | "job")),
-            "relabel_configs".to_owned(),
-        ]);
+    for (kind, health) in [("droppedTargets", "dropped"), ("faultyTargets", "left out")] {
+        for target in list(kind) {
+            let discovered = &target["discoveredLabels"];
+            let reason = match &target["reason"] {
+                // A Prometheus does not tell.
+                Value::Null => "relabel_configs".to_owned(),
+                reason => word(reason),
+            };
+            table.row([
+                word(&target["scrapePool"]),
+                health.to_owned(),
+                word(&discovered["__address__"]),
+                String::new(),
+                labels(discovered, |name| !matches!(name, "__address__" | "job")),
+                reason,
+            ]);
+        }
     }
     let mut out = if table.is_empty() {
         "no targets\n".to_owned()
@@ -122,13 +131,18 @@ mod tests {
                 "labels": {"job": "node", "instance": "a"}, "lastError": "connection refused",
             }],
             "droppedTargets": [{"scrapePool": "node", "discoveredLabels": {"__address__": "b", "job": "node", "env": "x"}}],
+            "faultyTargets": [{
+                "scrapePool": "node", "discoveredLabels": {"__address__": "", "job": "node"}, "reason": "no address",
+            }],
             "droppedTargetCounts": {"node": 1, "other": 0},
         });
-        let want = "JOB   HEALTH   URL               EVERY  LABELS        REASON\n\
-                    node  down     http://a/metrics  15s    instance=\"a\"  connection refused\n\
-                    node  dropped  b                        env=\"x\"       relabel_configs\n";
+        let want = "JOB   HEALTH    URL               EVERY  LABELS        REASON\n\
+                    node  down      http://a/metrics  15s    instance=\"a\"  connection refused\n\
+                    node  dropped   b                        env=\"x\"       relabel_configs\n\
+                    node  left out                                         no address\n";
         assert_eq!(text(&answer), want);
         answer.as_object_mut().unwrap().remove("droppedTargets");
+        answer.as_object_mut().unwrap().remove("faultyTargets");
         assert!(text(&answer).ends_with("1 of node dropped by relabel_configs: --dropped shows them\n"));
         assert_eq!(text(&json!({})), "no targets\n");
     }

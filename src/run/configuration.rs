@@ -1,6 +1,8 @@
 //! The configuration of a local run: read from disk, checked whole, replaced only by one that is right.
 
 use anyhow::{Context as _, bail};
+use parapet_config::modules::Modules;
+use parapet_function_kit::ProcessVars;
 use parapet_ports::{ConfigFiles, ConfigSource, SourceFile};
 use parapet_routing::Grammar;
 use std::net::SocketAddr;
@@ -21,31 +23,33 @@ pub(crate) enum Origin {
     },
 }
 
+/// The files that no other names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// `pipelines.yml`.
+    pub(crate) pipelines: Option<PathBuf>,
+    /// blackbox_exporter's module file.
+    pub(crate) probes: Option<PathBuf>,
+    /// `ml.yml`.
+    pub(crate) ml: Option<PathBuf>,
+}
+
 /// The configuration in force.
 #[derive(Debug)]
 pub(crate) struct Configuration {
     origin: Origin,
-    /// `pipelines.yml`.
-    pipelines: Option<PathBuf>,
-    /// `ml.yml`.
-    ml: Option<PathBuf>,
+    beside: Beside,
     grammar: Grammar,
     current: RwLock<Arc<ConfigFiles>>,
 }
 
 impl Configuration {
     /// Reads and checks the files.
-    pub(crate) fn load(
-        origin: Origin,
-        pipelines: Option<PathBuf>,
-        ml: Option<PathBuf>,
-        grammar: Grammar,
-    ) -> anyhow::Result<Self> {
-        let files = read(&origin, pipelines.as_deref(), ml.as_deref(), grammar)?;
+    pub(crate) fn load(origin: Origin, beside: Beside, grammar: Grammar) -> anyhow::Result<Self> {
+        let files = read(&origin, &beside, grammar)?;
         Ok(Self {
             origin,
-            pipelines,
-            ml,
+            beside,
             grammar,
             current: RwLock::new(Arc::new(files)),
         })
@@ -53,8 +57,7 @@ impl Configuration {
 
     /// Reads the files again. Where anything is wrong the old configuration stays in force.
     pub(crate) fn reload(&self) -> anyhow::Result<()> {
-        let (pipelines, ml) = (self.pipelines.as_deref(), self.ml.as_deref());
-        let files = read(&self.origin, pipelines, ml, self.grammar)?;
+        let files = read(&self.origin, &self.beside, self.grammar)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
         Ok(())
     }
@@ -67,7 +70,16 @@ impl ConfigSource for Configuration {
     }
 }
 
-fn read(origin: &Origin, pipelines: Option<&Path>, ml: Option<&Path>, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
+impl Beside {
+    pub(crate) fn read_into(&self, files: &mut ConfigFiles) -> anyhow::Result<()> {
+        files.pipelines = self.pipelines.as_deref().map(source).transpose()?;
+        files.probes = self.probes.as_deref().map(source).transpose()?;
+        files.ml = self.ml.as_deref().map(source).transpose()?;
+        Ok(())
+    }
+}
+
+fn read(origin: &Origin, beside: &Beside, grammar: Grammar) -> anyhow::Result<ConfigFiles> {
     let mut files = match origin {
         Origin::Demo(address) => demo(*address),
         Origin::Disk {
@@ -75,8 +87,7 @@ fn read(origin: &Origin, pipelines: Option<&Path>, ml: Option<&Path>, grammar: G
             alertmanager,
         } => from_disk(prometheus.as_deref(), alertmanager.as_deref())?,
     };
-    files.pipelines = pipelines.map(source).transpose()?;
-    files.ml = ml.map(source).transpose()?;
+    beside.read_into(&mut files)?;
     check(&files, grammar)?;
     files.version = parapet_store::configuration::version_of(&files);
     Ok(files)
@@ -92,16 +103,12 @@ fn demo(address: SocketAddr) -> ConfigFiles {
             "infra/demo/prometheus.yml",
             include_str!("../../infra/demo/prometheus.yml"),
         ),
-        scrape_configs: Vec::new(),
         rules: vec![file("infra/demo/rules.yml", include_str!("../../infra/demo/rules.yml"))],
         alertmanager: Some(file(
             "infra/demo/alertmanager.yml",
             include_str!("../../infra/demo/alertmanager.yml"),
         )),
-        templates: Vec::new(),
-        pipelines: None,
-        ml: None,
-        version: String::new(),
+        ..ConfigFiles::default()
     }
 }
 
@@ -116,6 +123,7 @@ pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) 
     };
     let prometheus = Path::new(&prometheus_file.path);
     let config = parapet_config::parse(&prometheus_file.path, &prometheus_file.text)?;
+    let variables = parapet_store::configuration::variables(&prometheus_file, &ProcessVars)?;
     let scrape_configs = named(prometheus, "scrape_config_files", &config.scrape_config_files)?;
     let rules = named(prometheus, "rule_files", &config.rule_files)?;
     let alertmanager = alertmanager.map(source).transpose()?;
@@ -129,9 +137,8 @@ pub(crate) fn from_disk(prometheus: Option<&Path>, alertmanager: Option<&Path>) 
         rules,
         alertmanager,
         templates,
-        pipelines: None,
-        ml: None,
-        version: String::new(),
+        variables,
+        ..ConfigFiles::default()
     })
 }
 
@@ -184,6 +191,9 @@ pub(crate) fn check(files: &ConfigFiles, grammar: Grammar) -> anyhow::Result<()>
         parapet_routing::parse_as(grammar, &file.path, &file.text)?;
     }
     parapet_log_parse::pipelines(files.pipelines.as_ref())?;
+    if let Some(file) = &files.probes {
+        Modules::parse(&file.path, &file.text)?;
+    }
     files.ml.as_ref().map(parapet_ml_exporter::configuration).transpose()?;
     let templates = files
         .templates

@@ -2,7 +2,6 @@
 
 use crate::cli::RunOptions;
 use crate::run::configuration::Configuration;
-use crate::run::probes::Probes;
 use crate::run::self_metrics::SelfMetrics;
 use crate::run::{pump, ticker};
 use parapet_adapter_aws::{Aws, AwsSettings, CredentialChain};
@@ -16,6 +15,7 @@ use parapet_log_parse::LogParse;
 use parapet_ml_exporter::MlExporter;
 use parapet_notifier::{AwsSecrets, Notifier, Outlets};
 use parapet_ports::{Clock, Function, Ports, Queue, QueueReader, Secrets};
+use parapet_prober::{Prober, WithProbes};
 use parapet_rule_evaluation::RuleEvaluation;
 use parapet_scraper::Scraper;
 use parapet_store::{Reader, ReaderSettings};
@@ -36,11 +36,15 @@ pub(crate) struct Host {
     notifier: Arc<Notifier>,
     compactor: Arc<dyn Function>,
     ml_exporter: Arc<dyn Function>,
-    pub(crate) probes: Option<Probes>,
+    pub(crate) prober: Arc<Prober>,
 }
 
 impl Host {
-    pub(crate) async fn open(options: &RunOptions, configuration: Arc<Configuration>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        options: &RunOptions,
+        configuration: Arc<Configuration>,
+        open_files: u64,
+    ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let http = Arc::new(ReqwestHttp::new()?);
         let (entropy, config) = (Arc::new(SystemEntropy), configuration);
@@ -93,6 +97,9 @@ impl Host {
         log_parse.watch_dropped = options.aws_endpoint_url.is_none();
         let mut scraper = parapet_scraper::Settings::from_vars(vars)?;
         options.query.apply_to_scrapes(&mut scraper);
+        // The rest is for the storage and for whoever asks.
+        let most_scrapes = usize::try_from(open_files / 4 * 3).unwrap_or(usize::MAX);
+        scraper.max_in_flight = scraper.max_in_flight.min(most_scrapes.max(1));
         let mut notifier = parapet_notifier::Settings::from_vars(vars)?;
         notifier.external_url.clone_from(&external_url);
         notifier.grammar = options.alertmanager_grammar.unwrap_or_default();
@@ -109,9 +116,10 @@ impl Host {
             secrets,
             aws: aws_credentials,
         };
-        let probes = options.probe_config_file.clone();
-        let open = |path| Probes::open(path, outlets.secrets.clone(), ports.entropy.clone());
-        let probes = probes.map(open).transpose()?;
+        let prober = Prober::new(ports.config.clone(), outlets.secrets.clone(), ports.entropy.clone());
+        let prober = Arc::new(prober);
+        let mut scraped = ports.clone();
+        scraped.http = Arc::new(WithProbes::new(scraped.http, prober.clone()));
         let mut compactor = parapet_compactor::Settings::from_vars(vars)?;
         let compaction = &mut compactor.compaction;
         compaction.retention_ms = options.retention_ms;
@@ -128,7 +136,7 @@ impl Host {
         let ml_exporter = parapet_ml_exporter::Settings::from_vars(vars)?;
         Ok(Self {
             scraper: Arc::new(
-                Scraper::with_secrets(ports.clone(), outlets.secrets.clone(), scraper)
+                Scraper::with_secrets(scraped, outlets.secrets.clone(), scraper)
                     .with_files(Arc::new(MachineFiles))
                     .with_dns(Arc::new(MachineDns))
                     .with_identity(Arc::new(CredentialChain::new(ports.clock.clone()))),
@@ -143,13 +151,8 @@ impl Host {
             reader,
             queue_reader,
             external_url,
-            probes,
+            prober,
         })
-    }
-
-    /// Reads the module file of probes again, where there is one.
-    pub(crate) fn reload_probes(&self) -> anyhow::Result<()> {
-        self.probes.as_ref().map_or(Ok(()), Probes::reload)
     }
 
     /// Tells the notifier that the configuration may be another: it moves alerts at once instead of with the next tick.

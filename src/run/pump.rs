@@ -25,7 +25,9 @@ pub(crate) const PLANS: [Plan; 7] = [
         queue: Queue::ScrapeTasks,
         batch: 1,
         window: Duration::ZERO,
-        concurrency: 64,
+        // A task mostly waits, at worst for as long as its interval: where nobody answers, tens of thousands of
+        // targets still begin at their moments.
+        concurrency: 1024,
     },
     Plan {
         queue: Queue::Samples,

@@ -46,10 +46,7 @@ pub(crate) fn router(
     } else {
         own
     };
-    let own = match &host.probes {
-        Some(probes) => own.merge(parapet_prober::router(probes.prober.clone())),
-        None => own,
-    };
+    let own = own.merge(parapet_prober::router(host.prober.clone()));
     Ok(own.merge(parapet_api::router(Arc::new(api))))
 }
 
@@ -61,7 +58,7 @@ fn exposition(metrics: &SelfMetrics) -> impl IntoResponse + use<> {
 }
 
 async fn reload(configuration: &Configuration, host: &Host) -> (StatusCode, String) {
-    match host.reload_probes().and_then(|()| configuration.reload()) {
+    match configuration.reload() {
         Ok(()) => {
             host.reload().await;
             (StatusCode::OK, String::new())

@@ -182,16 +182,22 @@ def native_families(body):
     return names
 
 
-def is_wanted(key, ours, theirs, body, content_type, native):
+def classic_of_native(key, families):
+    """Whether a series is a classic one of a histogram that has a native form too."""
+    return re.sub("_(bucket|sum|count)$", "", dict(key)["__name__"]) in families
+
+
+def is_wanted(key, ours, theirs, body, content_type, native, left_out):
     """Differences that have a reason: Prometheus 3.5 keeps no classic buckets beside a native histogram where native
-    histograms are not enabled, and takes `_created` away where it converts classic ones; 3.14, which Parapet follows,
+    histograms are not enabled (`left_out` of them, by which its counts are less), and takes `_created` away where it converts classic ones; 3.14, which Parapet follows,
     does neither. And samples whose own time is long past are not taken by Prometheus' head, while Parapet refuses them
     when it stores, after they were counted as added."""
     name = dict(key)["__name__"]
     counts = name in ("scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added")
-    if content_type == PROTOBUF and not native and native_families(body):
-        classic = re.sub("_(bucket|sum|count)$", "", name) in native_families(body)
-        return (classic and theirs is None) or (counts and float(ours[0][0]) > float(theirs[0][0]))
+    if content_type == PROTOBUF and not native and left_out:
+        if counts:
+            return float(ours[0][0]) - float(theirs[0][0]) == left_out
+        return theirs is None and classic_of_native(key, native_families(body))
     if native and b"_created" in body and (counts or name.endswith("_created")):
         return theirs is None or (counts and float(ours[0][0]) > float(theirs[0][0]))
     timed = re.search(rb"[ }][^ #\n]+ [0-9]{1,13}(\.[0-9]+)?( #|\n)", body)
@@ -265,10 +271,12 @@ def main():
             is_up = lambda samples: any(dict(key)["__name__"] == "up" and first[0][0] == "1" for key, first in samples.items())
             if not is_up(theirs):
                 refused += 1
+            families = native_families(body) if content_type == PROTOBUF else set()
+            left_out = sum(classic_of_native(key, families) for key in ours.keys() - theirs.keys())
             for key in sorted(theirs.keys() | ours.keys()):
                 compared += 1
                 if key not in theirs or key not in ours or not same(ours[key], theirs[key], window):
-                    if is_wanted(key, ours.get(key), theirs.get(key), body, content_type, options.native):
+                    if is_wanted(key, ours.get(key), theirs.get(key), body, content_type, options.native, left_out):
                         wanted += 1
                         continue
                     different[name] += 1

@@ -2,7 +2,10 @@
 
 use parapet_adapter_aws::{Aws, AwsSettings};
 use parapet_api::{Api, Settings, router};
-use parapet_function_kit::{LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports};
+use parapet_function_kit::{
+    BucketSecrets, LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports,
+};
+use parapet_prober::Prober;
 use parapet_store::{Reader, ReaderSettings};
 use std::sync::Arc;
 
@@ -18,5 +21,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     .await;
     let ports = process_ports(aws.objects, aws.queues, aws.table)?;
     let reader = Arc::new(Reader::new(&ports, ReaderSettings::default()));
-    lambda_http::run(router(Arc::new(Api::new(ports, reader, settings)))).await
+    let secrets = Arc::new(BucketSecrets {
+        objects: ports.objects.clone(),
+        vars: ProcessVars,
+    });
+    let prober = Prober::new(ports.config.clone(), secrets, ports.entropy.clone());
+    let api = router(Arc::new(Api::new(ports, reader, settings)));
+    lambda_http::run(api.merge(parapet_prober::router(Arc::new(prober)))).await
 }

@@ -45,6 +45,8 @@ counters! {
     scrapes,
     /// Of which the body was like the one before, so that its numbers alone were read.
     scrapes_known,
+    /// Scrapes that took longer than `PARAPET_SCRAPE_SLOW_MS`.
+    scrapes_slow,
     /// Scrapes that failed.
     scrapes_failed,
     /// Samples sent, markers and the scraper's own included.

@@ -5,9 +5,10 @@ use crate::counters::{Counters, add};
 use crate::discovery::{Asking, Discoveries, Roles};
 use crate::known::KnownBodies;
 use crate::outcome::Context;
-use crate::plan::{Plan, ScrapeTask};
+use crate::plan::{Limits, Measured, Plan, ScrapeTask};
 use crate::series_set::SeriesSets;
 use crate::settings::Settings;
+use crate::state::{ShardState, read_all};
 use crate::{task, tidy};
 use parapet_config::Config;
 use parapet_ports::queue::MAX_DELAY_SECONDS;
@@ -44,7 +45,6 @@ struct Parsed {
     /// Of what was found.
     found: u64,
     config: Arc<Config>,
-    plan: Arc<Plan>,
 }
 
 impl Scraper {
@@ -103,10 +103,10 @@ impl Scraper {
     }
 
     /// Sends a task for each slot of the minute that is not over, then tidies state. `at_ms` is the minute that the
-    /// tick is meant for; the same minute twice gives the same tasks.
+    /// tick is meant for; the same minute twice gives the same tasks, unless targets have changed their shards between.
     ///
     /// # Errors
-    /// Where the configuration does not read or the queue takes no tasks. Trouble with tidying is logged: the next
+    /// Where the configuration or the state does not read or the queue takes no tasks. Trouble with tidying is logged: the next
     /// tick does it.
     pub async fn handle_tick(&self, at_ms: i64) -> Result<(), Error> {
         let minute_ms = at_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
@@ -123,9 +123,19 @@ impl Scraper {
         };
         self.discoveries.refresh(asking, &written).await;
         let parsed = self.parsed().await?;
+        let items = read_all(self.context.ports.table.as_ref()).await?;
+        let settings = &self.context.settings;
+        let limits = Limits {
+            targets: settings.targets_per_shard,
+            samples: settings.samples_per_shard,
+        };
+        let known = items
+            .iter()
+            .filter_map(|(item, state)| Some((ShardState::home(&item.key)?, state)));
+        let plan = Plan::new(&parsed.config, &limits, &Measured::of(known));
         let now_ms = self.context.ports.clock.now_ms();
         let mut messages = Vec::new();
-        for task in parsed.plan.tasks(minute_ms) {
+        for task in plan.tasks(minute_ms) {
             let ahead_ms = task.scheduled_ms() - now_ms;
             if ahead_ms < -task.interval_ms {
                 add(&self.context.counters.slots_skipped, 1);
@@ -149,7 +159,7 @@ impl Scraper {
                 .await?;
         }
         add(&self.context.counters.tasks_sent, count);
-        if let Err(error) = tidy::run(&self.context, &parsed.plan, minute_ms).await {
+        if let Err(error) = tidy::run(&self.context, &plan, items, minute_ms).await {
             tracing::warn!(error = error.chain(), "scrape state not tidied");
         }
         Ok(())
@@ -186,15 +196,7 @@ impl Scraper {
         let result = match self.parsed().await {
             Ok(parsed) => {
                 let rerun = message.receive_count > 1;
-                task::run(
-                    &self.context,
-                    &parsed.written,
-                    &parsed.config,
-                    &parsed.plan,
-                    &task,
-                    rerun,
-                )
-                .await
+                task::run(&self.context, &parsed.written, &parsed.config, &task, rerun).await
             }
             Err(error) => Err(error),
         };
@@ -227,7 +229,6 @@ impl Scraper {
             version: files.version.clone(),
             written,
             found,
-            plan: Arc::new(Plan::new(&config, self.context.settings.targets_per_shard)),
             config: Arc::new(config),
         };
         *lock() = Some(parsed.clone());

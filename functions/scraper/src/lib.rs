@@ -3,7 +3,8 @@
 //! ```text
 //! minute tick ─► discovery: what is due is asked, what was found is kept in the bucket
 //! minute tick ─► plan: one task per interval, shard and slot of the minute ─► [scrape-tasks, delayed to the slot]
-//! task ─► scrape the shard's targets ─► [samples]  then  state: series sets, health, last error
+//! task ─► scrape the shard's targets ─► [samples]  then  state: series sets, health, last error, slowness
+//!         (in waves: what came within a second first, the slow rest by itself)
 //! minute tick ─► tidy: targets that left the configuration get their staleness markers
 //! ```
 //!
@@ -41,6 +42,6 @@ pub use counters::{Counters, CountersSnapshot};
 pub use discovery::with_discovered_targets;
 pub use handler::Scraper;
 pub use metadata::{load_metadata, read_metadata};
-pub use plan::{Plan, ScrapeTask};
+pub use plan::ScrapeTask;
 pub use settings::Settings;
 pub use state::{Health, TargetState, read_targets};

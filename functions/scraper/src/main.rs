@@ -5,6 +5,7 @@ use parapet_function_kit::{
     BucketFiles, BucketSecrets, LogFormat, MachineDns, ProcessVars, SystemClock, SystemEntropy, init_logs,
     process_ports, run,
 };
+use parapet_prober::{Prober, WithProbes};
 use parapet_scraper::{Scraper, Settings};
 use std::sync::Arc;
 
@@ -18,11 +19,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Arc::new(SystemEntropy),
     )
     .await;
-    let ports = process_ports(aws.objects, aws.queues, aws.table)?;
+    let mut ports = process_ports(aws.objects, aws.queues, aws.table)?;
     let secrets = Arc::new(BucketSecrets {
         objects: ports.objects.clone(),
         vars: ProcessVars,
     });
+    let prober = Prober::new(ports.config.clone(), secrets.clone(), ports.entropy.clone());
+    ports.http = Arc::new(WithProbes::new(ports.http, Arc::new(prober)));
     let files = Arc::new(BucketFiles(ports.objects.clone()));
     let scraper = Scraper::with_secrets(ports.clone(), secrets, settings)
         .with_files(files)

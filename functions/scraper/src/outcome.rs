@@ -164,6 +164,9 @@ pub(crate) async fn scrape(
     state.labels = target.labels.clone();
     state.changed_ms = timestamp_ms;
     state.duration_ms = duration_ms;
+    let is_slow = duration_ms.unsigned_abs() > context.settings.slow_ms;
+    add(&context.counters.scrapes_slow, usize::from(is_slow));
+    state.slowness = TargetState::slowness_after(before.state.map_or(0, |state| state.slowness), is_slow);
     let up = f64::from(u8::from(state.health == Health::Up));
     let values = [
         up,
@@ -242,6 +245,7 @@ fn up(series_set: Option<SeriesSetRef>, metadata: Option<String>) -> TargetState
         live: true,
         metadata,
         extra_metrics: false,
+        slowness: 0,
     }
 }
 
@@ -351,6 +355,7 @@ async fn failed(
         live: before.rerun && before.is_live(),
         metadata: before.state.and_then(|state| state.metadata.clone()),
         extra_metrics: false,
+        slowness: 0,
     };
     Ok((Found::Series(series), reports, state, None))
 }

@@ -6,8 +6,13 @@ use parapet_ports::{Error, VarReader, Vars};
 /// Limits and tunables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// About how many targets one task scrapes.
+    /// How many targets one task scrapes at most.
     pub targets_per_shard: usize,
+    /// About how many samples the targets of one task bring, by their last scrapes; a target that brings more is alone.
+    pub samples_per_shard: usize,
+    /// A scrape that takes longer is slow, milliseconds: what others brought is stored meanwhile, and a target that
+    /// stays slow is scraped with its like.
+    pub slow_ms: u64,
     /// The most requests at one time in this process.
     pub max_in_flight: usize,
     /// The longest decompressed body where the configuration sets no `body_size_limit`, bytes.
@@ -37,8 +42,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            targets_per_shard: 20,
-            max_in_flight: 256,
+            targets_per_shard: 32,
+            samples_per_shard: 50_000,
+            slow_ms: 1_000,
+            max_in_flight: 8_192,
             max_body_bytes: 256 * 1024 * 1024,
             max_samples: 1_000_000,
             max_labels_per_series: 1_000,
@@ -64,6 +71,8 @@ impl Settings {
         let default = Self::default();
         let settings = Self {
             targets_per_shard: reader.parsed("PARAPET_SCRAPE_TARGETS_PER_SHARD", default.targets_per_shard),
+            samples_per_shard: reader.parsed("PARAPET_SCRAPE_SAMPLES_PER_SHARD", default.samples_per_shard),
+            slow_ms: reader.parsed("PARAPET_SCRAPE_SLOW_MS", default.slow_ms),
             max_in_flight: reader.parsed("PARAPET_SCRAPE_MAX_IN_FLIGHT", default.max_in_flight),
             max_body_bytes: reader.parsed("PARAPET_SCRAPE_MAX_BODY_BYTES", default.max_body_bytes),
             max_samples: reader.parsed("PARAPET_SCRAPE_MAX_SAMPLES", default.max_samples),
@@ -84,6 +93,7 @@ impl Settings {
         };
         for (name, value) in [
             ("PARAPET_SCRAPE_TARGETS_PER_SHARD", settings.targets_per_shard),
+            ("PARAPET_SCRAPE_SAMPLES_PER_SHARD", settings.samples_per_shard),
             ("PARAPET_SCRAPE_MAX_IN_FLIGHT", settings.max_in_flight),
             ("PARAPET_SCRAPE_OBJECT_CONCURRENCY", settings.object_concurrency),
         ] {

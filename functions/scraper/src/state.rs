@@ -1,6 +1,6 @@
 //! What is remembered of targets between two scrapes: one item per shard.
 
-use crate::plan::Home;
+use crate::plan::{Home, Lane};
 use parapet_model::Labels;
 use parapet_ports::{Error, Item, Key, Kind, SkRange, Table};
 use parapet_store::tenant;
@@ -50,6 +50,16 @@ pub struct TargetState {
     /// Whether scrapes report the series of `extra_scrape_metrics` too, which end with the others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extra_metrics: bool,
+    /// Counts up with each slow scrape and down with each quick one, from 0 to 4: which shards it belongs to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slowness: u8,
+}
+
+/// What `slowness` counts up to.
+const MAX_SLOWNESS: u8 = 4;
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// Names a set of series.
@@ -72,6 +82,19 @@ impl TargetState {
             ..state.clone()
         };
         timeless(self) != timeless(other)
+    }
+
+    /// `slowness` after one more scrape.
+    pub(crate) fn slowness_after(before: u8, is_slow: bool) -> u8 {
+        match is_slow {
+            true => before.saturating_add(1).min(MAX_SLOWNESS),
+            false => before.saturating_sub(1),
+        }
+    }
+
+    /// Whether it belongs among the slow ones: three slow scrapes in a row bring it there, three quick ones back.
+    pub(crate) fn is_slow(&self, is_in_slow_shard: bool) -> bool {
+        self.slowness >= if is_in_slow_shard { 2 } else { 3 }
     }
 
     /// Cuts an error to what is remembered of it.
@@ -112,8 +135,17 @@ impl<'de> Deserialize<'de> for Identity {
 }
 
 impl ShardState {
+    /// What is known of a target.
+    pub(crate) fn get(&self, identity: u64) -> Option<&TargetState> {
+        self.targets.get(&Identity(identity))
+    }
+
     pub(crate) fn key(home: &Home) -> Key {
-        let shard = format!("{:013}/{:05}/{:05}", home.interval_ms, home.shards, home.shard);
+        let lane = match home.lane {
+            Lane::Quick => "",
+            Lane::Slow => "/slow",
+        };
+        let shard = format!("{:013}/{:05}/{:05}{lane}", home.interval_ms, home.shards, home.shard);
         parapet_store::keys::scrape_state(tenant::DEFAULT, &shard)
     }
 
@@ -124,6 +156,10 @@ impl ShardState {
             interval_ms: parts.next()?.parse().ok()?,
             shards: parts.next()?.parse().ok()?,
             shard: parts.next()?.parse().ok()?,
+            lane: match parts.next() {
+                Some(_) => Lane::Slow,
+                None => Lane::Quick,
+            },
         })
     }
 
@@ -184,6 +220,28 @@ pub(crate) fn keep_newer(out: &mut BTreeMap<u64, TargetState>, identity: u64, ta
 mod tests {
     use super::*;
 
+    #[test]
+    fn slowness_does_not_follow_one_scrape() {
+        let after = |scrapes: &[bool]| {
+            let (mut slowness, mut slow) = (0, Vec::new());
+            for is_slow in scrapes {
+                slowness = TargetState::slowness_after(slowness, *is_slow);
+                let state: TargetState = serde_json::from_value(serde_json::json!({
+                    "job": "j", "labels": {}, "health": "up", "changed_ms": 0, "duration_ms": 0, "live": true,
+                    "slowness": slowness,
+                }))
+                .unwrap();
+                slow.push(state.is_slow(*slow.last().unwrap_or(&false)));
+            }
+            slow
+        };
+        assert_eq!(after(&[true, false, true, false, true, false]), [false; 6]);
+        assert_eq!(
+            after(&[true, true, true, true, true, false, true, false, false, false, false]),
+            [false, false, true, true, true, true, true, true, true, false, false]
+        );
+    }
+
     /// The stored form is read by later versions: it may grow, not change.
     #[test]
     fn stored_form() {
@@ -191,11 +249,14 @@ mod tests {
         let state: ShardState = serde_json::from_str(text).unwrap();
         assert_eq!(state.targets[&Identity(255)].health, Health::Down);
         assert_eq!(state.encode().unwrap(), text);
-        let home = Home {
-            interval_ms: 15_000,
-            shards: 16,
-            shard: 3,
-        };
-        assert_eq!(ShardState::home(&ShardState::key(&home)), Some(home));
+        for lane in [Lane::Quick, Lane::Slow] {
+            let home = Home {
+                interval_ms: 15_000,
+                shards: 16,
+                shard: 3,
+                lane,
+            };
+            assert_eq!(ShardState::home(&ShardState::key(&home)), Some(home));
+        }
     }
 }

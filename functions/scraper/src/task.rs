@@ -2,28 +2,37 @@
 
 use crate::counters::add;
 use crate::outcome::{self, Before, Context, Outcome};
-use crate::plan::{Home, Plan, ScrapeTask, targets_of};
+use crate::plan::{Home, ScrapeTask, fingerprint, targets_of};
 use crate::state::{Health, Identity, ShardState, TargetState, keep_newer, read_all};
 use futures::StreamExt as _;
-use parapet_config::{Config, ScrapeJob, Target};
+use futures::channel::mpsc;
+use futures::stream::FuturesUnordered;
+use parapet_config::{Config, Target};
 use parapet_model::Labels;
-use parapet_ports::{Condition, Error, Kind};
+use parapet_ports::{Condition, Error, Key, Kind};
 use parapet_store::Batch;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// How often a state that others write at the same time is tried again.
 const WRITE_ATTEMPTS: usize = 5;
 
+type Scraped = (Batch, Outcome);
+
 /// Runs a task; `rerun` where an earlier run may have begun it.
 ///
+/// What has been scraped is stored in waves: the first a short while after the first target answered, and so on, so
+/// that a slow target holds up no other's samples.
+///
 /// # Errors
-/// Where a port fails; the task may be run again: its samples have the same ids, and its state has not been written.
+/// Where a port fails; the task may be run again: its samples have the same ids, and its state does not say that it is
+/// done.
 pub(crate) async fn run(
     context: &Context,
     written: &Arc<Config>,
     config: &Config,
-    plan: &Plan,
     task: &ScrapeTask,
     rerun: bool,
 ) -> Result<(), Error> {
@@ -42,101 +51,181 @@ pub(crate) async fn run(
     if targets.is_empty() {
         return Ok(());
     }
-    let home = Home {
-        interval_ms: task.interval_ms,
-        shards: task.shards,
-        shard: task.shard,
-    };
+    let home = task.home();
     if context.is_done(&home, scheduled_ms) {
         add(&context.counters.tasks_duplicate, 1);
         return Ok(());
     }
-    let key = ShardState::key(&home);
-    let table = context.ports.table.as_ref();
-    let mut stored = Stored::read(context, &key).await?;
+    let stored = Stored::read(context, &ShardState::key(&home)).await?;
     if stored.state.written_ms >= scheduled_ms {
         add(&context.counters.tasks_duplicate, 1);
         tracing::debug!(?task, "scrape skipped: another run did it");
         return Ok(());
     }
+    let own = stored.state.clone();
+    // What an interrupted run has stored is not scraped again.
+    let is_done = |target: &Target| {
+        own.get(target.identity)
+            .is_some_and(|known| known.changed_ms >= scheduled_ms)
+    };
+    let targets: Vec<_> = targets.into_iter().filter(|(_, target)| !is_done(target)).collect();
     let mut inherited = Inherited::default();
-    let known = |identity: u64| stored.state.targets.contains_key(&Identity(identity));
-    if targets.iter().any(|(_, target)| !known(target.identity)) {
-        inherited = Inherited::read(context, plan).await?;
+    if targets.iter().any(|(_, target)| own.get(target.identity).is_none()) {
+        inherited = Inherited::read(context, config, task).await?;
     }
-    let outcomes = scrape_all(
-        context,
-        written,
-        &targets,
-        scheduled_ms,
-        rerun,
-        &stored.state,
-        &inherited,
-    )
-    .await?;
-
-    // The order of effects is what makes a death in between harmless: objects, samples, state, removal.
-    let (batches, outcomes): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
-    let mut changes = Vec::new();
-    let mut sets = Vec::new();
-    for outcome in outcomes {
-        let before = stored.state.targets.get(&Identity(outcome.identity));
-        if before.is_none_or(|before| outcome.state.differs_from(before)) {
-            note_health(before, &outcome.state);
-            // Only a set that followed another is likely to be asked for again soon.
-            let remember = outcome.superseded.is_some();
-            sets.extend(outcome.new_set.map(|(name, set)| (name, set, remember)));
-            changes.push((outcome.identity, outcome.state, outcome.superseded));
-        }
-    }
-    let puts: Vec<_> = sets
+    let count = targets.len();
+    let mut scrapes: FuturesUnordered<_> = targets
         .into_iter()
-        .map(|(name, set, remember)| context.sets.put(name, set, remember))
+        .map(|(job, target)| {
+            let before = Before {
+                written,
+                state: own.get(target.identity).or_else(|| inherited.get(target)),
+                rerun,
+            };
+            // How many are under way at one time is limited in the context, for the process as a whole.
+            outcome::scrape(context, job, target, scheduled_ms, before)
+        })
         .collect();
-    let mut puts = futures::stream::iter(puts).buffer_unordered(context.settings.object_concurrency);
-    while let Some(put) = puts.next().await {
-        put?;
-    }
-    add(
-        &context.counters.samples,
-        batches.iter().map(|batch| batch.sample_count()).sum(),
-    );
-    parapet_store::outbox::send_samples(&context.ports, batches).await?;
-    if changes.is_empty() {
-        context.set_done(home, scheduled_ms);
-        return Ok(());
-    }
-    for _ in 0..WRITE_ATTEMPTS {
-        for (identity, state, _) in &changes {
-            stored.state.targets.insert(Identity(*identity), state.clone());
+    let (sender, receiver) = mpsc::unbounded();
+    // The scrapes go on while a wave is stored.
+    let scraping = async move {
+        while let Some(scraped) = scrapes.next().await {
+            if sender.unbounded_send(scraped?).is_err() {
+                break;
+            }
         }
-        stored.state.written_ms = scheduled_ms;
-        let written = table
-            .put(key.clone(), stored.state.encode()?, None, stored.condition)
-            .await;
-        match written {
-            Ok(_) => {
-                context.set_done(home, scheduled_ms);
-                for (_, _, superseded) in &changes {
-                    if let Some(name) = superseded {
-                        context.sets.remove(name).await;
-                    }
-                }
+        Ok(())
+    };
+    let storing = Storing {
+        context,
+        home,
+        scheduled_ms,
+        stored,
+        has_written: false,
+    };
+    tokio::try_join!(scraping, storing.run(receiver, count))?;
+    Ok(())
+}
+
+/// Stores what a task's scrapes lead to, as they end.
+struct Storing<'a> {
+    context: &'a Context,
+    home: Home,
+    scheduled_ms: i64,
+    /// The shard's item as it was read or written last.
+    stored: Stored,
+    has_written: bool,
+}
+
+/// A state to be written, and the set that nothing names then.
+type Change = (Identity, TargetState, Option<String>);
+
+impl Storing<'_> {
+    /// Stores so many outcomes in waves.
+    async fn run(mut self, mut scraped: mpsc::UnboundedReceiver<Scraped>, mut left: usize) -> Result<(), Error> {
+        while left > 0 {
+            let wave = self.next_wave(&mut scraped).await;
+            if wave.is_empty() {
+                // The scrapes ended early, and say why.
                 return Ok(());
             }
-            Err(error) if error.kind() == Kind::Conflict => {}
-            Err(error) => return Err(error),
+            left -= wave.len();
+            if !self.store(wave, left == 0).await? {
+                add(&self.context.counters.tasks_duplicate, 1);
+                return Ok(());
+            }
         }
-        stored = Stored::read(context, &key).await?;
-        if stored.state.written_ms >= scheduled_ms {
-            add(&context.counters.tasks_duplicate, 1);
-            return Ok(());
-        }
+        self.context.set_done(self.home, self.scheduled_ms);
+        Ok(())
     }
-    Err(Error::new(
-        Kind::Unavailable,
-        "scrape state is written by others all the time",
-    ))
+
+    /// What comes until a short while after the first of it.
+    async fn next_wave(&self, scraped: &mut mpsc::UnboundedReceiver<Scraped>) -> Vec<Scraped> {
+        let mut wave = Vec::from_iter(scraped.next().await);
+        let until = Instant::now() + Duration::from_millis(self.context.settings.slow_ms);
+        while let Ok(Some(next)) = timeout_at(until, scraped.next()).await {
+            wave.push(next);
+        }
+        wave
+    }
+
+    /// Stores a wave; whether the task goes on. The order of effects is what makes a death in between harmless:
+    /// objects, samples, state, removal. That the task is done is said with the last state.
+    async fn store(&mut self, wave: Vec<Scraped>, is_last: bool) -> Result<bool, Error> {
+        let context = self.context;
+        let (batches, outcomes): (Vec<_>, Vec<_>) = wave.into_iter().unzip();
+        let (mut changes, mut sets): (Vec<Change>, Vec<_>) = Default::default();
+        for outcome in outcomes {
+            let before = self.stored.state.get(outcome.identity);
+            if before.is_none_or(|before| outcome.state.differs_from(before)) {
+                note_health(before, &outcome.state);
+                // Only a set that followed another is likely to be asked for again soon.
+                let remember = outcome.superseded.is_some();
+                sets.extend(outcome.new_set.map(|(name, set)| (name, set, remember)));
+                changes.push((Identity(outcome.identity), outcome.state, outcome.superseded));
+            }
+        }
+        let puts: Vec<_> = sets
+            .into_iter()
+            .map(|(name, set, remember)| context.sets.put(name, set, remember))
+            .collect();
+        let mut puts = futures::stream::iter(puts).buffer_unordered(context.settings.object_concurrency);
+        while let Some(put) = puts.next().await {
+            put?;
+        }
+        let samples = batches.iter().map(Batch::sample_count).sum();
+        add(&context.counters.samples, samples);
+        parapet_store::outbox::send_samples(&context.ports, batches).await?;
+        if changes.is_empty() && !(is_last && self.has_written) {
+            return Ok(true);
+        }
+        self.write(changes, is_last).await
+    }
+
+    async fn write(&mut self, mut changes: Vec<Change>, is_last: bool) -> Result<bool, Error> {
+        let (context, scheduled_ms) = (self.context, self.scheduled_ms);
+        let key = ShardState::key(&self.home);
+        for _ in 0..WRITE_ATTEMPTS {
+            let mut state = self.stored.state.clone();
+            // Another run of the same slot came first with these.
+            changes.retain(|(identity, ..)| {
+                state
+                    .get(identity.0)
+                    .is_none_or(|known| known.changed_ms < scheduled_ms)
+            });
+            for (identity, target, _) in &changes {
+                state.targets.insert(*identity, target.clone());
+            }
+            if is_last {
+                state.written_ms = scheduled_ms;
+            }
+            let table = context.ports.table.as_ref();
+            let written = table.put(key.clone(), state.encode()?, None, self.stored.condition);
+            match written.await {
+                Ok(version) => {
+                    self.stored = Stored {
+                        state,
+                        condition: Condition::Version(version),
+                    };
+                    self.has_written = true;
+                    for name in changes.iter().filter_map(|(.., superseded)| superseded.as_ref()) {
+                        context.sets.remove(name).await;
+                    }
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == Kind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+            self.stored = Stored::read(context, &key).await?;
+            if self.stored.state.written_ms >= scheduled_ms {
+                return Ok(false);
+            }
+        }
+        Err(Error::new(
+            Kind::Unavailable,
+            "scrape state is written by others all the time",
+        ))
+    }
 }
 
 /// What other shards know, or knew, of targets that are new to this one.
@@ -148,15 +237,25 @@ struct Inherited {
 }
 
 impl Inherited {
-    async fn read(context: &Context, plan: &Plan) -> Result<Self, Error> {
-        let mut out = Self::default();
-        for (_, state) in read_all(context.ports.table.as_ref()).await? {
-            for (identity, target) in state.targets {
-                if plan.home(identity.0).is_none() {
-                    out.by_labels.insert(target.labels.clone(), target.clone());
-                }
-                keep_newer(&mut out.by_identity, identity.0, target);
+    async fn read(context: &Context, config: &Config, task: &ScrapeTask) -> Result<Self, Error> {
+        let mut states = Vec::new();
+        if task.plan == fingerprint(config) {
+            for home in &task.from {
+                states.push(Stored::read(context, &ShardState::key(home)).await?.state);
             }
+        } else {
+            // The configuration changed after the tick, which did not look for these targets.
+            let all = read_all(context.ports.table.as_ref()).await?;
+            states.extend(all.into_iter().map(|(_, state)| state));
+        }
+        let targets = config.jobs.iter().flat_map(|job| &job.targets);
+        let configured: HashSet<u64> = targets.map(|target| target.identity).collect();
+        let mut out = Self::default();
+        for (identity, target) in states.into_iter().flat_map(|state| state.targets) {
+            if !configured.contains(&identity.0) {
+                out.by_labels.insert(target.labels.clone(), target.clone());
+            }
+            keep_newer(&mut out.by_identity, identity.0, target);
         }
         Ok(out)
     }
@@ -186,7 +285,7 @@ struct Stored {
 }
 
 impl Stored {
-    async fn read(context: &Context, key: &parapet_ports::Key) -> Result<Self, Error> {
+    async fn read(context: &Context, key: &Key) -> Result<Self, Error> {
         let Some(item) = context.ports.table.get(key).await? else {
             return Ok(Self {
                 state: ShardState::default(),
@@ -202,29 +301,4 @@ impl Stored {
             condition: Condition::Version(item.version),
         })
     }
-}
-
-async fn scrape_all(
-    context: &Context,
-    written: &Arc<Config>,
-    targets: &[(&ScrapeJob, &Target)],
-    scheduled_ms: i64,
-    rerun: bool,
-    own: &ShardState,
-    inherited: &Inherited,
-) -> Result<Vec<(Batch, Outcome)>, Error> {
-    // How many are under way at one time is limited in the context, for the process as a whole.
-    let scrapes = targets.iter().map(|(job, target)| {
-        let previous = own
-            .targets
-            .get(&Identity(target.identity))
-            .or_else(|| inherited.get(target));
-        let before = Before {
-            written,
-            state: previous,
-            rerun,
-        };
-        outcome::scrape(context, job, target, scheduled_ms, before)
-    });
-    futures::future::try_join_all(scrapes.collect::<Vec<_>>()).await
 }

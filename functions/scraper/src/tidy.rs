@@ -3,11 +3,11 @@
 use crate::counters::add;
 use crate::outcome::{self, Context};
 use crate::plan::{Home, Plan};
-use crate::state::{Identity, ShardState, TargetState, read_all};
+use crate::state::{Identity, ShardState, TargetState};
 use futures::{StreamExt as _, TryStreamExt as _};
 use parapet_model::Labels;
 use parapet_ports::{Condition, Error, Item, Kind};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A tick later than this leaves tidying to the next one: markers carry the tick's time, and must not lie before
 /// samples.
@@ -21,16 +21,24 @@ const MAX_LATE_MS: i64 = 120_000;
 ///
 /// Markers are sent before the item is written: run twice, or cut off in between, they are sent twice, at worst with
 /// the times of two ticks.
-pub(crate) async fn run(context: &Context, plan: &Plan, at_ms: i64) -> Result<(), Error> {
+pub(crate) async fn run(
+    context: &Context,
+    plan: &Plan,
+    items: Vec<(Item, ShardState)>,
+    at_ms: i64,
+) -> Result<(), Error> {
     if context.ports.clock.now_ms() - at_ms > MAX_LATE_MS {
         return Ok(());
     }
-    let items = read_all(context.ports.table.as_ref()).await?;
-    let known: HashSet<(Home, u64)> = items
-        .iter()
-        .filter_map(|(item, state)| Some((ShardState::home(&item.key)?, state)))
-        .flat_map(|(home, state)| state.targets.keys().map(move |identity| (home, identity.0)))
-        .collect();
+    let mut known: HashMap<u64, Vec<Home>> = HashMap::new();
+    for (item, state) in &items {
+        let Some(home) = ShardState::home(&item.key) else {
+            continue;
+        };
+        for identity in state.targets.keys() {
+            known.entry(identity.0).or_default().push(home);
+        }
+    }
     let heirs: HashSet<Labels> = items
         .iter()
         .flat_map(|(_, state)| &state.targets)
@@ -50,8 +58,8 @@ pub(crate) async fn run(context: &Context, plan: &Plan, at_ms: i64) -> Result<()
 /// All shards at one moment.
 struct View<'a> {
     plan: &'a Plan,
-    /// Which shard knows which target.
-    known: HashSet<(Home, u64)>,
+    /// Which shards know which target.
+    known: HashMap<u64, Vec<Home>>,
     /// Labels of targets that are both in the plan and known to a shard.
     heirs: HashSet<Labels>,
 }
@@ -68,6 +76,7 @@ async fn tidy_shard(
     let (mut kept, mut gone): (BTreeMap<Identity, TargetState>, Vec<(u64, TargetState)>) = Default::default();
     let before = state.targets.len();
     for (identity, target) in state.targets {
+        let homes = known.get(&identity.0).map(Vec::as_slice).unwrap_or_default();
         match plan.home(identity.0) {
             // Its URL changed, its series go on: it is forgotten once its heir has taken over.
             None if plan.has_labels(&target.labels) => {
@@ -77,11 +86,11 @@ async fn tidy_shard(
             }
             None => {
                 // Another item may still have it too: each target is marked once, from the item that sorts first.
-                if !known.iter().any(|(other, id)| *id == identity.0 && *other < home) {
+                if homes.iter().all(|other| *other >= home) {
                     gone.push((identity.0, target));
                 }
             }
-            Some(present) if present != home && known.contains(&(present, identity.0)) => {}
+            Some(present) if present != home && homes.contains(&present) => {}
             Some(_) => {
                 kept.insert(identity, target);
             }

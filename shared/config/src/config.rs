@@ -51,36 +51,25 @@ impl Config {
 /// # Errors
 /// [`ConfigError`] at the first fault.
 pub fn parse(path: &str, text: &str) -> Result<Config, ConfigError> {
-    parse_with_variables(path, text, &|_| None)
+    parse_with(path, text, [], &|_| None)
 }
 
-/// Reads a configuration with the files that its `scrape_config_files` names: their paths and texts.
+/// Reads a configuration with the files that its `scrape_config_files` names: their paths and texts. `variables`
+/// answers for `$NAME` and `${NAME}` in the values of `external_labels`.
 ///
 /// # Errors
 /// [`ConfigError`] at the first fault of any file.
-pub fn parse_with_files<'f>(
+pub fn parse_with<'f>(
     path: &str,
     text: &str,
     files: impl IntoIterator<Item = (&'f str, &'f str)>,
+    variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
-    let (mut config, global) = read(text, directory(path), &|_| None).map_err(|fault| fault.in_file(path))?;
+    let (mut config, global) = read(text, directory(path), variables).map_err(|fault| fault.in_file(path))?;
     for (file, text) in files {
         read_jobs(&mut config, &global, file, text).map_err(|fault| fault.in_file(file))?;
     }
     Ok(config)
-}
-
-/// Reads a configuration; `variables` answers for `$NAME` and `${NAME}` in the values of `external_labels`.
-///
-/// # Errors
-/// [`ConfigError`] at the first fault.
-pub fn parse_with_variables(
-    path: &str,
-    text: &str,
-    variables: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, ConfigError> {
-    let read = read(text, directory(path), variables).map_err(|fault| fault.in_file(path));
-    read.map(|(config, _)| config)
 }
 
 fn directory(path: &str) -> &Path {

@@ -45,7 +45,7 @@ mod static_configs;
 mod target;
 mod yaml;
 
-pub use config::{Config, parse, parse_with_files, parse_with_variables};
+pub use config::{Config, parse, parse_with};
 pub use discovery::{
     AwsAccess, AwsRole, AwsSd, ConsulSd, Discovery, DnsRecord, DnsSd, KubernetesAttach, KubernetesRole, KubernetesSd,
     KubernetesSelector, Mechanism,

@@ -1,7 +1,7 @@
 //! Discovery sections, sections about other servers, and files with further jobs.
 #![allow(clippy::unwrap_used)]
 
-use parapet_config::{AwsRole, AwsSd, DnsRecord, Mechanism, parse, parse_with_files};
+use parapet_config::{AwsRole, AwsSd, DnsRecord, Mechanism, parse, parse_with};
 
 fn mechanism(section: &str) -> Result<(Mechanism, i64), String> {
     let text = format!("scrape_configs:\n- job_name: j\n  {section}\n");
@@ -161,7 +161,7 @@ fn jobs_of_other_files() {
     assert_eq!(config.scrape_config_files, ["jobs/*.yml"]);
     let more =
         "scrape_configs:\n- job_name: b\n  scrape_failure_log_file: x\n  file_sd_configs: [{files: [sd.json]}]\n";
-    let config = parse_with_files("d/p.yml", main, [("d/jobs/b.yml", more)]).unwrap();
+    let config = parse_with("d/p.yml", main, [("d/jobs/b.yml", more)], &|_| None).unwrap();
     let b = &config.jobs[1];
     assert_eq!((b.name.as_str(), b.interval_ms), ("b", 5_000));
     // Files are beside the file that names them.
@@ -187,7 +187,7 @@ fn jobs_of_other_files() {
             "x.yml:1:32: scrape timeout greater than scrape interval",
         ),
     ] {
-        let error = parse_with_files("p.yml", main, files).unwrap_err().to_string();
+        let error = parse_with("p.yml", main, files, &|_| None).unwrap_err().to_string();
         assert!(error.starts_with(want), "{error}");
     }
     let error = parse("p.yml", "scrape_config_files: ['*/a.yml']")

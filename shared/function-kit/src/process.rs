@@ -47,7 +47,7 @@ impl Vars for ProcessVars {
 pub fn process_ports(objects: Objects, queues: Arc<dyn Queues>, table: Arc<dyn Table>) -> Result<Ports, Error> {
     let clock = Arc::new(SystemClock);
     Ok(Ports {
-        config: Arc::new(BucketConfig::new(objects.clone(), clock.clone())),
+        config: Arc::new(BucketConfig::new(objects.clone(), clock.clone(), Arc::new(ProcessVars))),
         objects,
         queues,
         table,

@@ -1,6 +1,7 @@
 //! The user's configuration files, wherever they are kept.
 
 use crate::Error;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One file as the user wrote it.
@@ -29,6 +30,10 @@ pub struct ConfigFiles {
     pub pipelines: Option<SourceFile>,
     /// `ml.yml`, which models and features are watched, where there is one.
     pub ml: Option<SourceFile>,
+    /// The modules of probes in blackbox_exporter's form, where there are any.
+    pub probes: Option<SourceFile>,
+    /// Those variables of the environment to which `external_labels` refers.
+    pub variables: BTreeMap<String, String>,
     /// Changes when any of the files changes: parsed forms are cached by it.
     pub version: String,
 }

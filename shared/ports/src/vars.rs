@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Where variables come from: the environment of a process, or a list in a test.
-pub trait Vars: Send + Sync {
+pub trait Vars: Send + Sync + std::fmt::Debug {
     /// The value of a variable; `None` where it is not set.
     fn get(&self, name: &str) -> Option<String>;
 }

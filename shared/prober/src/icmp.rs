@@ -43,6 +43,13 @@ fn open(to: IpAddr, module: &IcmpProbe) -> std::io::Result<Opened> {
     })
 }
 
+/// Whether this process may send echo requests at all.
+pub(crate) fn is_allowed() -> bool {
+    [Type::RAW, Type::DGRAM]
+        .into_iter()
+        .any(|kind| Socket::new(Domain::IPV4, kind, Some(Protocol::ICMPV4)).is_ok())
+}
+
 pub(crate) async fn probe(prober: &Prober, module: &IcmpProbe, target: &str, report: &mut Report) -> bool {
     echo::register(report);
     let Some((to, lookup)) = address::choose(target, module.addresses, report).await else {

@@ -1,7 +1,8 @@
-//! Runs probes: blackbox_exporter's modules against a target, on request at `/probe`.
+//! Runs probes: blackbox_exporter's modules against a target, on request at `/probe`, and for scrapes of the process' own
+//! at an address that leads to no other ([`HOST`]).
 //!
 //! What is sent and what answers mean is `parapet-probe`; here are the sockets, the time that things take, and the
-//! address.
+//! addresses.
 //!
 //! A probe ends with its time: what it found until then is told. Nothing that a target sends is kept beyond
 //! [`MAX_BODY_BYTES`].
@@ -13,25 +14,29 @@ mod grpc;
 mod http;
 mod icmp;
 mod page;
+mod scrapes;
 mod tcp;
 mod tls;
 
 pub use page::router;
+pub use scrapes::{HOST, WithProbes};
 
 use parapet_config::modules::{self, Modules};
 use parapet_http_client::{Secret, SecretSource};
-use parapet_ports::{Entropy, Error, Secrets};
+use parapet_ports::{ConfigSource, Entropy, Error, Kind, Secrets};
 use parapet_probe::Report;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most of a body that is kept to be matched, and the most of a line, bytes.
 pub const MAX_BODY_BYTES: u64 = 64 << 20;
 
-/// Runs the modules of a file.
+/// Runs the modules of the configuration.
 #[derive(Debug)]
 pub struct Prober {
-    modules: RwLock<Arc<Modules>>,
+    config: Arc<dyn ConfigSource>,
+    /// The modules of a version of the configuration.
+    parsed: Mutex<Option<(String, Arc<Modules>)>>,
     secrets: Arc<dyn Secrets>,
     entropy: Arc<dyn Entropy>,
 }
@@ -48,25 +53,34 @@ pub struct Question<'a> {
 }
 
 impl Prober {
-    /// A prober of modules, whose secrets `secrets` reads.
+    /// A prober of the modules of a configuration, whose secrets `secrets` reads.
     #[must_use]
-    pub fn new(modules: Modules, secrets: Arc<dyn Secrets>, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(config: Arc<dyn ConfigSource>, secrets: Arc<dyn Secrets>, entropy: Arc<dyn Entropy>) -> Self {
         Self {
-            modules: RwLock::new(Arc::new(modules)),
+            config,
+            parsed: Mutex::default(),
             secrets,
             entropy,
         }
     }
 
-    /// Takes other modules from now on.
-    pub fn replace(&self, modules: Modules) {
-        *self.modules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(modules);
-    }
-
-    /// The modules.
-    #[must_use]
-    pub fn modules(&self) -> Arc<Modules> {
-        self.modules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The modules as they are now; `None` where there is no file of them.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be had, or the file does not read: with the place.
+    pub async fn modules(&self) -> Result<Option<Arc<Modules>>, Error> {
+        let files = self.config.current().await?;
+        let Some(file) = &files.probes else { return Ok(None) };
+        let lock = || self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().clone().filter(|(version, _)| *version == files.version);
+        if let Some((_, modules)) = known {
+            return Ok(Some(modules));
+        }
+        let modules = Modules::parse(&file.path, &file.text)
+            .map_err(|error| Error::new(Kind::Invalid, "the modules of probes do not read").with_source(error))?;
+        let modules = Arc::new(modules);
+        *lock() = Some((files.version.clone(), modules.clone()));
+        Ok(Some(modules))
     }
 
     /// Probes a target.

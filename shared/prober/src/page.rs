@@ -1,6 +1,6 @@
 //! `/probe`
 
-use crate::{Prober, Question};
+use crate::{Prober, Question, icmp};
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,17 +17,28 @@ const DEFAULT_TIMEOUT_SECONDS: f64 = 120.0;
 /// What of the scrape's time is left for the answer's way (`--timeout-offset`).
 const OFFSET_SECONDS: f64 = 0.5;
 
-#[derive(Debug, Deserialize)]
-struct Parameters {
+/// Without modules there is nothing to probe with, and nobody may have anything probed.
+const NO_MODULES: &str = "there are no modules of probes: name blackbox_exporter's module file by --probe.config.file, \
+     or put it in the bucket as config/blackbox.yml";
+
+const NO_ECHOES: &str = "this host lets nobody send ICMP: neither from a raw socket (CAP_NET_RAW) nor from one of those \
+     of net.ipv4.ping_group_range, and AWS Lambda gives functions neither. Probe by tcp or http instead";
+
+/// What the page is asked.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Parameters {
     #[serde(default)]
-    module: String,
+    pub(crate) module: String,
     #[serde(default)]
-    target: String,
+    pub(crate) target: String,
     #[serde(default)]
-    hostname: String,
+    pub(crate) hostname: String,
     #[serde(default)]
-    debug: String,
+    pub(crate) debug: String,
 }
+
+/// Why there is no probe.
+pub(crate) type Refused = (StatusCode, String);
 
 /// `/probe?target=…&module=…`, with `debug=true` for what happened.
 pub fn router(prober: Arc<Prober>) -> Router {
@@ -35,24 +46,41 @@ pub fn router(prober: Arc<Prober>) -> Router {
 }
 
 async fn probe(State(prober): State<Arc<Prober>>, headers: HeaderMap, Query(asked): Query<Parameters>) -> Response {
-    let refuse = |status: StatusCode, what: String| (status, format!("{what}\n")).into_response();
+    match answer(&prober, &headers, &asked).await {
+        Ok((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        Err((status, what)) => (status, format!("{what}\n")).into_response(),
+    }
+}
+
+/// The page's type and text.
+pub(crate) async fn answer(
+    prober: &Prober,
+    headers: &HeaderMap,
+    asked: &Parameters,
+) -> Result<(&'static str, String), Refused> {
     let name = if asked.module.is_empty() {
         "http_2xx"
     } else {
         &asked.module
     };
-    let modules = prober.modules();
+    let modules = prober.modules().await;
+    let Some(modules) = modules.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.chain()))? else {
+        return Err((StatusCode::NOT_FOUND, NO_MODULES.to_owned()));
+    };
     let Some(module) = modules.0.get(name) else {
-        return refuse(StatusCode::BAD_REQUEST, format!("Unknown module {name:?}"));
+        return Err((StatusCode::BAD_REQUEST, format!("Unknown module {name:?}")));
     };
     if asked.target.is_empty() {
-        return refuse(StatusCode::BAD_REQUEST, "Target parameter is missing".to_owned());
+        return Err((StatusCode::BAD_REQUEST, "Target parameter is missing".to_owned()));
+    }
+    if matches!(module.prober, modules::Prober::Icmp(_)) && !icmp::is_allowed() {
+        return Err((StatusCode::BAD_REQUEST, NO_ECHOES.to_owned()));
     }
     let scrape = headers.get("x-prometheus-scrape-timeout-seconds");
     let scrape = scrape.map(|value| value.to_str().unwrap_or_default().parse::<f64>());
     let Ok(seconds) = timeout_seconds(module, scrape.unwrap_or(Ok(0.0)).ok()) else {
         let what = "Failed to parse timeout from Prometheus header: not a number of seconds";
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, what.to_owned());
+        return Err((StatusCode::INTERNAL_SERVER_ERROR, what.to_owned()));
     };
     if let modules::Prober::Http(http) = &module.prober
         && let Some((_, host)) = http.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"))
@@ -63,7 +91,7 @@ async fn probe(State(prober): State<Arc<Prober>>, headers: HeaderMap, Query(aske
             "host header defined both in module configuration ({host}) and with URL-parameter 'hostname' ({})",
             asked.hostname
         );
-        return refuse(StatusCode::BAD_REQUEST, what);
+        return Err((StatusCode::BAD_REQUEST, what));
     }
     let target = unescaped(&asked.target);
     let question = Question {
@@ -88,7 +116,7 @@ async fn probe(State(prober): State<Arc<Prober>>, headers: HeaderMap, Query(aske
     } else {
         "text/plain; version=0.0.4; charset=utf-8"
     };
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+    Ok((kind, text))
 }
 
 /// How long a probe may take, seconds (`getTimeout` of blackbox_exporter).

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use parapet_config::modules::Modules;
-use parapet_ports::{NoSecrets, memory::MemoryPorts};
+use parapet_ports::memory::MemoryPorts;
+use parapet_ports::{ConfigFiles, Http, HttpOptions, HttpRequest, HttpResponse, NoSecrets, SourceFile};
 use parapet_probe::Report;
-use parapet_prober::{Prober, Question};
+use parapet_prober::{Prober, Question, WithProbes};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -35,12 +36,27 @@ async fn server(listens: bool, says: &'static [u8], then: Option<&'static [u8]>)
     address
 }
 
+/// A prober of a module file.
+fn prober(text: &str) -> Prober {
+    let file = SourceFile {
+        path: "b.yml".to_owned(),
+        text: text.to_owned(),
+    };
+    let files = ConfigFiles {
+        probes: Some(file),
+        version: "1".to_owned(),
+        ..ConfigFiles::default()
+    };
+    let memory = MemoryPorts::new(0, files);
+    let ports = memory.ports;
+    Prober::new(ports.config, Arc::new(NoSecrets), ports.entropy)
+}
+
 async fn probe(module: &str, target: &str, timeout: Duration) -> Report {
     let text = format!("modules: {{m: {module}}}");
     let modules = Modules::parse("b.yml", &text).unwrap();
     let module = modules.0["m"].clone();
-    let memory = MemoryPorts::new(0, parapet_ports::ConfigFiles::default());
-    let prober = Prober::new(modules, Arc::new(NoSecrets), memory.ports.entropy.clone());
+    let prober = prober(&text);
     let question = Question {
         target,
         hostname: "",
@@ -151,4 +167,88 @@ async fn who_is_not_there() {
     let dns = "{prober: dns, dns: {query_name: a, transport_protocol: tcp}}";
     let report = probe(dns, &address, LONG).await;
     assert_eq!(report.value("probe_dns_query_succeeded", &[]), Some(0.0));
+}
+
+/// An HTTP client that must not be asked.
+#[derive(Debug)]
+struct Outside;
+
+#[async_trait::async_trait]
+impl Http for Outside {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, parapet_ports::Error> {
+        panic!("{} went out", request.url)
+    }
+}
+
+fn scrape(url: &str) -> HttpRequest {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-prometheus-scrape-timeout-seconds", "10".parse().unwrap());
+    HttpRequest {
+        method: http::Method::GET,
+        url: url.to_owned(),
+        headers,
+        body: bytes::Bytes::new(),
+        timeout: Duration::from_secs(10),
+        body_limit_bytes: 1 << 20,
+        options: HttpOptions::default(),
+    }
+}
+
+#[tokio::test]
+async fn scrapes_of_the_own_process_are_probed_and_refusals_tell_why() {
+    let good: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let address = server(true, good, None).await;
+    let text = "modules: {m: {prober: http}, t: {prober: tcp}}";
+    let client = WithProbes::new(Arc::new(Outside), Arc::new(prober(text)));
+    for module in ["m", "t"] {
+        let url = format!("http://probe.parapet.internal/probe?module={module}&target={address}");
+        let answer = client.call(scrape(&url)).await.unwrap();
+        assert_eq!(answer.status, 200);
+        assert_eq!(
+            answer.headers["content-type"],
+            "text/plain; version=0.0.4; charset=utf-8"
+        );
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(text.contains("\nprobe_success 1\n"), "{text}");
+    }
+    for (path, reason) in [
+        ("probe?module=x&target=a", "Unknown module \"x\""),
+        ("probe?module=m", "Target parameter is missing"),
+        ("metrics", "probe.parapet.internal answers /probe and nothing else"),
+    ] {
+        let error = client
+            .call(scrape(&format!("http://probe.parapet.internal/{path}")))
+            .await;
+        assert_eq!(error.unwrap_err().chain(), reason);
+    }
+    let mut small = scrape(&format!(
+        "http://probe.parapet.internal/probe?module=m&target={address}"
+    ));
+    small.body_limit_bytes = 10;
+    assert_eq!(
+        client.call(small).await.unwrap_err().chain(),
+        "body size limit exceeded"
+    );
+    let none = MemoryPorts::new(0, ConfigFiles::default()).ports;
+    let none = Prober::new(none.config, Arc::new(NoSecrets), none.entropy);
+    let client = WithProbes::new(Arc::new(Outside), Arc::new(none));
+    let error = client
+        .call(scrape("http://probe.parapet.internal/probe?target=a"))
+        .await;
+    assert!(error.unwrap_err().chain().contains("config/blackbox.yml"));
+}
+
+#[tokio::test]
+async fn a_module_file_that_does_not_read_is_told_with_its_place() {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+    let router = parapet_prober::router(Arc::new(prober("modules: {m: {prober: smoke}}")));
+    let request = http::Request::get("/probe?module=m&target=a")
+        .body(Body::empty())
+        .unwrap();
+    let answer = router.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 500);
+    let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(text.contains("b.yml:1:"), "{text}");
 }

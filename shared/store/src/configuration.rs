@@ -4,7 +4,8 @@ use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 use parapet_config::{Config, ConfigError};
-use parapet_ports::{Clock, ConfigFiles, ConfigSource, Error, Kind, Objects, SourceFile};
+use parapet_ports::{Clock, ConfigFiles, ConfigSource, Error, Kind, Objects, SourceFile, Vars};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,13 +16,14 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How long a listing holds before the bucket is asked again.
 const FRESH_MS: i64 = 30_000;
 
-/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, `config/pipelines.yml`, `config/ml.yml`, the files of rules and
-/// jobs that the first names and every template (`.tmpl`).
+/// Reads `config/prometheus.yml`, `config/alertmanager.yml`, `config/pipelines.yml`, `config/blackbox.yml`, `config/ml.yml`,
+/// the files of rules and jobs that the first names and every template (`.tmpl`).
 /// Before there is a `prometheus.yml`, there is nothing to do, and that is no error.
 #[derive(Debug)]
 pub struct BucketConfig {
     objects: Objects,
     clock: Arc<dyn Clock>,
+    vars: Arc<dyn Vars>,
     cached: Mutex<Option<Cached>>,
 }
 
@@ -33,11 +35,12 @@ struct Cached {
 }
 
 impl BucketConfig {
-    /// A source over a bucket.
-    pub fn new(objects: Objects, clock: Arc<dyn Clock>) -> Self {
+    /// A source over a bucket; `vars` answers for the variables that the configuration refers to.
+    pub fn new(objects: Objects, clock: Arc<dyn Clock>, vars: Arc<dyn Vars>) -> Self {
         Self {
             objects,
             clock,
+            vars,
             cached: Mutex::default(),
         }
     }
@@ -65,14 +68,15 @@ impl BucketConfig {
                 text: text.clone(),
             })
         };
-        let (pipelines, ml) = (take("pipelines.yml"), take("ml.yml"));
+        let (pipelines, probes, ml) = (take("pipelines.yml"), take("blackbox.yml"), take("ml.yml"));
         let Some(prometheus) = take("prometheus.yml") else {
             let mut files = ConfigFiles {
                 pipelines,
+                probes,
                 ml,
                 ..ConfigFiles::default()
             };
-            if files.pipelines.is_some() || files.ml.is_some() {
+            if files.pipelines.is_some() || files.probes.is_some() || files.ml.is_some() {
                 files.version = version_of(&files);
             }
             return Ok(files);
@@ -89,6 +93,8 @@ impl BucketConfig {
             };
             found.map(file).collect()
         };
+        let variables =
+            variables(&prometheus, self.vars.as_ref()).map_err(|error| Error::new(Kind::Invalid, error.to_string()))?;
         let templates = texts.iter().filter(|(path, _)| path.ends_with(".tmpl"));
         let mut files = ConfigFiles {
             prometheus,
@@ -103,6 +109,8 @@ impl BucketConfig {
                 .collect(),
             pipelines,
             ml,
+            probes,
+            variables,
             version: String::new(),
         };
         files.version = version_of(&files);
@@ -172,6 +180,21 @@ fn patterns(field: &str, paths: &[String]) -> Result<Vec<glob::Pattern>, Error> 
     paths.iter().map(compile).collect()
 }
 
+/// The variables of the environment to which `external_labels` of a `prometheus.yml` refers, as far as they are set.
+///
+/// # Errors
+/// [`ConfigError`] where the file does not read.
+pub fn variables(prometheus: &SourceFile, vars: &dyn Vars) -> Result<BTreeMap<String, String>, ConfigError> {
+    let asked = RefCell::new(BTreeMap::new());
+    let ask = |name: &str| {
+        let value = vars.get(name)?;
+        asked.borrow_mut().insert(name.to_owned(), value.clone());
+        Some(value)
+    };
+    parapet_config::parse_with(&prometheus.path, &prometheus.text, [], &ask)?;
+    Ok(asked.into_inner())
+}
+
 /// `prometheus.yml` with the jobs of its `scrape_config_files`.
 ///
 /// # Errors
@@ -179,7 +202,8 @@ fn patterns(field: &str, paths: &[String]) -> Result<Vec<glob::Pattern>, Error> 
 pub fn prometheus(files: &ConfigFiles) -> Result<Config, ConfigError> {
     let (main, further) = (&files.prometheus, &files.scrape_configs);
     let further = further.iter().map(|file| (file.path.as_str(), file.text.as_str()));
-    parapet_config::parse_with_files(&main.path, &main.text, further)
+    let variables = |name: &str| files.variables.get(name).cloned();
+    parapet_config::parse_with(&main.path, &main.text, further, &variables)
 }
 
 /// A text that changes when any of the files does.
@@ -192,12 +216,12 @@ pub fn version_of(files: &ConfigFiles) -> String {
         .chain(&files.alertmanager)
         .chain(&files.templates)
         .chain(&files.pipelines)
+        .chain(&files.probes)
         .chain(&files.ml);
-    for file in all {
-        for text in [&file.path, &file.text] {
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        }
+    let texts = all.flat_map(|file| [&file.path, &file.text]);
+    for text in texts.chain(files.variables.iter().flat_map(|(name, value)| [name, value])) {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
     }
     format!("{:016x}", hasher.digest())
 }
@@ -219,7 +243,11 @@ mod tests {
     #[tokio::test]
     async fn reads_what_is_named_and_notices_a_change() {
         let memory = MemoryPorts::new(1_000_000, ConfigFiles::default());
-        let source = BucketConfig::new(memory.ports.objects.clone(), memory.ports.clock.clone());
+        let source = BucketConfig::new(
+            memory.ports.objects.clone(),
+            memory.ports.clock.clone(),
+            Arc::new(BTreeMap::new()),
+        );
         assert_eq!(*source.current().await.unwrap(), ConfigFiles::default());
 
         put(&memory, "config/prometheus.yml", "rule_files: ['rules/*.yml']\n").await;
@@ -258,9 +286,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn probes_and_variables_are_part_of_it() {
+        let memory = MemoryPorts::new(1_000_000, ConfigFiles::default());
+        let vars = BTreeMap::from([
+            ("REGION".to_owned(), "eu-1".to_owned()),
+            ("OTHER".to_owned(), "x".to_owned()),
+        ]);
+        let source = |vars: &BTreeMap<String, String>| {
+            let (objects, clock) = (memory.ports.objects.clone(), memory.ports.clock.clone());
+            BucketConfig::new(objects, clock, Arc::new(vars.clone()))
+        };
+        put(&memory, "config/blackbox.yml", "modules: {}\n").await;
+        let files = source(&vars).current().await.unwrap();
+        assert_eq!(files.probes.as_ref().unwrap().path, "config/blackbox.yml");
+        assert!(!files.version.is_empty());
+
+        let main = "global: {external_labels: {region: '${REGION}', zone: '$ZONE', plain: x}}\n";
+        put(&memory, "config/prometheus.yml", main).await;
+        let first = source(&vars).current().await.unwrap();
+        assert_eq!(
+            first.variables,
+            BTreeMap::from([("REGION".to_owned(), "eu-1".to_owned())])
+        );
+        let config = prometheus(&first).unwrap();
+        assert_eq!(config.external_labels.to_string(), r#"{plain="x", region="eu-1"}"#);
+        assert_eq!(config.warnings, ["external_labels: variable ZONE is empty"]);
+        // Another environment is another version.
+        let second = source(&BTreeMap::new()).current().await.unwrap();
+        assert_ne!(first.version, second.version);
+    }
+
+    #[tokio::test]
     async fn a_wrong_file_is_named() {
         let memory = MemoryPorts::new(1_000_000, ConfigFiles::default());
-        let source = BucketConfig::new(memory.ports.objects.clone(), memory.ports.clock.clone());
+        let source = BucketConfig::new(
+            memory.ports.objects.clone(),
+            memory.ports.clock.clone(),
+            Arc::new(BTreeMap::new()),
+        );
         put(&memory, "config/prometheus.yml", "scrape_config: []\n").await;
         let error = source.current().await.unwrap_err();
         assert!(error.to_string().contains("config/prometheus.yml:1"), "{error}");

@@ -1,6 +1,7 @@
 //! `targets`, `targets/metadata`, `metadata` and `scrape_pools`, from what the scraper keeps of each target.
 
 mod address;
+mod reason;
 mod state;
 
 use crate::error::ApiError;
@@ -18,11 +19,12 @@ use state::{ActiveTarget, Targets};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// `/api/v1/targets`
+/// `/api/v1/targets`. With `reasons=true`, which Prometheus does not know, also why targets are not scraped.
 pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<Response, ApiError> {
     let pool = call.form.query_get("scrapePool");
     let state = call.form.query_get("state").unwrap_or_default().to_lowercase();
     let show = |kind: &str| matches!(state.as_str(), "" | "any") || state == kind;
+    let reasons = call.form.query_get("reasons") == Some("true");
     let all = Targets::read(&api, &call.tenant).await?;
     let wanted = |name: &str| pool.is_none_or(|pool| pool == name);
     let active = all.active().filter(|target| show("active") && wanted(&target.job.name));
@@ -31,17 +33,31 @@ pub(crate) async fn targets(State(api): State<Arc<Api>>, call: Call) -> Result<R
             object.array("activeTargets", active, |out, target| {
                 write_active(out, target, &api.settings.external_url);
             });
-            let dropped = all
-                .jobs()
-                .into_iter()
-                .filter(|job| show("dropped") && wanted(&job.name));
-            let dropped = dropped.flat_map(|job| job.dropped_targets.iter().map(move |labels| (job, labels)));
+            let jobs = all.jobs();
+            let jobs = jobs.iter().filter(|job| show("dropped") && wanted(&job.name));
+            let dropped = jobs
+                .clone()
+                .flat_map(|job| job.dropped_targets.iter().map(move |labels| (job, labels)));
             object.array("droppedTargets", dropped, |out, (job, labels)| {
                 Object::write(out, |object| {
                     object.labels("discoveredLabels", labels);
                     object.string("scrapePool", &job.name);
+                    if reasons {
+                        object.string("reason", &reason::of_dropped(job, labels));
+                    }
                 });
             });
+            if reasons {
+                // What relabelling left no target of.
+                let faulty = jobs.flat_map(|job| job.faulty_targets.iter().map(move |fault| (job, fault)));
+                object.array("faultyTargets", faulty, |out, (job, (labels, what))| {
+                    Object::write(out, |object| {
+                        object.labels("discoveredLabels", labels);
+                        object.string("scrapePool", &job.name);
+                        object.string("reason", what);
+                    });
+                });
+            }
             if show("dropped") {
                 object.object("droppedTargetCounts", |counts| {
                     for job in all.jobs() {

@@ -51,6 +51,14 @@ async fn targets_say_how_they_are() {
     assert_eq!(dropped.len(), 3);
     assert_eq!(dropped[0]["discoveredLabels"]["__address__"], "away-dropped:80");
     assert_eq!(dropped[0]["scrapePool"], "away");
+    assert!(all.get("faultyTargets").is_none() && dropped[0].get("reason").is_none());
+    let all = data(&harness, "/api/v1/targets?reasons=true").await;
+    let reason = all["droppedTargets"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("relabel_configs, rule 1: drop, __address__ is \"away-dropped:80\", which matches "),
+        "{reason}"
+    );
+    assert_eq!(all["faultyTargets"], json!([]));
     assert_eq!(all["droppedTargetCounts"], json!({"away": 1, "bad": 1, "good": 1}));
 }
 

@@ -4,7 +4,7 @@ use crate::world::{START_MS, World, job, of};
 use parapet_ports::{
     Condition, Disposition, Error, Item, Key, Kind, Outgoing, Page, Queue, Queues, SkRange, Table, Write,
 };
-use parapet_scraper::{Scraper, Settings};
+use parapet_scraper::Scraper;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -60,7 +60,7 @@ pub(crate) fn dying(world: &World, effects: i64) -> Scraper {
     });
     ports.table = dying.clone();
     ports.queues = dying;
-    Scraper::new(ports, Settings::default())
+    Scraper::new(ports, world.settings.clone())
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn two_runs_at_once_agree() {
     world.expose("h:1", "a 1\n");
     let task = World::task(1, 1, 0);
     world.memory.clock.set_ms(task.scheduled_ms());
-    let (one, two) = tokio::join!(world.run_now(task), world.run_now(task));
+    let (one, two) = tokio::join!(world.run_now(task.clone()), world.run_now(task));
     assert_eq!((one, two), (Disposition::Done, Disposition::Done));
     world.scrape(2).await;
     assert_eq!(world.values(&of("b")), ["1", "stale"]);

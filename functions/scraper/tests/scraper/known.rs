@@ -131,7 +131,7 @@ proptest! {
         slots in prop::collection::vec(said(), 1..14),
         honor in any::<bool>(),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (known, _) = stored(&slots, honor, 1000).await;
             let (full, none) = stored(&slots, honor, 0).await;

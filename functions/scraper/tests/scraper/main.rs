@@ -11,6 +11,8 @@ mod hostile;
 mod known;
 mod scrapes;
 mod simulation;
+mod slow;
 mod staleness;
 mod tasks;
+mod tls;
 mod world;

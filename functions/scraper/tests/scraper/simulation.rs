@@ -3,7 +3,11 @@
 use crate::faults::dying;
 use crate::world::{Answer, START_MS, World, job};
 use parapet_ports::Disposition;
+use parapet_scraper::Settings;
 use proptest::prelude::*;
+
+/// More effects than a run has.
+const NEVER: i64 = 5;
 
 /// What happens around one slot.
 #[derive(Clone, Debug)]
@@ -12,31 +16,35 @@ struct Slot {
     exposed: Option<[bool; 3]>,
     /// Whether the second target is configured.
     second: bool,
-    /// The first run dies after so many effects; 3 is never.
+    /// The first run dies after so many effects, or never.
     dies_after: i64,
     /// Runs after that.
     runs: usize,
     /// Two at once.
     together: bool,
     restart: bool,
+    /// The second target answers late, after the first one is stored.
+    late: bool,
 }
 
 fn slot() -> impl Strategy<Value = Slot> {
     (
         proptest::option::weighted(0.8, any::<[bool; 3]>()),
         any::<bool>(),
-        0i64..4,
+        0i64..=NEVER,
         1usize..3,
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(exposed, second, dies_after, runs, together, restart)| Slot {
+        .prop_map(|(exposed, second, dies_after, runs, together, restart, late)| Slot {
             exposed,
             second,
             dies_after,
             runs,
             together,
             restart,
+            late,
         })
 }
 
@@ -45,7 +53,12 @@ fn series(host: &str, name: &str) -> String {
 }
 
 async fn simulate(slots: &[Slot]) {
-    let mut world = World::new("");
+    // What does not come at once is slow.
+    let settings = Settings {
+        slow_ms: 0,
+        ..Settings::default()
+    };
+    let mut world = World::with_settings("", settings);
     for (n, slot) in slots.iter().enumerate() {
         let n = n as i64;
         let hosts: &[&str] = if slot.second { &["h:1", "g:1"] } else { &["h:1"] };
@@ -58,15 +71,18 @@ async fn simulate(slots: &[Slot]) {
                 }
                 None => world.answer(host, Answer::Status(500)),
             }
+            if slot.late && host == "g:1" {
+                world.delay(host, 5_000);
+            }
         }
         if n % 4 == 0 {
             world.tick(n / 4).await;
         }
         let task = World::task(n, 1, 0);
-        if slot.dies_after < 3 {
+        if slot.dies_after < NEVER {
             let dying = dying(&world, slot.dies_after);
             let healthy = std::mem::replace(&mut world.scraper, dying);
-            world.run(task).await;
+            world.run(task.clone()).await;
             world.scraper = healthy;
         }
         if slot.restart {
@@ -75,11 +91,11 @@ async fn simulate(slots: &[Slot]) {
         for _ in 0..slot.runs {
             world.memory.clock.set_ms(task.scheduled_ms() + 100);
             if slot.together {
-                let (one, two) = tokio::join!(world.run_now(task), world.run_now(task));
+                let (one, two) = tokio::join!(world.run_now(task.clone()), world.run_now(task.clone()));
                 assert_eq!((one, two), (Disposition::Done, Disposition::Done));
             } else {
-                let receive_count = if slot.dies_after < 3 { 2 } else { 1 };
-                assert_eq!(world.receive(task, receive_count).await, Disposition::Done);
+                let receive_count = if slot.dies_after < NEVER { 2 } else { 1 };
+                assert_eq!(world.receive(task.clone(), receive_count).await, Disposition::Done);
             }
         }
     }
@@ -133,7 +149,7 @@ proptest! {
 
     #[test]
     fn the_store_tells_the_truth(slots in proptest::collection::vec(slot(), 1..14)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(simulate(&slots));
     }
 }

@@ -3,8 +3,8 @@
 use parapet_model::{Histogram, SampleBatch, Value, is_stale_nan};
 use parapet_ports::memory::MemoryPorts;
 use parapet_ports::{
-    ConfigFiles, ConfigSource, Disposition, Error, Http, HttpRequest, HttpResponse, Kind, Message, Ports, Queue,
-    SourceFile,
+    Clock as _, ConfigFiles, ConfigSource, Disposition, Error, FixedClock, Http, HttpRequest, HttpResponse, Kind,
+    Message, Ports, Queue, SourceFile,
 };
 use parapet_scraper::{ScrapeTask, Scraper, Settings};
 use std::collections::BTreeMap;
@@ -19,25 +19,63 @@ pub(crate) enum Answer {
     Bytes(&'static str, Vec<u8>),
     Status(u16),
     Error(&'static str),
+    /// The same, so many milliseconds later: whatever else can go on has gone on before.
+    After(i64, Box<Answer>),
+    /// The same, when the gate is opened.
+    Gated(Box<Answer>),
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
     pub(crate) answers: Mutex<BTreeMap<String, Answer>>,
     pub(crate) requests: Mutex<Vec<HttpRequest>>,
+    clock: Arc<FixedClock>,
+    pub(crate) gate: tokio::sync::Notify,
+}
+
+impl Targets {
+    fn of(clock: Arc<FixedClock>) -> Self {
+        Self {
+            clock,
+            ..Self::default()
+        }
+    }
+
+    /// Lets everything else go on, then time pass.
+    async fn pass(&self, wait_ms: i64) {
+        let from_ms = self.clock.now_ms();
+        for _ in 0..2_000 {
+            tokio::task::yield_now().await;
+        }
+        self.clock.set_ms((from_ms + wait_ms).max(self.clock.now_ms()));
+    }
 }
 
 #[async_trait::async_trait]
 impl Http for Targets {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
-        let answer = self.answers.lock().unwrap().get(&request.url).cloned();
+        let mut answer = self.answers.lock().unwrap().get(&request.url).cloned();
         let limit = request.body_limit_bytes;
         self.requests.lock().unwrap().push(request);
+        loop {
+            answer = match answer {
+                Some(Answer::After(wait_ms, then)) => {
+                    self.pass(wait_ms).await;
+                    Some(*then)
+                }
+                Some(Answer::Gated(then)) => {
+                    self.gate.notified().await;
+                    Some(*then)
+                }
+                _ => break,
+            };
+        }
         let mut headers = http::HeaderMap::new();
         let (status, body): (_, Vec<u8>) = match answer {
             None => return Err(Error::new(Kind::Unavailable, "connection refused")),
             Some(Answer::Error(message)) => return Err(Error::new(Kind::Unavailable, message)),
             Some(Answer::Status(status)) => (status, Vec::new()),
+            Some(Answer::After(..) | Answer::Gated(..)) => unreachable!("it has come"),
             Some(Answer::Text(content_type, body)) => {
                 headers.insert("content-type", content_type.parse().unwrap());
                 (200, body.into_bytes())
@@ -90,6 +128,7 @@ pub(crate) struct World {
     pub(crate) targets: Arc<Targets>,
     pub(crate) config: Arc<Config>,
     pub(crate) scraper: Scraper,
+    pub(crate) settings: Settings,
     /// What the store would hold: the first batch of each id.
     stored: Mutex<BTreeMap<String, SampleBatch>>,
 }
@@ -108,13 +147,14 @@ impl World {
 
     pub(crate) fn with_settings(config: &str, settings: Settings) -> Self {
         let memory = MemoryPorts::new(START_MS, ConfigFiles::default());
-        let (targets, source) = (Arc::new(Targets::default()), Arc::new(Config::default()));
+        let (targets, source) = (Arc::new(Targets::of(memory.clock.clone())), Arc::new(Config::default()));
         source.set(config);
         let mut ports = memory.ports.clone();
         ports.http = targets.clone();
         ports.config = source.clone();
         Self {
-            scraper: Scraper::new(ports.clone(), settings),
+            scraper: Scraper::new(ports.clone(), settings.clone()),
+            settings,
             memory,
             ports,
             targets,
@@ -125,12 +165,21 @@ impl World {
 
     /// The same state seen by a process that just began.
     pub(crate) fn restart(&mut self) {
-        self.scraper = Scraper::new(self.ports.clone(), Settings::default());
+        self.scraper = Scraper::new(self.ports.clone(), self.settings.clone());
     }
 
     pub(crate) fn answer(&self, host: &str, answer: Answer) {
         let url = format!("http://{host}/metrics");
         self.targets.answers.lock().unwrap().insert(url, answer);
+    }
+
+    /// What a host answers comes so much later.
+    pub(crate) fn delay(&self, host: &str, by_ms: i64) {
+        let url = format!("http://{host}/metrics");
+        let mut answers = self.targets.answers.lock().unwrap();
+        if let Some(answer) = answers.remove(&url) {
+            answers.insert(url, Answer::After(by_ms, Box::new(answer)));
+        }
     }
 
     pub(crate) fn expose(&self, host: &str, body: &str) {
@@ -139,12 +188,7 @@ impl World {
 
     /// The task of shard `shard` of `shards` at the n-th slot of 15 s.
     pub(crate) fn task(n: i64, shards: u64, shard: u64) -> ScrapeTask {
-        ScrapeTask {
-            interval_ms: 15_000,
-            shards,
-            shard,
-            slot_ms: START_MS + n * 15_000,
-        }
+        ScrapeTask::new(15_000, shards, shard, START_MS + n * 15_000)
     }
 
     /// Runs a task at its time.
@@ -199,7 +243,7 @@ impl World {
         }
     }
 
-    async fn ingest(&self) {
+    pub(crate) async fn ingest(&self) {
         for (_, message) in self.memory.queues.drain(Queue::Samples) {
             let layouts = parapet_store::Layouts::new(usize::MAX);
             for parcel in parapet_store::envelope::open(&message.body).unwrap() {
