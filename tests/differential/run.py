@@ -38,6 +38,8 @@ def port():
 
 
 class Server:
+    ready, patience_s = "/-/ready", 30
+
     def __init__(self, name, command, directory):
         self.name, self.port = name, port()
         os.makedirs(directory, exist_ok=True)
@@ -49,9 +51,9 @@ class Server:
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
         self.base = f"http://127.0.0.1:{self.port}"
         self.connection = None
-        for _ in range(300):
+        for _ in range(self.patience_s * 10):
             try:
-                if self.request("GET", "/-/ready")[0] == 200:
+                if self.request("GET", self.ready)[0] == 200:
                     return
             except OSError:
                 pass

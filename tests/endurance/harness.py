@@ -26,6 +26,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def peer(program, variable):
+    """Where another project's program is: named by the environment, on the PATH, or in the cache of what was built here."""
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "parapet-peers", program)
+    found = (path for path in (os.environ.get(variable), shutil.which(program), cache) if path and os.access(path, os.X_OK))
+    return next(found, None)
+
+
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256

@@ -38,6 +38,9 @@ struct Cli {
     /// Lines of one request
     #[arg(long, default_value_t = 5000)]
     request_lines: usize,
+    /// Write the lines to json.log and nginx.log of this folder, for others to read, and measure nothing
+    #[arg(long)]
+    write: Option<std::path::PathBuf>,
 }
 
 /// A form of lines and the pipeline that reads it.
@@ -84,6 +87,24 @@ const AGENTS: [&str; 4] = [
     "curl/8.5.0",
     "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0",
 ];
+
+/// Writes the lines of each form to a file.
+fn write(cli: &Cli, folder: &std::path::Path) -> anyhow::Result<()> {
+    for (form, name) in [(Form::Json, "json.log"), (Form::Nginx, "nginx.log")] {
+        let mut lines = Lines {
+            random: StdRng::seed_from_u64(1),
+            form,
+        };
+        let mut text = String::new();
+        let count = i64::try_from(cli.megabytes * 1_000_000 / if form == Form::Json { 340 } else { 220 })?;
+        for number in 0..count {
+            text += &lines.line(START_MS + number * DAY_MS / count);
+            text.push('\n');
+        }
+        std::fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}
 
 impl Lines {
     fn line(&mut self, at_ms: i64) -> String {
@@ -166,6 +187,9 @@ async fn search(
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if let Some(folder) = &cli.write {
+        return write(&cli, folder);
+    }
     let mut rows = Vec::new();
     for form in [Form::Json, Form::Nginx] {
         measure_form(&cli, form, &mut rows).await?;

@@ -3,6 +3,7 @@
 mod alertmanager;
 mod builtin;
 mod compare;
+mod decimal;
 mod humanize;
 mod loki;
 mod prometheus;
@@ -78,7 +79,7 @@ pub(crate) enum Call {
     /// Folds integers.
     Integers(fn(i64, i64) -> Option<i64>),
     /// Folds floats.
-    Floats(fn(f64, f64) -> f64),
+    Floats(fn(f64, f64) -> Option<f64>),
     /// `and`: the first argument that is not true, evaluating no more than needed.
     And,
     /// `or`: the first argument that is true.
@@ -187,11 +188,11 @@ fn matches(arguments: &[Value]) -> Result<Value, String> {
 }
 
 fn to_upper(arguments: &[Value]) -> Result<Value, String> {
-    Ok(Value::from(text(arguments, 0).to_uppercase()))
+    Ok(Value::from(self::text::upper(text(arguments, 0))))
 }
 
 fn to_lower(arguments: &[Value]) -> Result<Value, String> {
-    Ok(Value::from(text(arguments, 0).to_lowercase()))
+    Ok(Value::from(self::text::lower(text(arguments, 0))))
 }
 
 fn safe_html(arguments: &[Value]) -> Result<Value, String> {

@@ -1,6 +1,22 @@
-//! `toJson`: Go's `json.Marshal`, HTML-safe and with keys in order.
+//! `toJson`: Go's `json.Marshal`, HTML-safe and with keys in order; `fromJson`.
 
 use crate::value::Value;
+
+/// Reads JSON as Go does into an `interface {}`: numbers are floats. Nil for what is no JSON, as sprig has it.
+pub(crate) fn from_json(text: &str) -> Value {
+    serde_json::from_str(text).map_or(Value::Nil, read)
+}
+
+fn read(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(is) => Value::Bool(is),
+        serde_json::Value::Number(number) => Value::Float(number.as_f64().unwrap_or_default()),
+        serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Array(items) => Value::list(items.into_iter().map(read)),
+        serde_json::Value::Object(entries) => Value::map(entries.into_iter().map(|(key, item)| (key, read(item)))),
+    }
+}
 
 /// Writes a value as JSON.
 ///

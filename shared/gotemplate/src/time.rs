@@ -79,7 +79,7 @@ impl Time {
     /// Reads an RFC 3339 time.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        layout::parse("2006-01-02T15:04:05.999999999Z07:00", text).ok()
+        Self::parse("2006-01-02T15:04:05.999999999Z07:00", text).ok()
     }
 
     /// Whether it is Go's zero time.
@@ -122,7 +122,27 @@ impl Time {
 
     /// Reads `text` by a Go layout, in UTC where it names no zone.
     pub(crate) fn parse(layout: &str, text: &str) -> Result<Self, String> {
-        layout::parse(layout, text)
+        let (date_time, offset_seconds) = layout::parse(layout, text)?;
+        Ok(Self::from_civil(date_time, offset_seconds.unwrap_or_default()))
+    }
+
+    /// The same, in a zone where the text names none; one that is not known is UTC.
+    pub(crate) fn parse_in_zone(layout: &str, zone: &str, text: &str) -> Result<Self, String> {
+        let (date_time, offset_seconds) = layout::parse(layout, text)?;
+        let Ok(Zone::Named(tz)) = Self::zero().in_zone(zone).map(|time| time.zone) else {
+            return Ok(Self::from_civil(date_time, offset_seconds.unwrap_or_default()));
+        };
+        let offset_seconds = offset_seconds.unwrap_or_else(|| {
+            let local = tz.offset_from_local_datetime(&date_time).earliest();
+            // An hour that clocks leave out.
+            let offset = local.unwrap_or_else(|| tz.offset_from_utc_datetime(&date_time));
+            offset.fix().local_minus_utc()
+        });
+        let time = Self::from_civil(date_time, offset_seconds);
+        Ok(Self {
+            zone: Zone::Named(tz),
+            ..time
+        })
     }
 
     fn from_civil(date_time: NaiveDateTime, offset_seconds: i32) -> Self {

@@ -70,6 +70,22 @@ fn functions() {
             "{{__line__ | count \"=\"}} {{urlencode \"a b&\"}} {{urldecode \"a+b%26\"}}",
             "2 a+b%26 a b&",
         ),
+        (
+            r#"{{toDateInZone "2006-01-02 15:04" "Europe/Berlin" "2024-07-01 12:00" | unixEpoch}} {{toDateInZone "2006-01-02" "No/Where" "1970-01-02" | unixEpoch}}"#,
+            "1719828000 86400",
+        ),
+        (
+            r#"{{range $i, $e := fromJson "[1,\"x\"]"}}{{$i}}={{$e}} {{end}}{{(fromJson "{\"a\":{\"b\":true}}").a.b}} {{fromJson "{"}}"#,
+            "0=1 1=x true <no value>",
+        ),
+        (
+            r#"{{mulf 503 1.1}} {{addf 0.1 0.2}} {{subf 1 0.9}} {{round -3.34 1}} {{int "0x10"}} {{int "1.9"}} {{duration "5µs"}}"#,
+            "553.3 0.3 0.1 -3.4 16 1 5e-06",
+        ),
+        (
+            r#"{{trunc 2 "größe"}} {{trunc 4 "größe"}} {{substr 2 99 "abcd"}} {{ToUpper "größe"}}"#,
+            "gr grö cd GRÖßE",
+        ),
         ("{{b64enc \"hi\"}} {{b64dec \"aGk\"}}", "aGk= hi"),
         (
             "{{bytes .size}} {{duration .took}} {{duration_seconds \"1m\"}}",
@@ -98,7 +114,8 @@ fn functions() {
 fn faults() {
     for (text, word) in [
         ("{{div 1 0}}", "divide by zero"),
-        ("{{fromJson .level}}", "\"fromJson\" not defined"),
+        ("{{divf 1 0}}", "division by 0"),
+        ("{{substr 3 1 .level}}", "out of range"),
         ("{{bytes .level}}", "invalid size"),
         ("{{duration \"5\"}}", "invalid duration"),
         ("{{repeat 99999999 \"ab\"}}", "too long"),

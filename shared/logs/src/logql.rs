@@ -29,6 +29,7 @@
 pub mod ast;
 mod compile;
 mod evaluation;
+mod hints;
 mod ip;
 mod lex;
 mod parser;

@@ -51,7 +51,9 @@ pub fn parse_duration_seconds(text: &str) -> Option<f64> {
         any = true;
         rest = next;
     }
-    any.then_some(sign * seconds)
+    // Go counts whole nanoseconds, and has the seconds from them.
+    let nanos = (seconds * 1e9).round();
+    any.then_some(sign * ((nanos / 1e9).floor() + nanos % 1e9 / 1e9))
 }
 
 /// Reads a size as `dustin/go-humanize` does, which Loki uses: `10KB` is 10,000, `10KiB` is 10,240, `5 MB`, `7`. Bytes.

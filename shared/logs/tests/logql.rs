@@ -260,11 +260,6 @@ fn errors_say_where_and_what() {
         (r#"{app="a"} | regexp "x""#, "line 1, col 1", "named capture"),
         (r#"{app="a"} | pattern "<a><b>""#, "line 1, col 1", "consecutive"),
         (r#"{app="a"} | line_format "{{.a""#, "line 1, col 1", "template"),
-        (
-            r#"{app="a"} | line_format "{{fromJson .a}}""#,
-            "line 1, col 1",
-            "fromJson",
-        ),
         (r#"{app="a"} |= ip("1.2.3")"#, "line 1, col 1", "write an address"),
         (r#"{app="a"} |~ ip("1.2.3.4")"#, "line 1, col", "invalid match type"),
         (r#"rate({app="a"})"#, "line 1, col 15", "expecting RANGE"),
@@ -294,6 +289,17 @@ fn errors_say_where_and_what() {
             "line 1, col",
             "multiple label name",
         ),
+        (
+            r#"{app="a"} | label_format __error__="b""#,
+            "line 1, col",
+            "cannot be formatted",
+        ),
+        (
+            r#"{app="a"} | logfmt b="c.d""#,
+            "line 1, col 1",
+            "write a key as labels have it",
+        ),
+        (r#"vector(-1)"#, "line 1, col 8", "NUMBER"),
         (r#"rate({app="a"}[5m]) + bool 1"#, "line 1, col", "comparison operators"),
     ] {
         let error = parse(query).expect_err(query).to_string();
@@ -310,11 +316,7 @@ fn errors_say_where_and_what() {
 
 #[test]
 fn what_fails_while_it_is_evaluated() {
-    let at = Parameters {
-        start_ns: 10 * SECOND,
-        end_ns: 10 * SECOND,
-        ..Parameters::default()
-    };
+    let at = at_ten();
     for (query, parameters, word) in [
         (
             r#"count_over_time({app="api"} | json [10s])"#,
@@ -401,4 +403,96 @@ fn a_sum_is_one_series_whatever_fields_the_lines_have() {
         assert_eq!((samples.len(), samples[0].value), (1, 100.0), "{query}");
     }
     assert!(answer("count_over_time({app=\"web\"}[10s])").is_err());
+}
+
+/// The labels of one line's only stream.
+fn labels_of(query: &str, record: &LogRecord) -> String {
+    let parameters = Parameters {
+        end_ns: 10 * SECOND,
+        ..Parameters::default()
+    };
+    let mut evaluation = Evaluation::new(&parse(query).unwrap(), parameters).unwrap();
+    evaluation.push(0, record).unwrap();
+    match evaluation.finish().unwrap() {
+        Answer::Streams(streams) => streams
+            .first()
+            .map_or_else(String::new, |stream| stream.labels.to_string()),
+        _ => panic!("{query}: no lines"),
+    }
+}
+
+#[test]
+fn labels_of_parsers_beside_those_that_are_there() {
+    let stored = LogRecord {
+        attributes: Labels::from_pairs([("status", "503"), ("same", "x"), ("app", "own")]),
+        ..record(
+            5,
+            &[("app", "web")],
+            r#"{"app":"inner","status":"200","same":"x","twice":1,"twice":2,"empty":""} and more"#,
+        )
+    };
+    for (query, want) in [
+        // A field that says the same is one label, another stays beside it; what follows the object is nobody's.
+        (
+            r#"{app="web"} | json"#,
+            r#"{app="web", app_extracted="inner", empty="", same="x", status="503", status_extracted="200", twice="1"}"#,
+        ),
+        // What was parsed first stays, though it was taken out.
+        (
+            r#"{app="web"} | json | drop twice, app_extracted | json | keep app, twice, app_extracted"#,
+            r#"{app="web"}"#,
+        ),
+        // Templates of a stage do not see each other; a label renamed to itself is gone.
+        (
+            r#"{app="web"} | label_format a="{{.app}}", b="{{.a}}x", same=same | keep a, b, same"#,
+            r#"{a="web", b="x"}"#,
+        ),
+        (
+            r#"{app="web"} | json n="no.such", t="twice" | n="" | keep n, t"#,
+            r#"{n="", t="1"}"#,
+        ),
+        (r#"{app="web"} | json != "inner""#, ""),
+        (r#"{app="web"} | json | empty>1"#, ""),
+        (r#"{app="web"} | nothing>1"#, ""),
+    ] {
+        let found = labels_of(query, &stored);
+        if query.contains("empty") {
+            assert!(found.contains(r#"__error__="LabelFilterErr""#), "{query}: {found}");
+        } else {
+            assert_eq!(found, want, "{query}");
+        }
+    }
+}
+
+#[test]
+fn a_metric_query_reads_no_further_than_it_needs() {
+    let ask = |query: &str| {
+        evaluate(query, at_ten()).map(|answer| match answer {
+            Answer::Vector(samples) => samples
+                .iter()
+                .map(|sample| format!("{} {}", sample.labels, sample.value))
+                .collect(),
+            _ => Vec::new(),
+        })
+    };
+    // No label is needed: no line is parsed.
+    let all = r#"sum(count_over_time({app=~"web|api"} | json [10s]))"#;
+    assert_eq!(ask(all).unwrap(), ["{} 4"]);
+    assert!(ask(r#"sum by (level) (count_over_time({app=~"web|api"} | json [10s]))"#).is_err());
+    // Faults that are asked for by name are counted.
+    let faults = r#"sum by (app) (count_over_time({app=~"web|api"} | json | __error__!="" [10s]))"#;
+    assert_eq!(ask(faults).unwrap(), [r#"{app="api"} 2"#]);
+    let by_value = r#"sum by (status) (sum_over_time({app="web"} | json | unwrap status [10s]))"#;
+    assert_eq!(
+        ask(by_value).unwrap(),
+        [r#"{status="200"} 200"#, r#"{status="500"} 500"#]
+    );
+}
+
+fn at_ten() -> Parameters {
+    Parameters {
+        start_ns: 10 * SECOND,
+        end_ns: 10 * SECOND,
+        ..Parameters::default()
+    }
 }

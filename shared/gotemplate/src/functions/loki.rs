@@ -1,5 +1,6 @@
 //! The functions of Loki's `line_format` and `label_format` (`pkg/logql/log/fmt.go`), sprig's among them.
 
+use super::decimal;
 use super::{Call, Function, Table, Type, pure, text, to_lower, to_upper, with_environment};
 use crate::environment::MAX_TEXT_BYTES;
 use crate::time::Time;
@@ -65,7 +66,7 @@ pub(super) const FUNCTIONS: Table = &[
     ("trunc", texts!(&[ANY, S], |a| trunc(int(&a[0]), text(a, 1)))),
     (
         "substr",
-        texts!(&[ANY, ANY, S], |a| substr(int(&a[0]), int(&a[1]), text(a, 2))),
+        pure(&[ANY, ANY, S], |a| substr(int(&a[0]), int(&a[1]), text(a, 2))),
     ),
     ("repeat", pure(&[ANY, S], |a| repeat(text(a, 1), int(&a[0])))),
     ("indent", pure(&[ANY, S], |a| indent(a, ""))),
@@ -108,6 +109,14 @@ pub(super) const FUNCTIONS: Table = &[
         }),
     ),
     (
+        "toDateInZone",
+        pure(&[S, S, S], |a| {
+            let time = Time::parse_in_zone(text(a, 0), text(a, 1), text(a, 2));
+            Ok(Value::Time(time.unwrap_or_else(|_| Time::zero())))
+        }),
+    ),
+    ("fromJson", texts!(&[S], |a| crate::json::from_json(text(a, 0)))),
+    (
         "default",
         pure(&[ANY, ANY], |a| Ok(a[usize::from(a[1].is_true())].clone())),
     ),
@@ -120,12 +129,12 @@ pub(super) const FUNCTIONS: Table = &[
     ("mod", pure(&[ANY, ANY], |a| integer(a, i64::checked_rem))),
     ("max", integers(|a, b| Some(a.max(b)))),
     ("min", integers(|a, b| Some(a.min(b)))),
-    ("addf", floats(|a, b| a + b)),
-    ("subf", floats(|a, b| a - b)),
-    ("mulf", floats(|a, b| a * b)),
-    ("divf", floats(|a, b| a / b)),
-    ("maxf", floats(f64::max)),
-    ("minf", floats(f64::min)),
+    ("addf", floats(|a, b| Some(decimal::add(a, b)))),
+    ("subf", floats(|a, b| Some(decimal::add(a, -b)))),
+    ("mulf", floats(|a, b| Some(decimal::multiply(a, b)))),
+    ("divf", floats(|a, b| (b != 0.0).then(|| a / b))),
+    ("maxf", floats(|a, b| Some(a.max(b)))),
+    ("minf", floats(|a, b| Some(a.min(b)))),
     ("ceil", texts!(&[ANY], |a| float(&a[0]).ceil())),
     ("floor", texts!(&[ANY], |a| float(&a[0]).floor())),
     ("round", texts!(&[ANY, ANY], |a| round(float(&a[0]), int(&a[1])))),
@@ -141,7 +150,7 @@ const fn integers(operation: fn(i64, i64) -> Option<i64>) -> Function {
 }
 
 /// A function of one float or more, from left to right.
-const fn floats(operation: fn(f64, f64) -> f64) -> Function {
+const fn floats(operation: fn(f64, f64) -> Option<f64>) -> Function {
     Function {
         parameters: &[ANY],
         variadic: Some(ANY),
@@ -155,10 +164,13 @@ pub(crate) fn fold_integers(arguments: &[Value], operation: fn(i64, i64) -> Opti
 }
 
 /// Folds floats.
-pub(crate) fn fold_floats(arguments: &[Value], operation: fn(f64, f64) -> f64) -> Result<Value, String> {
+pub(crate) fn fold_floats(arguments: &[Value], operation: fn(f64, f64) -> Option<f64>) -> Result<Value, String> {
     let mut rest = arguments.iter().map(float);
     let first = rest.next().unwrap_or_default();
-    Ok(Value::Float(rest.fold(first, operation)))
+    let folded = rest.try_fold(first, operation);
+    folded
+        .map(Value::Float)
+        .ok_or_else(|| "decimal division by 0".to_owned())
 }
 
 fn integer(arguments: &[Value], operation: impl Fn(i64, i64) -> Option<i64>) -> Result<Value, String> {
@@ -175,9 +187,28 @@ fn integer(arguments: &[Value], operation: impl Fn(i64, i64) -> Option<i64>) -> 
 fn int(value: &Value) -> i64 {
     match value {
         Value::Int(number) => *number,
-        Value::String(text) => text.parse().unwrap_or_else(|_| float(value) as i64),
+        Value::String(text) => integer_of(text).unwrap_or_default(),
         other => float(other) as i64,
     }
+}
+
+/// As Go reads an integer literal, without what stands behind a point.
+fn integer_of(text: &str) -> Option<i64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let whole = match unsigned.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|byte| byte.is_ascii_digit()) => whole,
+        _ => unsigned,
+    };
+    let lower = whole.to_ascii_lowercase();
+    let (digits, radix) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (&lower[2..], 16),
+        [b'0', b'b', ..] => (&lower[2..], 2),
+        [b'0', b'o', ..] => (&lower[2..], 8),
+        [b'0', _, ..] => (&lower[1..], 8),
+        _ => (lower.as_str(), 10),
+    };
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -239,23 +270,34 @@ fn characters(text: &str, from: usize, to: usize) -> String {
     text.chars().skip(from).take(to.saturating_sub(from)).collect()
 }
 
+/// Of bytes, as sprig's: what is left of a character that is cut is shown as the replacement character.
+fn bytes_of(text: &str, from: usize, to: usize) -> String {
+    String::from_utf8_lossy(text.as_bytes().get(from..to).unwrap_or_default()).into_owned()
+}
+
 fn trunc(length: i64, text: &str) -> String {
-    let total = text.chars().count();
     let wanted = usize::try_from(length.unsigned_abs()).unwrap_or(usize::MAX);
-    if length < 0 {
-        characters(text, total.saturating_sub(wanted), total)
+    if wanted >= text.len() {
+        text.to_owned()
+    } else if length < 0 {
+        bytes_of(text, text.len() - wanted, text.len())
     } else {
-        characters(text, 0, wanted)
+        bytes_of(text, 0, wanted)
     }
 }
 
-/// A negative start is the beginning, a negative end the end.
-fn substr(start: i64, end: i64, text: &str) -> String {
-    characters(
-        text,
-        usize::try_from(start).unwrap_or(0),
-        usize::try_from(end).unwrap_or(usize::MAX),
-    )
+/// A negative start is the beginning, a negative end the end; Go panics at others that are not in the text.
+fn substr(start: i64, end: i64, text: &str) -> Result<Value, String> {
+    let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+    let (from, to) = match (start, end) {
+        (..0, end) => (0, end),
+        (start, end) if end < 0 || end > length => (start, length),
+        (start, end) => (start, end),
+    };
+    match (usize::try_from(from), usize::try_from(to)) {
+        (Ok(from), Ok(to)) if from <= to && to <= text.len() => Ok(Value::from(bytes_of(text, from, to))),
+        _ => Err(format!("slice bounds out of range [{from}:{to}]")),
+    }
 }
 
 fn repeat(text: &str, times: i64) -> Result<Value, String> {
@@ -321,7 +363,10 @@ fn b64dec(arguments: &[Value]) -> Result<Value, String> {
     let padded = format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4));
     Ok(Value::from(match STANDARD.decode(padded) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => "illegal base64 data".to_owned(),
+        Err(base64::DecodeError::InvalidByte(at, _)) => {
+            format!("illegal base64 data at input byte {at}")
+        }
+        Err(_) => format!("illegal base64 data at input byte {}", text.len() / 4 * 4),
     }))
 }
 
@@ -377,6 +422,9 @@ fn duration(arguments: &[Value]) -> Result<Value, String> {
         seconds += number * unit;
         rest = &after[end..];
     }
+    // Go counts whole nanoseconds, and has the seconds from them.
+    let nanos = (seconds * 1e9).round();
+    let seconds = (nanos / 1e9).floor() + nanos % 1e9 / 1e9;
     if text.is_empty() {
         Err(invalid())
     } else {
@@ -400,7 +448,14 @@ fn unix_to_time(arguments: &[Value]) -> Result<Value, String> {
     Ok(Value::Time(Time::from_nanos(number.saturating_mul(unit))))
 }
 
+/// As sprig rounds: half up, and what is negative always down.
 fn round(number: f64, digits: i64) -> f64 {
     let scale = 10_f64.powi(i32::try_from(digits).unwrap_or(0).clamp(-300, 300));
-    (number * scale).round() / scale
+    let scaled = number * scale;
+    let rounded = if scaled.fract() >= 0.5 {
+        scaled.ceil()
+    } else {
+        scaled.floor()
+    };
+    rounded / scale
 }

@@ -1,5 +1,19 @@
 //! Escaping and casing of texts.
 
+/// `strings.ToUpper`: character by character, so that one without a capital of its own stays.
+pub(super) fn upper(text: &str) -> String {
+    text.chars().map(|c| only(c.to_uppercase()).unwrap_or(c)).collect()
+}
+
+/// `strings.ToLower`
+pub(super) fn lower(text: &str) -> String {
+    text.chars().map(|c| only(c.to_lowercase()).unwrap_or(c)).collect()
+}
+
+fn only(mut cased: impl Iterator<Item = char>) -> Option<char> {
+    cased.next().filter(|_| cased.next().is_none())
+}
+
 /// `html`: escapes `<`, `>`, `&`, quotes and NUL (`template.HTMLEscapeString`).
 pub(super) fn html_escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -313,7 +313,7 @@ mod tests {
         ] {
             assert_eq!(time.format(layout), want, "{layout}");
         }
-        let read = parse("02 Jan 2006 15:04 -07:00", "05 Mar 2024 16:07 +02:00").unwrap();
+        let read = Time::parse("02 Jan 2006 15:04 -07:00", "05 Mar 2024 16:07 +02:00").unwrap();
         assert_eq!(read.to_rfc3339(), "2024-03-05T16:07:00+02:00");
         assert!(parse("2006-01-02", "2024-13-01").is_err());
         assert!(parse("2006-01-02", "2024-02-30").is_err());

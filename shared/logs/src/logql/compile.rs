@@ -8,7 +8,7 @@ use super::ip::IpRange;
 use super::path::{self, Step};
 use super::pattern::Pattern;
 use parapet_gotemplate::{Dialect, TemplateSet};
-use parapet_model::{Matcher, go_regex};
+use parapet_model::{Matcher, go_regex, is_legacy_label_name};
 use regex::Regex;
 
 /// A compiled stage.
@@ -105,11 +105,18 @@ fn stage(stage: &Stage) -> Result<Compiled, String> {
             strict,
             keep_empty,
             labels,
-        } => Compiled::Logfmt {
-            strict: *strict,
-            keep_empty: *keep_empty,
-            labels: labels.clone(),
-        },
+        } => {
+            if let Some((_, key)) = labels.iter().find(|(_, key)| !is_legacy_label_name(key)) {
+                return Err(format!(
+                    "cannot parse expression [{key}]; write a key as labels have it, user_name for user.name"
+                ));
+            }
+            Compiled::Logfmt {
+                strict: *strict,
+                keep_empty: *keep_empty,
+                labels: labels.clone(),
+            }
+        }
         Stage::Regexp(pattern) => {
             let regex = go_regex(pattern).map_err(|error| error.to_string())?;
             if regex.capture_names().flatten().next().is_none() {

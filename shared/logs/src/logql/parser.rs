@@ -127,12 +127,16 @@ impl Parser<'_> {
         if sign > 0.0 {
             self.take("+");
         }
+        Ok(sign * self.unsigned("NUMBER")?)
+    }
+
+    fn unsigned(&mut self, expected: &str) -> Result<f64> {
         match *self.peek() {
             Kind::Number(number) => {
                 self.at += 1;
-                Ok(sign * number)
+                Ok(number)
             }
-            _ => Err(self.unexpected("NUMBER")),
+            _ => Err(self.unexpected(expected)),
         }
     }
 

@@ -48,12 +48,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>, String> {
     if steps.is_empty() { Err(fault()) } else { Ok(steps) }
 }
 
-/// What stands at the path in a JSON text; `None` where there is nothing.
+/// What stands at the path in a JSON text; `None` where there is nothing. A fault behind it is none.
 pub(super) fn find<'a>(line: &'a str, steps: &[Step]) -> Option<Value<'a>> {
     let (first, rest) = steps.split_first()?;
     let mut found = None;
-    match first {
-        Step::Name(name) => json::members(line, &mut |other: Cow<'a, str>, value| {
+    let _ = match first {
+        Step::Name(name) => json::members_leading(line, &mut |other: Cow<'a, str>, value| {
             if other == *name && found.is_none() {
                 found = Some(value);
             }
@@ -67,8 +67,7 @@ pub(super) fn find<'a>(line: &'a str, steps: &[Step]) -> Option<Value<'a>> {
                 at += 1;
             })
         }
-    }
-    .ok()?;
+    };
     match (found?, rest) {
         (value, []) => Some(value),
         (Value::Object(raw) | Value::Array(raw), rest) => find(raw, rest),

@@ -1,5 +1,6 @@
 //! [`Row`]: a line and its labels on their way through the stages of a query.
 
+use super::hints::Hints;
 use crate::LogRecord;
 use parapet_model::Labels;
 use std::borrow::Cow;
@@ -9,14 +10,23 @@ pub(super) const ERROR: &str = "__error__";
 /// The label that tells why.
 pub(super) const ERROR_DETAILS: &str = "__error_details__";
 
-/// Where a label comes from, as Loki tells it when it is asked to.
+/// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Category {
+enum Origin {
     Stream,
-    /// Known of the record before the query: Loki's structured metadata.
-    Metadata,
-    /// Found by a stage of the query.
+    /// The record: Loki's structured metadata.
+    Stored,
+    /// A stage.
     Parsed,
+}
+
+/// A label over the stream's.
+#[derive(Clone, Debug)]
+struct Over<'a> {
+    name: Cow<'a, str>,
+    /// `None` where it was removed.
+    value: Option<Cow<'a, str>>,
+    origin: Origin,
 }
 
 /// A line with its labels: those of its stream, then those of the record (Loki's structured metadata), then what stages
@@ -26,36 +36,36 @@ pub(super) struct Row<'a> {
     pub(super) timestamp_ns: i64,
     pub(super) line: Cow<'a, str>,
     stream: &'a Labels,
-    /// Labels over the stream's; an empty value removes one.
-    over: Vec<(Cow<'a, str>, Cow<'a, str>, Category)>,
+    over: Vec<Over<'a>>,
+    hints: &'a Hints,
     pub(super) error: &'static str,
     pub(super) error_details: String,
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(record: &'a LogRecord, line: Cow<'a, str>) -> Self {
+    pub(super) fn new(record: &'a LogRecord, line: Cow<'a, str>, hints: &'a Hints) -> Self {
         let mut row = Self {
             timestamp_ns: record.timestamp_ns,
             line,
             stream: &record.stream,
             over: Vec::with_capacity(8),
+            hints,
             error: "",
             error_details: String::new(),
         };
         for (name, value) in record.attributes.iter() {
-            row.over
-                .push((label_name(name), Cow::Borrowed(value), Category::Metadata));
+            let name = row.free_name(label_name(name), value);
+            row.put(name, Cow::Borrowed(value), Origin::Stored);
         }
         let level = record.level.map_or("", crate::Level::detected);
-        for (name, value, category) in [
-            // A label of its streams, as the lists of labels have it.
-            ("service_name", record.service.as_str(), Category::Stream),
-            ("host", &record.host, Category::Metadata),
-            ("trace_id", &record.trace_id, Category::Metadata),
-            ("detected_level", level, Category::Metadata),
+        for (name, value) in [
+            ("service_name", record.service.as_str()),
+            ("host", &record.host),
+            ("trace_id", &record.trace_id),
+            ("detected_level", level),
         ] {
             if !value.is_empty() && row.stream.get(name).is_none() {
-                row.set(Cow::Borrowed(name), Cow::Borrowed(value), category);
+                row.put(Cow::Borrowed(name), Cow::Borrowed(value), Origin::Stored);
             }
         }
         row
@@ -63,55 +73,109 @@ impl<'a> Row<'a> {
 
     /// The value of a label; empty where there is none.
     pub(super) fn get(&self, name: &str) -> &str {
+        self.find(name).unwrap_or_default()
+    }
+
+    /// The value of a label, which may be empty.
+    pub(super) fn find(&self, name: &str) -> Option<&str> {
         match name {
-            ERROR => return self.error,
-            ERROR_DETAILS => return &self.error_details,
+            ERROR => return Some(self.error),
+            ERROR_DETAILS => return Some(&self.error_details),
             _ => {}
         }
-        match self.over.iter().rev().find(|(other, ..)| other == name) {
-            Some((_, value, _)) => value,
-            None => self.stream.get(name).unwrap_or_default(),
+        match self.over.iter().find(|over| over.name == name) {
+            Some(over) => over.value.as_deref(),
+            None => self.stream.get(name),
         }
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        !self.get(name).is_empty()
-    }
-
-    pub(super) fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>, category: Category) {
-        match self.over.iter_mut().find(|(other, ..)| *other == name) {
-            Some(label) => (label.1, label.2) = (value, category),
-            None => self.over.push((name, value, category)),
+    fn put(&mut self, name: Cow<'a, str>, value: Cow<'a, str>, origin: Origin) {
+        let value = Some(value);
+        match self.over.iter_mut().find(|over| over.name == name) {
+            Some(over) => (over.value, over.origin) = (value, origin),
+            None => self.over.push(Over { name, value, origin }),
         }
     }
 
-    /// Where the label of a name comes from.
-    pub(super) fn category(&self, name: &str) -> Category {
-        let over = self.over.iter().rev().find(|(other, ..)| other == name);
-        over.map_or(Category::Stream, |(.., category)| *category)
+    pub(super) fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
+        self.put(name, value, Origin::Parsed);
     }
 
-    /// Sets a label that a parser found in the line; one of the stream keeps its value, and the new one a longer name.
+    /// Whether the stream or the record has a label that a parser cannot replace. A field that was stored with the value
+    /// that a parser finds is the same label.
+    fn is_taken(&self, name: &str, value: &str) -> bool {
+        let stored = |over: &Over<'_>| {
+            over.origin == Origin::Stored
+                && over.name == name
+                && over.value.as_deref().is_some_and(|found| found != value)
+        };
+        self.stream.get(name).is_some() || self.over.iter().any(stored)
+    }
+
+    fn free_name(&self, name: Cow<'a, str>, value: &str) -> Cow<'a, str> {
+        if self.is_taken(&name, value) {
+            Cow::Owned(format!("{name}_extracted"))
+        } else {
+            name
+        }
+    }
+
+    /// Sets a label that a parser found in the line; one of the stream or the record keeps its value, and the new one
+    /// gets a longer name. What was found first stays.
     pub(super) fn extracted(&mut self, name: &str, value: &str) {
-        let mut name = label_name(name).into_owned();
+        let name = label_name(name);
         if name.is_empty() {
             return;
         }
-        if self.stream.get(&name).is_some() {
-            name.push_str("_extracted");
+        let name = self.free_name(Cow::Owned(name.into_owned()), value);
+        if self.hints.want(&name) && !self.is_parsed(&name) {
+            self.set(name, Cow::Owned(value.to_owned()));
         }
-        self.set(Cow::Owned(name), Cow::Owned(value.to_owned()), Category::Parsed);
+    }
+
+    /// The same for a label that is asked for by its name: what is found last stays.
+    pub(super) fn requested(&mut self, name: &str, value: &str) {
+        let name = self.free_name(Cow::Owned(name.to_owned()), value);
+        self.set(name, Cow::Owned(value.to_owned()));
+    }
+
+    /// An empty label that is asked for by its name, where no other has the name.
+    pub(super) fn requested_if_free(&mut self, name: &str) {
+        if self.stream.get(name).is_none() && !self.is_stored(name) {
+            self.set(Cow::Owned(name.to_owned()), Cow::Borrowed(""));
+        }
+    }
+
+    fn is_stored(&self, name: &str) -> bool {
+        let mut over = self.over.iter();
+        over.any(|over| over.origin == Origin::Stored && over.name == name && over.value.is_some())
+    }
+
+    /// Whether a stage has set a label, though it may be gone again.
+    fn is_parsed(&self, name: &str) -> bool {
+        let mut over = self.over.iter();
+        over.any(|over| over.origin == Origin::Parsed && over.name == name)
+    }
+
+    /// Whether parsers have nothing left to find.
+    pub(super) fn is_complete(&self) -> bool {
+        let wanted = self.hints.wanted.as_ref();
+        wanted.is_some_and(|wanted| wanted.iter().all(|name| self.is_parsed(name)))
     }
 
     pub(super) fn remove(&mut self, name: &str) {
         match name {
             ERROR => self.error = "",
             ERROR_DETAILS => self.error_details.clear(),
-            _ if self.has(name) => {
-                let category = self.category(name);
-                self.set(Cow::Owned(name.to_owned()), Cow::Borrowed(""), category);
-            }
-            _ => {}
+            _ => match self.over.iter_mut().find(|over| over.name == name) {
+                Some(over) => over.value = None,
+                None if self.stream.get(name).is_some() => self.over.push(Over {
+                    name: Cow::Owned(name.to_owned()),
+                    value: None,
+                    origin: Origin::Stream,
+                }),
+                None => {}
+            },
         }
     }
 
@@ -120,11 +184,17 @@ impl<'a> Row<'a> {
         self.error_details = details.into();
     }
 
-    /// All names, in no order, some perhaps twice.
+    /// All names, in no order.
     pub(super) fn names(&self) -> Vec<String> {
-        let over = self.over.iter().map(|(name, ..)| name.to_string());
-        over.chain(self.stream.iter().map(|(name, _)| name.to_owned()))
-            .collect()
+        self.pairs().map(|(name, ..)| name.to_owned()).collect()
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str, Origin)> {
+        let own = self.stream.iter();
+        let own = own.filter(|(name, _)| !self.over.iter().any(|over| over.name == *name));
+        let over = self.over.iter();
+        own.map(|(name, value)| (name, value, Origin::Stream))
+            .chain(over.filter_map(|over| Some((&*over.name, over.value.as_deref()?, over.origin))))
     }
 
     /// The labels as they are now, errors included.
@@ -132,24 +202,28 @@ impl<'a> Row<'a> {
         if self.over.is_empty() && self.error.is_empty() {
             return self.stream.clone();
         }
-        self.labels_of(&|_| true)
+        self.labels_of(&|_, _| true)
     }
 
     /// The labels by where they come from: those of the stream, those known before, those that stages found, errors
     /// included.
     pub(super) fn categorized(&self) -> [Labels; 3] {
-        [Category::Stream, Category::Metadata, Category::Parsed].map(|wanted| self.labels_of(&|of| of == wanted))
+        [Origin::Stream, Origin::Stored, Origin::Parsed].map(|wanted| {
+            self.labels_of(&|name, origin| match origin {
+                // A label of its streams, as the lists of labels have it.
+                Origin::Stored if name == "service_name" => wanted == Origin::Stream,
+                origin => wanted == origin,
+            })
+        })
     }
 
-    fn labels_of(&self, wanted: &dyn Fn(Category) -> bool) -> Labels {
+    fn labels_of(&self, wanted: &dyn Fn(&str, Origin) -> bool) -> Labels {
         let errors = [(ERROR, self.error), (ERROR_DETAILS, self.error_details.as_str())];
-        let own = self.stream.iter().filter(|_| wanted(Category::Stream));
-        let over = self.over.iter().filter(|(.., category)| wanted(*category));
-        let mut pairs: Vec<(&str, &str)> = own
-            .filter(|(name, _)| !self.over.iter().any(|(other, ..)| other == name))
-            .chain(over.map(|(name, value, _)| (&**name, &**value)))
-            .chain(errors.into_iter().filter(|_| wanted(Category::Parsed)))
-            .filter(|(_, value)| !value.is_empty())
+        let errors = errors.into_iter().filter(|(_, value)| !value.is_empty());
+        let all = self.pairs().chain(errors.map(|(name, value)| (name, value, Origin::Parsed)));
+        let mut pairs: Vec<(&str, &str)> = all
+            .filter(|(name, _, origin)| wanted(name, *origin))
+            .map(|(name, value, _)| (name, value))
             .collect();
         pairs.sort_unstable();
         // Fields whose names became the same when they were made labels.

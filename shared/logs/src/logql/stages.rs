@@ -5,15 +5,16 @@ mod parse;
 
 use super::ast::NamedMatcher;
 use super::compile::{Compiled, CompiledSource, LineTest};
-use super::row::{Category, ERROR, ERROR_DETAILS, Row};
+use super::hints::Hints;
+use super::row::{ERROR, ERROR_DETAILS, Row};
 use crate::LogRecord;
 use parapet_gotemplate::{Environment, TemplateSet, Value};
 use std::borrow::Cow;
 
-pub(super) use filter::passes;
+pub(super) use filter::{go_duration_seconds, passes};
 
 /// Runs a record through stages; `None` where one filters it out.
-pub(super) fn run<'a>(record: &'a LogRecord, stages: &[Compiled], now_ns: i64) -> Option<Row<'a>> {
+pub(super) fn run<'a>(record: &'a LogRecord, stages: &[Compiled], hints: &'a Hints, now_ns: i64) -> Option<Row<'a>> {
     let line = crate::record::lossy(&record.raw);
     // Filters of the line come first as a rule: a line that they refuse needs no labels.
     let first = stages
@@ -23,7 +24,7 @@ pub(super) fn run<'a>(record: &'a LogRecord, stages: &[Compiled], now_ns: i64) -
     if !stages[..first].iter().all(|stage| line_passes(stage, &line)) {
         return None;
     }
-    let mut row = Row::new(record, line);
+    let mut row = Row::new(record, line, hints);
     for stage in &stages[first..] {
         if !apply(stage, &mut row, now_ns) {
             return None;
@@ -60,7 +61,8 @@ fn apply(stage: &Compiled, row: &mut Row<'_>, now_ns: i64) -> bool {
         Compiled::Pattern(pattern) => parse::pattern(row, pattern),
         Compiled::Unpack => parse::unpack(row),
         Compiled::LineFormat(template) => {
-            if let Some(line) = expand(template, "line", row, now_ns) {
+            let data = data(row);
+            if let Some(line) = expand(template, "line", &data, row, now_ns) {
                 row.line = Cow::Owned(line);
             }
         }
@@ -70,19 +72,20 @@ fn apply(stage: &Compiled, row: &mut Row<'_>, now_ns: i64) -> bool {
             }
         }
         Compiled::LabelFormat(formats) => {
+            // Templates of one stage see the labels as they were before the first of them.
+            let mut before = None;
             for (label, source) in formats {
                 match source {
                     CompiledSource::Label(from) => {
-                        let value = row.get(from).to_owned();
-                        if !value.is_empty() {
-                            let category = row.category(from);
+                        if let Some(value) = row.find(from).map(str::to_owned) {
+                            row.set(Cow::Owned(label.clone()), Cow::Owned(value));
                             row.remove(from);
-                            row.set(Cow::Owned(label.clone()), Cow::Owned(value), category);
                         }
                     }
                     CompiledSource::Template(template) => {
-                        if let Some(value) = expand(template, "label", row, now_ns) {
-                            row.set(Cow::Owned(label.clone()), Cow::Owned(value), Category::Parsed);
+                        let data = before.get_or_insert_with(|| data(row));
+                        if let Some(value) = expand(template, "label", data, row, now_ns) {
+                            row.set(Cow::Owned(label.clone()), Cow::Owned(value));
                         }
                     }
                 }
@@ -113,16 +116,20 @@ fn names(matcher: &NamedMatcher, name: &str, row: &Row<'_>) -> bool {
     }
 }
 
-/// Expands a template over the labels of a row; a fault is noted there.
-fn expand(template: &TemplateSet, name: &str, row: &mut Row<'_>, now_ns: i64) -> Option<String> {
-    let data = Value::string_map(row.labels().iter());
+/// The labels of a row as a template reads them.
+fn data(row: &Row<'_>) -> Value {
+    Value::string_map(row.labels().iter())
+}
+
+/// Expands a template; a fault is noted in the row.
+fn expand(template: &TemplateSet, name: &str, data: &Value, row: &mut Row<'_>, now_ns: i64) -> Option<String> {
     let mut environment = Environment {
         now_ms: now_ns / 1_000_000,
         line: &row.line,
         timestamp_ns: row.timestamp_ns,
         ..Environment::default()
     };
-    match template.execute(name, &data, &mut environment) {
+    match template.execute(name, data, &mut environment) {
         Ok(text) => Some(text),
         Err(error) => {
             row.fail("TemplateFormatErr", error.to_string());

@@ -58,14 +58,28 @@ pub(crate) struct Place {
 /// The members of an object, not flattened; an object within is as it is written.
 pub(crate) fn members<'a>(text: &'a str, emit: &mut impl FnMut(Cow<'a, str>, Value<'a>)) -> Result<(), NotJson> {
     let mut reader = Reader::new(text);
+    reader.object(emit)?;
+    reader.end()
+}
+
+/// As [`flatten`], whatever follows the object.
+pub(crate) fn flatten_leading<'a>(
+    text: &'a str,
+    separator: &str,
+    emit: &mut impl FnMut(Cow<'a, str>, Value<'a>),
+) -> Result<(), NotJson> {
+    let mut reader = Reader::new(text);
     reader.spaces();
     reader.expect(b'{')?;
-    reader.each_member(&mut |reader, name| {
-        let value = reader.value(0)?;
-        emit(name, value);
-        Ok(())
-    })?;
-    reader.end()
+    reader.members("", separator, emit, 0)
+}
+
+/// As [`members`], whatever follows the object.
+pub(crate) fn members_leading<'a>(
+    text: &'a str,
+    emit: &mut impl FnMut(Cow<'a, str>, Value<'a>),
+) -> Result<(), NotJson> {
+    Reader::new(text).object(emit)
 }
 
 /// The elements of an array.
@@ -177,6 +191,16 @@ impl<'a> Reader<'a> {
     fn end(&mut self) -> Result<(), NotJson> {
         self.spaces();
         if self.at < self.text.len() { self.fail() } else { Ok(()) }
+    }
+
+    fn object(&mut self, emit: &mut impl FnMut(Cow<'a, str>, Value<'a>)) -> Result<(), NotJson> {
+        self.spaces();
+        self.expect(b'{')?;
+        self.each_member(&mut |reader, name| {
+            let value = reader.value(0)?;
+            emit(name, value);
+            Ok(())
+        })
     }
 
     /// The members of an object whose brace is read.

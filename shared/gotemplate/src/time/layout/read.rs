@@ -1,8 +1,7 @@
 //! Reading a time by a layout.
 
 use super::{DAYS, MONTHS, Part, next_part, part_at};
-use crate::time::Time;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 
 /// What parsing has found so far.
 struct Found {
@@ -16,11 +15,12 @@ struct Found {
     nanos: u32,
     /// From `PM` or `AM`.
     afternoon: Option<bool>,
-    offset_seconds: i32,
+    /// Where the text says one.
+    offset_seconds: Option<i32>,
 }
 
-/// Reads a time (`time.Parse`), in UTC where no zone is given.
-pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
+/// Reads what a calendar and a clock show (`time.Parse`), and the seconds east of UTC where the text says them.
+pub(crate) fn parse(layout: &str, text: &str) -> Result<(NaiveDateTime, Option<i32>), String> {
     let fail = |value: &str, element: &str| {
         let quote = parapet_model::quote;
         format!(
@@ -41,7 +41,7 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
         second: 0,
         nanos: 0,
         afternoon: None,
-        offset_seconds: 0,
+        offset_seconds: None,
     };
     let (mut layout_rest, mut rest) = (layout, text);
     loop {
@@ -72,7 +72,7 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
         .ok_or_else(|| out_of_range("day"))?
         .and_hms_nano_opt(found.hour, found.minute, found.second, found.nanos)
         .ok_or_else(|| out_of_range("hour"))?;
-    Ok(Time::from_civil(date_time, found.offset_seconds))
+    Ok((date_time, found.offset_seconds))
 }
 
 /// Takes between `least` and `most` digits.
@@ -146,9 +146,13 @@ fn read_part<'a>(text: &'a str, part: Part, layout_tail: &str, found: &mut Found
         Part::ZoneName => {
             // As in Go outside the local zone, an abbreviation other than UTC has an offset of zero.
             let length = text.bytes().take(5).take_while(u8::is_ascii_uppercase).count();
+            found.offset_seconds = Some(0);
             (length >= 3).then(|| &text[length..])
         }
-        Part::Offset { z: true, .. } if text.starts_with('Z') => Some(&text[1..]),
+        Part::Offset { z: true, .. } if text.starts_with('Z') => {
+            found.offset_seconds = Some(0);
+            Some(&text[1..])
+        }
         Part::Offset { colon, minutes, .. } => read_offset(text, colon, minutes, found),
         Part::Fraction { trim, .. } => {
             if trim && !text.starts_with(['.', ',']) {
@@ -180,7 +184,7 @@ fn read_offset<'a>(text: &'a str, colon: bool, minutes: bool, found: &mut Found)
         total += extra;
         rest = tail;
     }
-    found.offset_seconds = sign * i32::try_from(total * 60).ok()?;
+    found.offset_seconds = Some(sign * i32::try_from(total * 60).ok()?);
     Some(rest)
 }
 

@@ -4,7 +4,7 @@ use super::{Direction, Entry, Parameters, Stream};
 use crate::LogRecord;
 use crate::logql::ast::LogExpr;
 use crate::logql::compile::{self, Compiled};
-use crate::logql::stages;
+use crate::logql::{hints, stages};
 use parapet_model::Labels;
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ impl Lines {
         if full && self.kept.last_key_value().is_none_or(|((worst, _), _)| rank >= *worst) {
             return;
         }
-        let Some(row) = stages::run(record, &self.stages, now_ns) else {
+        let Some(row) = stages::run(record, &self.stages, &hints::ALL, now_ns) else {
             return;
         };
         self.count += 1;

@@ -77,13 +77,13 @@ fn rate_counter(samples: &[(i64, f64)], start: i64, end: i64, seconds: f64) -> f
     let mut to_start = (first_time - start) as f64 / 1e9;
     let mut to_end = (end - last_time) as f64 / 1e9;
     let average = between / (samples.len() - 1) as f64;
-    // A counter starts at zero at the earliest.
-    if increase > 0.0 && *first >= 0.0 {
-        to_start = to_start.min(between * (first / increase));
-    }
     let threshold = average * 1.1;
     if to_start >= threshold {
         to_start = average / 2.0;
+    }
+    // A counter starts at zero at the earliest.
+    if increase > 0.0 && *first >= 0.0 {
+        to_start = to_start.min(between * (first / increase));
     }
     if to_end >= threshold {
         to_end = average / 2.0;

@@ -4,9 +4,10 @@ use super::{EvaluationError, Parameters, Sample, over_time};
 use crate::LogRecord;
 use crate::logql::ast::{Conversion, Grouping, RangeAggregation};
 use crate::logql::compile::{self, Compiled, CompiledFilter};
+use crate::logql::hints::Hints;
 use crate::logql::row::Row;
 use crate::logql::stages;
-use crate::number::{parse_bytes, parse_duration_seconds};
+use crate::number::parse_bytes;
 use parapet_model::{Labels, MatchOp};
 use std::collections::HashMap;
 
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 pub(super) struct RangeSeries {
     range: RangeAggregation,
     stages: Vec<Compiled>,
+    hints: Hints,
     filters: Vec<CompiledFilter>,
     series: HashMap<Labels, Vec<(i64, f64)>>,
     samples: usize,
@@ -25,6 +27,7 @@ impl RangeSeries {
         let filters = range.unwrap.iter().flat_map(|unwrap| &unwrap.filters);
         Ok(Self {
             stages: compile::stages(&range.log)?,
+            hints: Hints::of(range),
             filters: filters.map(compile::filter).collect::<Result<_, _>>()?,
             range: range.clone(),
             series: HashMap::new(),
@@ -33,7 +36,7 @@ impl RangeSeries {
     }
 
     pub(super) fn push(&mut self, record: &LogRecord, parameters: &Parameters) -> Result<(), EvaluationError> {
-        let Some(mut row) = stages::run(record, &self.stages, parameters.now_ns) else {
+        let Some(mut row) = stages::run(record, &self.stages, &self.hints, parameters.now_ns) else {
             return Ok(());
         };
         let Some(value) = self.value(&mut row) else {
@@ -42,18 +45,23 @@ impl RangeSeries {
         if !self.filters.iter().all(|filter| stages::passes(filter, &mut row)) {
             return Ok(());
         }
-        if !row.error.is_empty() {
+        let is_faulty = !row.error.is_empty();
+        if is_faulty && !(self.hints.want_errors() && matches!(row.error, "JSONParserErr" | "LogfmtParserErr")) {
             return Err(EvaluationError::Pipeline {
                 error: row.error.to_owned(),
                 labels: row.labels().to_string(),
             });
         }
         let mut labels = row.labels();
-        if let Some(unwrap) = &self.range.unwrap {
-            labels = labels.without(|name| name == unwrap.label);
-        }
-        if let Some(grouping) = &self.range.grouping {
-            labels = group(&labels, grouping);
+        // Faults are told with all labels.
+        if !is_faulty {
+            let by_labels = self.range.grouping.as_ref().is_some_and(|grouping| !grouping.without);
+            if let Some(unwrap) = self.range.unwrap.as_ref().filter(|_| !by_labels) {
+                labels = labels.without(|name| name == unwrap.label);
+            }
+            if let Some(grouping) = &self.range.grouping {
+                labels = group(&labels, grouping);
+            }
         }
         self.samples += 1;
         if self.samples > parameters.max_samples {
@@ -83,9 +91,9 @@ impl RangeSeries {
             return None;
         }
         let value = match unwrap.conversion {
-            Conversion::Number => text.trim().parse().ok(),
+            Conversion::Number => text.parse().ok(),
             Conversion::Bytes => parse_bytes(text),
-            Conversion::Duration => parse_duration_seconds(text),
+            Conversion::Duration => stages::go_duration_seconds(text),
         };
         if value.is_none() {
             let details = format!("{} does not read as a number", parapet_model::quote(text));

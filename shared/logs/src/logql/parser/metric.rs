@@ -184,7 +184,7 @@ impl Parser<'_> {
         match name {
             "vector" => {
                 self.expect("(")?;
-                let number = self.number()?;
+                let number = self.unsigned("NUMBER")?;
                 self.expect(")")?;
                 Ok(MetricExpr::Constant(number))
             }
@@ -275,7 +275,7 @@ impl Parser<'_> {
         self.expect("(")?;
         let mut parameter = None;
         if !self.is("{") && !self.is("(") {
-            parameter = Some(self.number()?);
+            parameter = Some(self.unsigned("NUMBER or { or (")?);
             self.expect(",")?;
         }
         let mut range = self.log_range()?;

@@ -4,6 +4,7 @@ use super::super::ast::{
     Comparison, LabelFilter, LabelSource, LineFilter, LineOp, LineOperand, NamedMatcher, Quantity, Stage,
 };
 use super::super::lex::Kind;
+use super::super::row::ERROR;
 use super::super::selector::matcher;
 use super::{Parser, Result};
 
@@ -66,8 +67,8 @@ impl Parser<'_> {
 
     fn stage(&mut self) -> Result<Stage> {
         let keyword = match self.peek() {
-            // `json` may also be a label: then a comparison follows.
-            Kind::Word(word) if !self.compares(1) => word.to_ascii_lowercase(),
+            // `json` may also be a label: then a comparison follows, but for one that is a filter of the line.
+            Kind::Word(word) if !self.compares(1) || self.line_filter_follows(word) => word.to_ascii_lowercase(),
             _ => String::new(),
         };
         let known = matches!(
@@ -113,6 +114,12 @@ impl Parser<'_> {
         })
     }
 
+    /// Whether a stage without arguments stands here, and a filter of the line behind it.
+    fn line_filter_follows(&self, word: &str) -> bool {
+        ["json", "logfmt", "unpack", "decolorize"].contains(&word.to_ascii_lowercase().as_str())
+            && matches!(self.peek_after(1), Kind::Sign("!=" | "!~"))
+    }
+
     fn compares(&self, after: usize) -> bool {
         matches!(
             self.peek_after(after),
@@ -138,6 +145,9 @@ impl Parser<'_> {
         let mut formats: Vec<(String, LabelSource)> = Vec::new();
         loop {
             let label = self.word()?;
+            if label == ERROR {
+                return Err(self.fail(format!("{ERROR} cannot be formatted")));
+            }
             self.expect("=")?;
             let source = match self.peek().clone() {
                 Kind::Word(word) => LabelSource::Label(word),

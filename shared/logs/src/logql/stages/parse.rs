@@ -2,7 +2,7 @@
 
 use super::super::path::{self, Step};
 use super::super::pattern::Pattern;
-use super::super::row::Row;
+use super::super::row::{Row, label_name};
 use crate::parse::json::{self, Value};
 use crate::parse::logfmt;
 use regex::Regex;
@@ -12,49 +12,80 @@ const JSON_ERROR: &str = "JSONParserErr";
 
 /// `| json`: names of nested objects are joined with `_`, arrays are left out; or the paths that are asked for.
 pub(super) fn json(row: &mut Row<'_>, paths: &[(String, Vec<Step>)]) {
+    if row.is_complete() {
+        return;
+    }
     let line = std::mem::take(&mut row.line);
     if paths.is_empty() {
-        let read = json::flatten(&line, "_", &mut |name, value| match value {
-            Value::Array(_) => {}
-            value => row.extracted(&name, &value.into_text()),
+        let read = json::flatten_leading(&line, "_", &mut |name, value| match value {
+            Value::Array(_) | Value::Null => {}
+            value => row.extracted(&name, &valid(value.into_text())),
         });
-        if let Err(json::NotJson(at)) = read {
-            row.fail(JSON_ERROR, format!("the line is no JSON object, at byte {at}"));
+        // What is asked for stood before the fault.
+        if let (Err(json::NotJson(at)), false) = (read, row.is_complete()) {
+            let details = if line.trim_start().starts_with('{') {
+                format!("the line is no JSON object, at byte {at}")
+            } else {
+                "Value looks like object, but can't find closing '}' symbol".to_owned()
+            };
+            row.fail(JSON_ERROR, details);
         }
-    } else if json::value(&line).is_ok() {
+    } else if line.starts_with(['"', '{', '[']) {
         for (label, steps) in paths {
-            let value = path::find(&line, steps).map_or(Cow::Borrowed(""), Value::into_text);
-            row.extracted(label, &value);
+            match path::find(&line, steps) {
+                Some(value) => row.requested(label, &valid(value.into_text())),
+                // A label for each path, with a value or without.
+                None if row.find(label).is_none() => row.requested(label, ""),
+                None => {}
+            }
         }
-    } else {
-        row.fail(JSON_ERROR, "the line is no JSON");
+    } else if !line.is_empty() {
+        // What went wrong before is still told.
+        row.error = JSON_ERROR;
     }
     row.line = line;
 }
 
+/// Loki's labels have spaces where a text was no UTF-8.
+fn valid(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        Cow::Owned(text.replace(char::REPLACEMENT_CHARACTER, " "))
+    } else {
+        text
+    }
+}
+
 /// `| logfmt`.
 pub(super) fn logfmt(row: &mut Row<'_>, strict: bool, keep_empty: bool, labels: &[(String, String)]) {
+    if row.is_complete() {
+        return;
+    }
     let line = std::mem::take(&mut row.line);
+    for (label, _) in labels {
+        // A label for each key, with a value or without.
+        row.requested_if_free(label);
+    }
     for pair in logfmt::pairs(&line) {
         match pair {
             Ok((key, value)) => {
-                let value = value.unwrap_or_default();
-                // Nothing has no label, unless it is asked for; then it is there without a value.
-                if value.is_empty() && !keep_empty {
-                    continue;
-                }
+                let value = valid(value.unwrap_or_default());
                 if labels.is_empty() {
-                    row.extracted(key, &value);
+                    // Nothing has no label, unless it is asked for; then it is there without a value.
+                    if keep_empty || !value.is_empty() {
+                        row.extracted(key, &value);
+                    }
+                } else if let Some((label, _)) = labels.iter().find(|(_, wanted)| *wanted == label_name(key)) {
+                    row.requested(label, &value);
                 }
-                for (label, _) in labels.iter().filter(|(_, wanted)| wanted == key) {
-                    row.extracted(label, &value);
+                if row.is_complete() {
+                    break;
                 }
             }
             Err(fault) if strict => {
-                let column = line[..fault.at].chars().count() + 1;
+                let position = fault.at + 1;
                 row.fail(
                     "LogfmtParserErr",
-                    format!("logfmt syntax error at pos {column} : {}", fault.what),
+                    format!("logfmt syntax error at pos {position} : {}", fault.what),
                 );
                 break;
             }
@@ -69,9 +100,7 @@ pub(super) fn regexp(row: &mut Row<'_>, regex: &Regex) {
     let line = std::mem::take(&mut row.line);
     if let Some(captures) = regex.captures(&line) {
         for name in regex.capture_names().flatten() {
-            if let Some(value) = captures.name(name) {
-                row.extracted(name, value.as_str());
-            }
+            row.extracted(name, captures.name(name).map_or("", |value| value.as_str()));
         }
     }
     row.line = line;
@@ -79,6 +108,9 @@ pub(super) fn regexp(row: &mut Row<'_>, regex: &Regex) {
 
 /// `| pattern "…"`.
 pub(super) fn pattern(row: &mut Row<'_>, pattern: &Pattern) {
+    if row.is_complete() {
+        return;
+    }
     let line = std::mem::take(&mut row.line);
     for (name, value) in pattern.captures(&line) {
         row.extracted(name, value);
@@ -88,10 +120,17 @@ pub(super) fn pattern(row: &mut Row<'_>, pattern: &Pattern) {
 
 /// `| unpack`: what Promtail's `pack` stage put together: labels, and the line as `_entry`.
 pub(super) fn unpack(row: &mut Row<'_>) {
+    if row.is_complete() || row.line.is_empty() {
+        return;
+    }
+    if !row.line.starts_with('{') {
+        row.fail(JSON_ERROR, "expecting json object(6), but it is not");
+        return;
+    }
     let line = std::mem::take(&mut row.line);
     let mut entry = None;
     let mut fields = Vec::new();
-    let read = json::members(&line, &mut |name, value| {
+    let read = json::members_leading(&line, &mut |name, value| {
         if let Value::Text(text) = value {
             if name == "_entry" {
                 entry = Some(text.into_owned());
