@@ -1,4 +1,5 @@
 //! Records come back, whatever their fields are, as written and merged; an index never denies a word that is there.
+#![allow(clippy::unwrap_used)]
 
 use parapet_log_segment::{EncodeOptions, Footer, Projection, Segment, SegmentWriter, merge};
 use parapet_logs::{Level, LogRecord, Need, words};

@@ -220,7 +220,9 @@ impl<'a> Row<'a> {
     fn labels_of(&self, wanted: &dyn Fn(&str, Origin) -> bool) -> Labels {
         let errors = [(ERROR, self.error), (ERROR_DETAILS, self.error_details.as_str())];
         let errors = errors.into_iter().filter(|(_, value)| !value.is_empty());
-        let all = self.pairs().chain(errors.map(|(name, value)| (name, value, Origin::Parsed)));
+        let all = self
+            .pairs()
+            .chain(errors.map(|(name, value)| (name, value, Origin::Parsed)));
         let mut pairs: Vec<(&str, &str)> = all
             .filter(|(name, _, origin)| wanted(name, *origin))
             .map(|(name, value, _)| (name, value))
