@@ -218,7 +218,7 @@ fn each_entry(folded: &[u8], hash: u64, mut emit: impl FnMut(u64)) {
         parts += 1;
         emit(part);
     });
-    if parts < 2 {
+    if parts < 3 {
         emit(hash);
     }
     if parts < 1 {

@@ -82,11 +82,11 @@ fn write_json(value: &Value, out: &mut String) -> bool {
     true
 }
 
-/// A text in quotes, with what HTML could take for its own escaped too, as Go does.
+/// A text in quotes, as Go writes it where HTML is not cared for.
 fn write_text(text: &str, out: &mut String) {
     for c in serde_json::Value::from(text).to_string().chars() {
         match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -145,8 +145,8 @@ mod tests {
             (Value::Double(1.5e-7), "1.5e-7"),
             (Value::Double(f64::NAN), "json: unsupported value: NaN"),
             (Value::Bytes(vec![1, 2]), "AQI="),
-            (list, r#"[1,"\u003ca\u0026b\u003e",null]"#),
-            (map, r#"{"a":[1,"\u003ca\u0026b\u003e",null],"b":1}"#),
+            (list, r#"[1,"<a&b>",null]"#),
+            (map, r#"{"a":[1,"<a&b>",null],"b":1}"#),
             (
                 Value::Array(Array {
                     values: vec![any(Value::Double(f64::INFINITY))],
