@@ -61,11 +61,11 @@ impl Shapes {
     /// The record must have, when the line is restored, the fields that it has now.
     pub fn cut(&mut self, record: &LogRecord) -> Option<Cut<'_>> {
         let line = record.raw.as_slice();
-        let fields = Fields::of(record);
+        let fields = fields_of(record);
         let known = self.known.iter().position(|shape| {
             self.holes.clear();
             self.variables.clear();
-            shape.fits(line, &fields.pairs, &mut self.holes, &mut self.variables)
+            shape.fits(line, &fields, &mut self.holes, &mut self.variables)
         });
         if let Some(number) = known {
             self.known[..=number].rotate_right(1);
@@ -76,7 +76,7 @@ impl Shapes {
             }
             self.holes.clear();
             self.variables.clear();
-            let shape = self.look(line, fields);
+            let shape = self.look(line, &fields);
             self.known.truncate(MAX_KNOWN - 1);
             self.known.insert(0, shape);
         }
@@ -89,7 +89,7 @@ impl Shapes {
     }
 
     /// Cuts a line whose shape is not known.
-    fn look(&mut self, line: &str, fields: Fields<'_>) -> Shape {
+    fn look(&mut self, line: &str, fields: &[(&[u8], &[u8])]) -> Shape {
         let mut fields = Search::new(fields);
         let bytes = line.as_bytes();
         let mut shape = Shape {
@@ -234,25 +234,18 @@ pub fn restore<'a>(shape: &str, mut variables: impl Iterator<Item = &'a str>, re
     Some(line.into_bytes())
 }
 
-/// The fields of a record that may fill holes.
-struct Fields<'a> {
-    /// Name and value: the promoted ones, then the attributes in their order.
-    pairs: Vec<(&'a [u8], &'a [u8])>,
-}
-
-impl<'a> Fields<'a> {
-    fn of(record: &'a LogRecord) -> Self {
-        let promoted: [(&[u8], &[u8]); 4] = [
-            (b"message", record.message.as_bytes()),
-            (b"service", record.service.as_bytes()),
-            (b"host", record.host.as_bytes()),
-            (b"trace_id", record.trace_id.as_bytes()),
-        ];
-        let mut pairs = Vec::with_capacity(32);
-        pairs.extend(promoted.into_iter().filter(|(_, value)| !value.is_empty()));
-        pairs.extend(record.attributes.iter_bytes());
-        Self { pairs }
-    }
+/// The fields of a record that may fill holes, name and value: the promoted ones, then the attributes in their order.
+fn fields_of(record: &LogRecord) -> Vec<(&[u8], &[u8])> {
+    let promoted: [(&[u8], &[u8]); 4] = [
+        (b"message", record.message.as_bytes()),
+        (b"service", record.service.as_bytes()),
+        (b"host", record.host.as_bytes()),
+        (b"trace_id", record.trace_id.as_bytes()),
+    ];
+    let mut fields = Vec::with_capacity(32);
+    fields.extend(promoted.into_iter().filter(|(_, value)| !value.is_empty()));
+    fields.extend(record.attributes.iter_bytes());
+    fields
 }
 
 /// Fields that are looked for in a line, each once, so that equal ones keep their order.
@@ -267,11 +260,11 @@ struct Search<'a> {
 const MAX_FIELDS: usize = 64;
 
 impl<'a> Search<'a> {
-    fn new(of: Fields<'a>) -> Self {
-        let texts = of.pairs.iter().enumerate().filter_map(|(number, (name, value))| {
+    fn new(of: &[(&'a [u8], &'a [u8])]) -> Self {
+        let texts = of.iter().enumerate().filter_map(|(number, (name, value))| {
             let (name, value) = (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?);
             // A promoted field hides an attribute of its name.
-            let is_first = of.pairs.iter().position(|(other, _)| *other == name.as_bytes()) == Some(number);
+            let is_first = of.iter().position(|(other, _)| *other == name.as_bytes()) == Some(number);
             (is_first && !name.contains([OPEN, CLOSE])).then_some((number, name, value))
         });
         let mut fields: Vec<(usize, &str, &str)> = texts.collect();
