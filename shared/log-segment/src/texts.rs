@@ -32,6 +32,7 @@ impl Texts {
         self.ends.len()
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.ends.push(length(self.bytes.len()));
@@ -58,6 +59,7 @@ impl Texts {
     }
 
     /// Adds missing texts until there are so many.
+    #[inline]
     pub(crate) fn fill(&mut self, count: usize) {
         while self.len() < count {
             self.push_missing();

@@ -7,6 +7,7 @@
 mod expand;
 mod program;
 mod run;
+mod steps;
 
 use program::Program;
 use regex::bytes::{Regex, RegexBuilder};

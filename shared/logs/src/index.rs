@@ -38,7 +38,8 @@ const MAX_SLOTS: usize = 1 << 19;
 /// Words that were added lately: most words of a line are those of the line before. So many fit into a core's own cache.
 const RECENT: usize = 4096;
 
-type Slot = [u32; 8];
+/// Eight words of 32 bits, two in each number.
+type Slot = [u64; 4];
 
 /// Collects the words of a block.
 #[derive(Clone, Debug)]
@@ -69,9 +70,9 @@ impl IndexBuilder {
     #[must_use]
     pub fn new(entries: usize) -> Self {
         Self {
-            slots: vec![[0; 8]; slots_for(entries)],
+            slots: vec![[0; 4]; slots_for(entries)],
             len: 0,
-            recent: Vec::new(),
+            recent: vec![u64::MAX; RECENT],
             folded: Vec::new(),
         }
     }
@@ -135,8 +136,6 @@ impl IndexBuilder {
     fn is_recent(&mut self, hash: u64) -> bool {
         #[allow(clippy::cast_possible_truncation)] // The lower bits are wanted.
         let place = hash as usize % RECENT;
-        // What fills it first is found at another place.
-        self.recent.resize(RECENT, u64::MAX);
         std::mem::replace(&mut self.recent[place], hash) == hash
     }
 
@@ -207,7 +206,8 @@ fn hash(text: &[u8]) -> u64 {
 #[inline]
 fn place(entry: u64, slots: usize) -> (usize, Slot) {
     let slot = ((entry >> 32) * slots as u64) >> 32;
-    let mask = std::array::from_fn(|word| 1 << ((entry >> (5 * word)) & 31));
+    let bit = |word: usize| 1 << ((entry >> (5 * word)) & 31);
+    let mask = std::array::from_fn(|pair| bit(2 * pair) | bit(2 * pair + 1) << 32);
     (usize::try_from(slot).unwrap_or_default(), mask)
 }
 
@@ -335,9 +335,9 @@ impl IndexSet {
         let has = |entry: &u64| {
             let (number, mask) = place(*entry, slots);
             slot(number).is_none_or(|bytes| {
-                let (words, _) = bytes.as_chunks::<4>();
+                let (words, _) = bytes.as_chunks::<8>();
                 let mut words = words.iter().zip(mask);
-                words.all(|(word, bits)| u32::from_le_bytes(*word) & bits == bits)
+                words.all(|(word, bits)| u64::from_le_bytes(*word) & bits == bits)
             })
         };
         match need {

@@ -24,6 +24,7 @@ mod stage;
 mod yaml;
 
 use crate::grok::Scratch;
+use crate::parse::found::Found;
 use crate::parse::skeleton::Skeletons;
 use crate::{LogRecord, templates};
 use event::{Event, Order};
@@ -69,8 +70,9 @@ struct Pipeline {
 }
 
 /// What is kept from one line to the next, to be quick.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
+    fields: Found<'static>,
     grok: Scratch,
     json: Skeletons,
     order: Order,
@@ -156,7 +158,12 @@ impl Pipelines {
             ..Outcome::default()
         };
         let mut observed = metric::Observed::default();
-        let mut memory = Memory::default();
+        let mut memory = Memory {
+            fields: Found::with_room(),
+            grok: Scratch::default(),
+            json: Skeletons::default(),
+            order: Order::default(),
+        };
         let mut rest = records.into_iter().peekable();
         while let Some(first) = rest.next() {
             let pipeline = self.find(&first, origin.path);
@@ -172,10 +179,10 @@ impl Pipelines {
             if let Some(multiline) = pipeline.and_then(|pipeline| pipeline.multiline.as_ref()) {
                 same = multiline.join(same);
             }
-            for record in same {
+            for mut record in same {
                 counts.lines += 1;
                 counts.bytes += record.raw.len() as u64;
-                if let Some(record) = self.one(pipeline, record, origin, counts, &mut observed, &mut memory) {
+                if self.one(pipeline, &mut record, origin, counts, &mut observed, &mut memory) {
                     outcome.records.push(record);
                 }
             }
@@ -194,18 +201,21 @@ impl Pipelines {
         })
     }
 
+    /// Runs a record through its pipeline; answers whether it is kept.
     fn one(
         &self,
         pipeline: Option<&Pipeline>,
-        mut record: LogRecord,
+        record: &mut LogRecord,
         origin: Origin<'_>,
         counts: &mut Counts,
         observed: &mut metric::Observed,
         memory: &mut Memory,
-    ) -> Option<LogRecord> {
+    ) -> bool {
         let raw = std::mem::take(&mut record.raw);
         let line = crate::record::lossy(&raw);
-        let mut event = Event::new(&line, &record, origin);
+        let known = std::mem::take(&mut record.attributes);
+        let fields = std::mem::take(&mut memory.fields).cleared();
+        let mut event = Event::new(&line, &known, record, origin, fields);
         for stage in pipeline.map_or(&[][..], |pipeline| &pipeline.stages) {
             match stage.apply(&mut event, memory) {
                 Fate::On => {}
@@ -213,29 +223,28 @@ impl Pipelines {
                 Fate::WithoutTime => counts.without_time += 1,
                 Fate::Dropped => {
                     counts.dropped += 1;
-                    return None;
+                    return false;
                 }
                 Fate::SampledOut => {
                     counts.sampled_out += 1;
-                    return None;
+                    return false;
                 }
             }
         }
         counts.unparsed += u64::from(event.unparsed);
-        let finished = event.finish(&mut memory.order);
+        memory.fields = event.finish(record, &mut memory.order).cleared();
         drop(line);
-        finished.fill(&mut record);
         record.raw = raw;
         for redactor in [Some(&self.redactor), pipeline.map(|pipeline| &pipeline.redactor)]
             .into_iter()
             .flatten()
         {
-            counts.redacted += redactor.redact(&mut record);
+            counts.redacted += redactor.redact(record);
         }
         for rule in pipeline.map_or(&[][..], |pipeline| &pipeline.metrics) {
-            observed.observe(rule, &record);
+            observed.observe(rule, record);
         }
-        Some(record)
+        true
     }
 }
 

@@ -196,10 +196,10 @@ impl Shape {
                     at += value.len();
                 }
                 Part::Variable => {
-                    let length = rest.iter().position(|byte| SEPARATORS[usize::from(*byte)]);
+                    let length = rest.iter().position(|byte| !VARIABLE[usize::from(*byte)]);
                     let length = length.unwrap_or(rest.len());
-                    let is_text = |byte: &u8| byte.is_ascii() && !matches!(char::from(*byte), OPEN | CLOSE);
-                    if length == 0 || !rest[..length].iter().all(is_text) {
+                    let ends = rest.get(length).is_none_or(|byte| SEPARATORS[usize::from(*byte)]);
+                    if length == 0 || !ends {
                         return false;
                     }
                     holes.push(at..at + length);
@@ -314,6 +314,16 @@ static SEPARATORS: [bool; 256] = {
     while index < separators.len() {
         table[separators[index] as usize] = true;
         index += 1;
+    }
+    table
+};
+
+/// What a variable is made of, where its line is not looked at in full: ASCII but for separators and the marks of holes.
+static VARIABLE: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0);
+    while byte < 128 {
+        table[byte] = !SEPARATORS[byte] && byte != OPEN as usize && byte != CLOSE as usize;
+        byte += 1;
     }
     table
 };

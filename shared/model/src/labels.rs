@@ -22,9 +22,8 @@ impl Labels {
     /// The empty label set.
     #[must_use]
     pub fn empty() -> Self {
-        Self {
-            packed: Arc::from([].as_slice()),
-        }
+        // The standard library keeps one for all: nothing is allocated.
+        Self { packed: Arc::default() }
     }
 
     /// Builds a label set from pairs in any order. A later pair replaces an earlier one of the same
@@ -57,6 +56,9 @@ impl Labels {
             previous = Some(name);
             push_text(packed, name);
             push_text(packed, value);
+        }
+        if packed.is_empty() {
+            return Self::empty();
         }
         Self {
             packed: packed.as_slice().into(),

@@ -124,6 +124,16 @@ impl<'a> Reader<'a> {
     /// Where there is none.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, Error> {
+        // Keys and most lengths are one byte.
+        if let Some((byte @ ..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            self.offset += 1;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Error> {
         let mut value = 0u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);

@@ -5,13 +5,14 @@
 //! that. What this form cannot hold (loops over what may be empty, Unicode word boundaries, very large counts) is left
 //! to the regular expression library.
 
+use super::steps::{self, Step};
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
 /// A program longer than this is not built.
 const MAX_INSTRUCTIONS: usize = 20_000;
 
 /// The bytes of a class. The last entry stands for the end of the text.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Set([bool; 257]);
 
 /// The index that stands for the end of the text.
@@ -28,7 +29,7 @@ impl Set {
         self.0[usize::from(byte)]
     }
 
-    fn one(byte: u8) -> Self {
+    pub(super) fn one(byte: u8) -> Self {
         let mut set = Self::EMPTY;
         set.0[usize::from(byte)] = true;
         set
@@ -40,7 +41,7 @@ impl Set {
         }
     }
 
-    fn meets(&self, other: &Self) -> bool {
+    pub(super) fn meets(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).any(|(here, there)| *here && there)
     }
 }
@@ -53,8 +54,9 @@ impl std::fmt::Debug for Set {
     }
 }
 
+/// What a program is compiled to first, before [`steps::of`].
 #[derive(Clone, Debug)]
-pub(super) enum Instruction {
+pub(super) enum Op {
     /// These bytes.
     Bytes(Box<[u8]>),
     /// One byte of a class.
@@ -65,18 +67,9 @@ pub(super) enum Instruction {
         least: usize,
         most: usize,
         greedy: bool,
-        /// What may follow.
-        next: Box<Set>,
-        /// Whether no byte of the run may be given back.
-        whole: bool,
     },
     /// One of several ways, the first that leads to a match.
-    Ways {
-        targets: Vec<usize>,
-        /// For each next byte, and the end, which list of `lists` holds the ways that it allows.
-        dispatch: Box<[u16; 257]>,
-        lists: Vec<Vec<usize>>,
-    },
+    Ways(Vec<usize>),
     Jump(usize),
     Save(usize),
     Assert(Look),
@@ -85,7 +78,7 @@ pub(super) enum Instruction {
 
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    pub(super) instructions: Vec<Instruction>,
+    pub(super) steps: Vec<Step>,
     pub(super) slots: usize,
     /// With what a match may begin.
     pub(super) first: Set,
@@ -107,48 +100,20 @@ impl Program {
             slots: 2,
         };
         compiler.hir(&hir)?;
-        compiler.out.push(Instruction::Match);
-        let Compiler { mut out, slots } = compiler;
+        compiler.out.push(Op::Match);
+        let Compiler { out, slots } = compiler;
         let firsts = firsts(&out)?;
-        for at in 0..out.len() {
-            match &mut out[at] {
-                Instruction::Run { set, next, whole, .. } => {
-                    **next = firsts[at + 1].clone();
-                    *whole = !set.meets(next);
-                }
-                Instruction::Ways {
-                    targets,
-                    dispatch,
-                    lists,
-                } => {
-                    for (symbol, list) in dispatch.iter_mut().enumerate() {
-                        let ways: Vec<usize> = targets
-                            .iter()
-                            .copied()
-                            .filter(|target| firsts[*target].has(symbol))
-                            .collect();
-                        let known = lists.iter().position(|list| *list == ways);
-                        let index = known.unwrap_or_else(|| {
-                            lists.push(ways);
-                            lists.len() - 1
-                        });
-                        *list = u16::try_from(index).ok()?;
-                    }
-                }
-                _ => {}
-            }
-        }
         Some(Self {
-            first: firsts[0].clone(),
-            anchored: hir.properties().look_set_prefix().contains(Look::Start),
-            instructions: out,
+            steps: steps::of(&out, &firsts)?,
             slots,
+            anchored: hir.properties().look_set_prefix().contains(Look::Start),
+            first: firsts.into_iter().next()?,
         })
     }
 }
 
 struct Compiler {
-    out: Vec<Instruction>,
+    out: Vec<Op>,
     slots: usize,
 }
 
@@ -159,16 +124,16 @@ impl Compiler {
         }
         match hir.kind() {
             HirKind::Empty => {}
-            HirKind::Literal(literal) => self.out.push(Instruction::Bytes(literal.0.clone())),
+            HirKind::Literal(literal) => self.out.push(Op::Bytes(literal.0.clone())),
             HirKind::Class(class) => match set_of(class) {
-                Some(set) => self.out.push(Instruction::One(Box::new(set))),
+                Some(set) => self.out.push(Op::One(Box::new(set))),
                 None => self.characters(class)?,
             },
             HirKind::Look(look) => match look {
                 Look::Start | Look::End | Look::StartLF | Look::EndLF | Look::WordAscii | Look::WordAsciiNegate => {
-                    self.out.push(Instruction::Assert(*look));
+                    self.out.push(Op::Assert(*look));
                 }
-                Look::WordStartHalfAscii | Look::WordEndHalfAscii => self.out.push(Instruction::Assert(*look)),
+                Look::WordStartHalfAscii | Look::WordEndHalfAscii => self.out.push(Op::Assert(*look)),
                 _ => return None,
             },
             HirKind::Repetition(repetition) => self.repetition(repetition)?,
@@ -179,9 +144,9 @@ impl Compiler {
                 }
                 let slot = usize::try_from(capture.index).ok()? * 2;
                 self.slots = self.slots.max(slot + 2);
-                self.out.push(Instruction::Save(slot));
+                self.out.push(Op::Save(slot));
                 self.hir(&capture.sub)?;
-                self.out.push(Instruction::Save(slot + 1));
+                self.out.push(Op::Save(slot + 1));
             }
             HirKind::Concat(parts) => {
                 for part in parts {
@@ -200,11 +165,11 @@ impl Compiler {
             self.target(ways);
             emit(self, part)?;
             ends.push(self.out.len());
-            self.out.push(Instruction::Jump(0));
+            self.out.push(Op::Jump(0));
         }
         let after = self.out.len();
         for end in ends {
-            self.out[end] = Instruction::Jump(after);
+            self.out[end] = Op::Jump(after);
         }
         Some(())
     }
@@ -221,7 +186,7 @@ impl Compiler {
             return None;
         }
         self.alternatives(&all, |compiler, c| {
-            compiler.out.push(Instruction::Bytes(c.to_string().into_bytes().into()));
+            compiler.out.push(Op::Bytes(c.to_string().into_bytes().into()));
             Some(())
         })
     }
@@ -230,13 +195,11 @@ impl Compiler {
         let least = usize::try_from(repetition.min).ok()?;
         let most = repetition.max.and_then(|most| usize::try_from(most).ok());
         if let Some(set) = single(&repetition.sub) {
-            self.out.push(Instruction::Run {
+            self.out.push(Op::Run {
                 set: Box::new(set),
                 least,
                 most: most.unwrap_or(usize::MAX),
                 greedy: repetition.greedy,
-                next: Box::new(Set::EMPTY),
-                whole: false,
             });
             return Some(());
         }
@@ -252,7 +215,7 @@ impl Compiler {
                 let ways = self.ways();
                 self.body(ways, repetition, |compiler| {
                     compiler.hir(&repetition.sub)?;
-                    compiler.out.push(Instruction::Jump(ways));
+                    compiler.out.push(Op::Jump(ways));
                     Some(())
                 })
             }
@@ -273,7 +236,7 @@ impl Compiler {
         }
         let after = self.out.len();
         for ways in open {
-            if let Instruction::Ways { targets, .. } = &mut self.out[ways] {
+            if let Op::Ways(targets) = &mut self.out[ways] {
                 targets.push(after);
                 if !repetition.greedy {
                     targets.push(ways + 1);
@@ -288,7 +251,7 @@ impl Compiler {
         let start = self.out.len();
         emit(self)?;
         let after = self.out.len();
-        if let Instruction::Ways { targets, .. } = &mut self.out[ways] {
+        if let Op::Ways(targets) = &mut self.out[ways] {
             *targets = if repetition.greedy {
                 vec![start, after]
             } else {
@@ -299,18 +262,14 @@ impl Compiler {
     }
 
     fn ways(&mut self) -> usize {
-        self.out.push(Instruction::Ways {
-            targets: Vec::new(),
-            dispatch: Box::new([0; 257]),
-            lists: Vec::new(),
-        });
+        self.out.push(Op::Ways(Vec::new()));
         self.out.len() - 1
     }
 
     /// Makes what follows one of the ways.
     fn target(&mut self, ways: usize) {
         let here = self.out.len();
-        if let Instruction::Ways { targets, .. } = &mut self.out[ways] {
+        if let Op::Ways(targets) = &mut self.out[ways] {
             targets.push(here);
         }
     }
@@ -348,30 +307,30 @@ fn set_of(class: &Class) -> Option<Set> {
 }
 
 /// For each instruction the bytes that can come next when it is reached; where the end of the program is, anything.
-fn firsts(program: &[Instruction]) -> Option<Vec<Set>> {
+fn firsts(program: &[Op]) -> Option<Vec<Set>> {
     let mut firsts = vec![Set::EMPTY; program.len()];
     // Backwards most are right at once; loops need to be gone over again.
     for _ in 0..64 {
         let mut changed = false;
         for at in (0..program.len()).rev() {
             let mut set = match &program[at] {
-                Instruction::Match => Set([true; 257]),
-                Instruction::Bytes(bytes) => Set::one(*bytes.first()?),
-                Instruction::One(set) => (**set).clone(),
-                Instruction::Run { set, least, .. } => {
+                Op::Match => Set([true; 257]),
+                Op::Bytes(bytes) => Set::one(*bytes.first()?),
+                Op::One(set) => (**set).clone(),
+                Op::Run { set, least, .. } => {
                     let mut set = (**set).clone();
                     if *least == 0 {
                         set.union(&firsts[at + 1]);
                     }
                     set
                 }
-                Instruction::Ways { targets, .. } => {
+                Op::Ways(targets) => {
                     let mut set = Set::EMPTY;
                     targets.iter().for_each(|target| set.union(&firsts[*target]));
                     set
                 }
-                Instruction::Jump(target) => firsts[*target].clone(),
-                Instruction::Save(_) | Instruction::Assert(_) => firsts[at + 1].clone(),
+                Op::Jump(target) => firsts[*target].clone(),
+                Op::Save(_) | Op::Assert(_) => firsts[at + 1].clone(),
             };
             set.union(&firsts[at]);
             if set != firsts[at] {

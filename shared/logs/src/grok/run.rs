@@ -1,6 +1,7 @@
 //! Runs a [`Program`] over a text.
 
-use super::program::{END, Instruction, Program};
+use super::program::{END, Program};
+use super::steps::{Allowed, Instruction, Run, Step, Stops, Ways};
 use crate::text::is_word_byte;
 use regex_syntax::hir::Look;
 use std::ops::Range;
@@ -12,6 +13,7 @@ const UNSET: usize = usize::MAX;
 pub(crate) struct Scratch {
     slots: Vec<usize>,
     frames: Vec<Frame>,
+    saves: Vec<(usize, usize)>,
 }
 
 impl Scratch {
@@ -33,26 +35,17 @@ impl Scratch {
     }
 }
 
-/// A way back.
+/// A way back: an instruction that could have gone on otherwise.
 #[derive(Clone, Copy, Debug)]
-enum Frame {
-    /// Other ways of an instruction.
-    Ways {
-        instruction: usize,
-        list: usize,
-        taken: usize,
-        at: usize,
-    },
-    /// A run that may give back down to `low`.
-    Shorter { instruction: usize, low: usize, at: usize },
-    /// A run that may take more.
-    Longer {
-        instruction: usize,
-        count: usize,
-        at: usize,
-    },
-    /// What a slot held.
-    Slot { slot: usize, held: usize },
+struct Frame {
+    pc: usize,
+    at: usize,
+    /// Of several ways, how many were taken; of a run, its least end, or how many bytes it has.
+    count: usize,
+    /// Of several ways, the list of them.
+    list: u32,
+    /// How many places were saved before.
+    saves: usize,
 }
 
 /// Searches for the leftmost match; `None` where it takes too many steps to tell.
@@ -63,225 +56,229 @@ pub(super) fn run(program: &Program, text: &[u8], scratch: &mut Scratch) -> Opti
         if !program.first.has(symbol(text, start)) {
             continue;
         }
-        scratch.slots.clear();
-        scratch.slots.resize(program.slots, UNSET);
         scratch.frames.clear();
-        match run_at(program, text, start, scratch, &mut steps) {
-            Some(true) => return Some(true),
-            Some(false) => {}
-            None => return None,
+        scratch.saves.clear();
+        if run_at(program, text, start, scratch, &mut steps)? {
+            scratch.slots.clear();
+            scratch.slots.resize(program.slots, UNSET);
+            for (slot, at) in &scratch.saves {
+                scratch.slots[*slot] = *at;
+            }
+            return Some(true);
         }
     }
     Some(false)
 }
 
+#[inline]
 fn symbol(text: &[u8], at: usize) -> usize {
     text.get(at).map_or(END, |byte| usize::from(*byte))
 }
 
 fn run_at(program: &Program, text: &[u8], start: usize, scratch: &mut Scratch, steps: &mut usize) -> Option<bool> {
-    let (mut pc, mut at) = (0, start);
+    let Scratch { frames, saves, .. } = scratch;
+    let (mut pc, mut at, mut left) = (0, start, *steps);
     loop {
-        let goes_on = match &program.instructions[pc] {
-            Instruction::Match => return Some(true),
+        left = left.checked_sub(1)?;
+        let mut step = &program.steps[pc];
+        // Where the instruction ends, if the text allows it.
+        let end = match &step.instruction {
             Instruction::Bytes(bytes) => {
                 // Most are one byte long: not worth a call.
                 let found = text.get(at) == Some(&bytes[0]) && (bytes.len() == 1 || text[at..].starts_with(bytes));
-                if found {
-                    at += bytes.len();
-                    pc += 1;
+                found.then(|| at + bytes.len())
+            }
+            Instruction::Row(sets) => text.get(at..at + sets.len()).and_then(|window| {
+                let mut pairs = window.iter().zip(sets);
+                pairs.all(|(byte, set)| set.has_byte(*byte)).then(|| at + sets.len())
+            }),
+            Instruction::Whole(run) => run.whole(text, at),
+            Instruction::Run(run) => run.first(text, at).map(|(end, other)| {
+                if let Some((at, count)) = other {
+                    let saves = saves.len();
+                    frames.push(Frame {
+                        pc,
+                        at,
+                        count,
+                        list: 0,
+                        saves,
+                    });
                 }
-                found
-            }
-            Instruction::One(set) => {
-                let found = at < text.len() && set.has_byte(text[at]);
-                if found {
-                    at += 1;
-                    pc += 1;
+                end
+            }),
+            Instruction::Ways(ways) => match ways.allowed(text, at) {
+                Allowed::None => None,
+                Allowed::One(only) => {
+                    pc = only as usize;
+                    continue;
                 }
-                found
-            }
-            Instruction::Run {
-                set,
-                least,
-                most,
-                greedy,
-                next,
-                whole,
-            } => {
-                let window = &text[at..at + (text.len() - at).min(*most)];
-                if *greedy || *whole {
-                    let taken = window
-                        .iter()
-                        .position(|byte| !set.has_byte(*byte))
-                        .unwrap_or(window.len());
-                    if taken < *least {
-                        false
-                    } else if *whole && taken < *most {
-                        at += taken;
-                        pc += 1;
-                        true
-                    } else {
-                        shorter(text, next, scratch, pc, at + least, at + taken).is_some_and(|place| {
-                            (pc, at) = (pc + 1, place);
-                            true
-                        })
-                    }
-                } else {
-                    let enough = window.len() >= *least && window[..*least].iter().all(|byte| set.has_byte(*byte));
-                    enough
-                        && longer(program, text, scratch, pc, *least, at + least).is_some_and(|place| {
-                            (pc, at) = (pc + 1, place);
-                            true
-                        })
+                Allowed::List(list) => {
+                    let saves = saves.len();
+                    frames.push(Frame {
+                        pc,
+                        at,
+                        count: 1,
+                        list,
+                        saves,
+                    });
+                    pc = ways.lists[list as usize].ways[0];
+                    continue;
                 }
-            }
-            Instruction::Ways { dispatch, lists, .. } => {
-                let list = usize::from(dispatch[symbol(text, at)]);
-                match lists[list].as_slice() {
-                    [] => false,
-                    [only] => {
-                        pc = *only;
-                        true
-                    }
-                    [first, ..] => {
-                        scratch.frames.push(Frame::Ways {
-                            instruction: pc,
-                            list,
-                            taken: 1,
-                            at,
-                        });
-                        pc = *first;
-                        true
-                    }
-                }
-            }
-            Instruction::Jump(target) => {
-                pc = *target;
-                true
-            }
+            },
             Instruction::Save(slot) => {
-                let held = std::mem::replace(&mut scratch.slots[*slot], at);
-                // Without a way back there is nothing to restore.
-                if !scratch.frames.is_empty() {
-                    scratch.frames.push(Frame::Slot { slot: *slot, held });
-                }
-                pc += 1;
-                true
+                saves.push((*slot, at));
+                Some(at)
             }
-            Instruction::Assert(look) => {
-                pc += 1;
-                holds(*look, text, at)
+            Instruction::Assert(look) => holds(*look, text, at).then_some(at),
+            Instruction::Match => {
+                *steps = left;
+                return Some(true);
             }
         };
-        *steps = steps.checked_sub(1)?;
-        if !goes_on {
-            match back(program, text, scratch) {
-                Some(place) => (pc, at) = place,
-                None => return Some(false),
-            }
+        match end {
+            Some(end) => at = end,
+            None => match back(program, text, frames, saves) {
+                Some(Place::Way(way, place)) => {
+                    (pc, at) = (way, place);
+                    continue;
+                }
+                Some(Place::End(run, end)) => (step, at) = (run, end),
+                None => {
+                    *steps = left;
+                    return Some(false);
+                }
+            },
         }
+        for slot in &step.saves {
+            saves.push((*slot, at));
+        }
+        pc = step.next;
     }
 }
 
+/// Where a program goes on.
+enum Place<'p> {
+    /// At an instruction.
+    Way(usize, usize),
+    /// After a run that ends there now.
+    End(&'p Step, usize),
+}
+
 /// Goes back to the last place where there was another way.
-fn back(program: &Program, text: &[u8], scratch: &mut Scratch) -> Option<(usize, usize)> {
-    while let Some(frame) = scratch.frames.pop() {
-        match frame {
-            Frame::Slot { slot, held } => scratch.slots[slot] = held,
-            Frame::Ways {
-                instruction,
-                list,
-                taken,
-                at,
-            } => {
-                let Instruction::Ways { lists, .. } = &program.instructions[instruction] else {
+fn back<'p>(
+    program: &'p Program,
+    text: &[u8],
+    frames: &mut Vec<Frame>,
+    saves: &mut Vec<(usize, usize)>,
+) -> Option<Place<'p>> {
+    while let Some(frame) = frames.pop() {
+        saves.truncate(frame.saves);
+        let step = &program.steps[frame.pc];
+        match &step.instruction {
+            Instruction::Ways(ways) => {
+                let (ways, count) = (&ways.lists[frame.list as usize].ways, frame.count + 1);
+                if count < ways.len() {
+                    frames.push(Frame { count, ..frame });
+                }
+                return Some(Place::Way(ways[frame.count], frame.at));
+            }
+            Instruction::Run(run) => {
+                let Some((end, other)) = run.other(text, frame.at, frame.count) else {
                     continue;
                 };
-                let ways = &lists[list];
-                if taken + 1 < ways.len() {
-                    scratch.frames.push(Frame::Ways {
-                        instruction,
-                        list,
-                        taken: taken + 1,
-                        at,
-                    });
-                }
-                return Some((ways[taken], at));
+                frames.extend(other.map(|(at, count)| Frame { at, count, ..frame }));
+                return Some(Place::End(step, end));
             }
-            Frame::Shorter { instruction, low, at } => {
-                let Instruction::Run { next, .. } = &program.instructions[instruction] else {
-                    continue;
-                };
-                if let Some(place) = shorter(text, next, scratch, instruction, low, at) {
-                    return Some((instruction + 1, place));
-                }
-            }
-            Frame::Longer { instruction, count, at } => {
-                if let Some(place) = longer(program, text, scratch, instruction, count, at) {
-                    return Some((instruction + 1, place));
-                }
-            }
+            _ => {}
         }
     }
     None
 }
 
-/// The longest end of a run from `low` to `high` after which what follows may begin; the shorter ones are kept.
-fn shorter(
-    text: &[u8],
-    next: &super::program::Set,
-    scratch: &mut Scratch,
-    instruction: usize,
-    low: usize,
-    high: usize,
-) -> Option<usize> {
-    let mut at = high;
-    while !next.has(symbol(text, at)) {
-        if at == low {
-            return None;
+/// Where a run ends, and where it could end otherwise, as [`Run::other`] takes it.
+type Ends = Option<(usize, Option<(usize, usize)>)>;
+
+impl Ways {
+    /// The ways that the text allows.
+    #[inline]
+    fn allowed(&self, text: &[u8], at: usize) -> Allowed {
+        let mut allowed = self.dispatch[symbol(text, at)];
+        while let Allowed::List(list) = allowed
+            && let Some((run, others)) = &self.lists[list as usize].guard
+            && run.whole(text, at).is_none()
+        {
+            allowed = *others;
         }
-        at -= 1;
+        allowed
     }
-    if at > low {
-        scratch.frames.push(Frame::Shorter {
-            instruction,
-            low,
-            at: at - 1,
-        });
-    }
-    Some(at)
 }
 
-/// The shortest end of a run, of which `count` bytes are taken, after which what follows may begin.
-fn longer(
-    program: &Program,
-    text: &[u8],
-    scratch: &mut Scratch,
-    instruction: usize,
-    mut count: usize,
-    mut at: usize,
-) -> Option<usize> {
-    let Instruction::Run { set, most, next, .. } = &program.instructions[instruction] else {
-        return None;
-    };
-    loop {
-        let may_take = count < *most && at < text.len() && set.has_byte(text[at]);
-        if next.has(symbol(text, at)) {
-            if may_take {
-                scratch.frames.push(Frame::Longer {
-                    instruction,
-                    count: count + 1,
-                    at: at + 1,
-                });
+impl Run {
+    /// How many bytes of the class there are.
+    #[inline]
+    fn length(&self, text: &[u8], at: usize) -> usize {
+        let window = &text[at..at + (text.len() - at).min(self.most)];
+        let end = match self.stops {
+            Stops::Many => window.iter().position(|byte| !self.set.has_byte(*byte)),
+            Stops::One(a) => memchr::memchr(a, window),
+            Stops::Two(a, b) => memchr::memchr2(a, b, window),
+            Stops::Three(a, b, c) => memchr::memchr3(a, b, c, window),
+        };
+        end.unwrap_or(window.len())
+    }
+
+    /// The only end that a run from `at` on can have.
+    #[inline]
+    fn whole(&self, text: &[u8], at: usize) -> Option<usize> {
+        let taken = self.length(text, at);
+        let end = at + taken;
+        (taken >= self.least && self.next.has(symbol(text, end))).then_some(end)
+    }
+
+    /// The first of the ends that a run from `at` on has.
+    fn first(&self, text: &[u8], at: usize) -> Ends {
+        if self.greedy {
+            let taken = self.length(text, at);
+            if taken < self.least {
+                return None;
             }
-            return Some(at);
+            return self.shorter(text, at + taken, at + self.least);
         }
-        if !may_take {
+        let least = text.get(at..at + self.least)?;
+        if !least.iter().all(|byte| self.set.has_byte(*byte)) {
             return None;
         }
-        count += 1;
-        at += 1;
+        self.longer(text, at + self.least, self.least)
+    }
+
+    /// The next of its ends.
+    fn other(&self, text: &[u8], at: usize, count: usize) -> Ends {
+        if self.greedy {
+            self.shorter(text, at, count)
+        } else {
+            self.longer(text, at, count)
+        }
+    }
+
+    /// The longest end from `low` to `high` after which what follows may begin.
+    fn shorter(&self, text: &[u8], high: usize, low: usize) -> Ends {
+        let end = (low..=high).rev().find(|end| self.next.has(symbol(text, *end)))?;
+        Some((end, (end > low).then(|| (end - 1, low))))
+    }
+
+    /// The shortest end from `at` on, where it has `count` bytes, after which what follows may begin.
+    fn longer(&self, text: &[u8], mut at: usize, mut count: usize) -> Ends {
+        loop {
+            let may_take = count < self.most && at < text.len() && self.set.has_byte(text[at]);
+            if self.next.has(symbol(text, at)) {
+                return Some((at, may_take.then_some((at + 1, count + 1))));
+            }
+            if !may_take {
+                return None;
+            }
+            count += 1;
+            at += 1;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Skeletons`]: how objects are written, but for their values. Lines of one logger differ in nothing else, and are read by
 //! comparing what lies between.
 
+use super::found::Found;
 use super::json::{NotJson, Reader};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -37,11 +38,7 @@ enum Name {
 
 impl Skeletons {
     /// As [`super::json::flatten`] with points between names. Fields that were found before an error are kept in `fields`.
-    pub(crate) fn flatten<'a>(
-        &mut self,
-        text: &'a str,
-        fields: &mut Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    ) -> Result<(), NotJson> {
+    pub(crate) fn flatten<'a>(&mut self, text: &'a str, fields: &mut Found<'a>) -> Result<(), NotJson> {
         let before = fields.len();
         for number in 0..self.0.len() {
             if self.0[number].read(text, fields) {
@@ -66,7 +63,7 @@ impl Skeletons {
                 depth: place.depth,
             });
             end = place.range.end;
-            fields.push((name, value.into_text()));
+            fields.push(name, value.into_text());
         })?;
         self.0.truncate(MAX_KNOWN - 1);
         let skeleton = Skeleton {
@@ -80,7 +77,7 @@ impl Skeletons {
 
 impl Skeleton {
     /// Reads an object that is written so; answers whether it is.
-    fn read<'a>(&self, text: &'a str, fields: &mut Vec<(Cow<'a, str>, Cow<'a, str>)>) -> bool {
+    fn read<'a>(&self, text: &'a str, fields: &mut Found<'a>) -> bool {
         let mut reader = Reader::new(text);
         for leaf in &self.leaves {
             let start = reader.at();
@@ -95,7 +92,7 @@ impl Skeleton {
                 Name::Within(range) => Cow::Borrowed(&text[start + range.start..start + range.end]),
                 Name::Own(name) => Cow::Owned(name.clone()),
             };
-            fields.push((name, value.into_text()));
+            fields.push(name, value.into_text());
         }
         text[reader.at()..] == self.end
     }
@@ -119,10 +116,10 @@ mod tests {
     fn agree(texts: &[&str]) {
         let mut skeletons = Skeletons::default();
         for text in texts {
-            let mut fields = Vec::new();
+            let mut fields = Found::default();
             let read = skeletons.flatten(text, &mut fields).map(|()| {
-                let owned = |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into_owned(), value.into_owned());
-                fields.into_iter().map(owned).collect::<Vec<_>>()
+                let owned = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| (name.to_string(), value.to_string());
+                fields.pairs().iter().map(owned).collect::<Vec<_>>()
             });
             assert_eq!(read, plainly(text), "{text}");
         }
@@ -151,7 +148,7 @@ mod tests {
         let mut skeletons = Skeletons::default();
         for number in 0..3 {
             skeletons
-                .flatten(&format!(r#"{{"a":{number},"b":"é{number}"}}"#), &mut Vec::new())
+                .flatten(&format!(r#"{{"a":{number},"b":"é{number}"}}"#), &mut Found::default())
                 .unwrap();
         }
         assert_eq!(skeletons.0.len(), 1, "one way of writing");

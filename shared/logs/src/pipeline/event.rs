@@ -2,6 +2,7 @@
 
 use super::Origin;
 use crate::filter::Fields;
+use crate::parse::found::Found;
 use crate::{Level, LogRecord};
 use parapet_model::Labels;
 use std::borrow::Cow;
@@ -11,8 +12,7 @@ use std::borrow::Cow;
 pub(super) struct Event<'a> {
     pub(super) line: &'a str,
     pub(super) origin: Origin<'a>,
-    /// In the order in which they were found; a later one replaces an earlier one of the same name.
-    pub(super) fields: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub(super) fields: Found<'a>,
     pub(super) timestamp_ns: i64,
     pub(super) level: Option<Level>,
     pub(super) service: Cow<'a, str>,
@@ -20,33 +20,23 @@ pub(super) struct Event<'a> {
     pub(super) trace_id: Cow<'a, str>,
     /// What the line says; the whole line where nothing else was made of it.
     pub(super) message: Option<Cow<'a, str>>,
-    pub(super) stream: Cow<'a, Labels>,
+    pub(super) stream: Labels,
     pub(super) route: Cow<'a, str>,
     pub(super) unparsed: bool,
 }
 
-/// What stages made of a line, apart from it.
-pub(super) struct Finished {
-    timestamp_ns: i64,
-    level: Option<Level>,
-    service: String,
-    host: String,
-    trace_id: String,
-    message: String,
-    stream: Option<Labels>,
-    attributes: Labels,
-    route: String,
-}
-
 impl<'a> Event<'a> {
-    pub(super) fn new(line: &'a str, record: &'a LogRecord, origin: Origin<'a>) -> Self {
-        let mut fields = Vec::with_capacity(32);
-        fields.extend(
-            record
-                .attributes
-                .iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        );
+    /// Takes over what its way in knew of a record, but for its line and its fields, which the event borrows.
+    pub(super) fn new(
+        line: &'a str,
+        known: &'a Labels,
+        record: &mut LogRecord,
+        origin: Origin<'a>,
+        mut fields: Found<'a>,
+    ) -> Self {
+        for (name, value) in known.iter() {
+            fields.push(name.into(), value.into());
+        }
         Self {
             line,
             origin,
@@ -56,37 +46,14 @@ impl<'a> Event<'a> {
                 time => time,
             },
             level: record.level,
-            service: record.service.as_str().into(),
-            host: record.host.as_str().into(),
-            trace_id: record.trace_id.as_str().into(),
-            message: (!record.message.is_empty()).then_some(record.message.as_str().into()),
-            stream: Cow::Borrowed(&record.stream),
-            route: record.route.as_str().into(),
+            service: std::mem::take(&mut record.service).into(),
+            host: std::mem::take(&mut record.host).into(),
+            trace_id: std::mem::take(&mut record.trace_id).into(),
+            message: Some(std::mem::take(&mut record.message).into()).filter(|text: &Cow<'_, str>| !text.is_empty()),
+            stream: std::mem::take(&mut record.stream),
+            route: std::mem::take(&mut record.route).into(),
             unparsed: false,
         }
-    }
-
-    pub(super) fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
-        match self.fields.iter_mut().find(|(other, _)| *other == name) {
-            Some(field) => field.1 = value,
-            None => self.fields.push((name, value)),
-        }
-    }
-
-    /// Adds a field that a parser found: within one line names hardly ever repeat, and the last one counts in the end.
-    pub(super) fn found(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
-        self.fields.push((name, value));
-    }
-
-    pub(super) fn take(&mut self, name: &str) -> Option<Cow<'a, str>> {
-        let at = self.fields.iter().rposition(|(other, _)| other == name)?;
-        Some(self.fields.remove(at).1)
-    }
-
-    /// The value of a field, borrowed from the line where it can be.
-    pub(super) fn value(&self, name: &str) -> Option<Cow<'a, str>> {
-        let found = self.fields.iter().rev().find(|(other, _)| other == name);
-        found.map(|(_, value)| value.clone())
     }
 
     /// Sets one of the promoted fields; answers whether the name is one.
@@ -103,22 +70,18 @@ impl<'a> Event<'a> {
         true
     }
 
-    pub(super) fn finish(self, order: &mut Order) -> Finished {
-        let attributes = order.labels(&self.fields);
-        Finished {
-            timestamp_ns: self.timestamp_ns,
-            level: self.level,
-            service: self.service.into_owned(),
-            host: self.host.into_owned(),
-            trace_id: self.trace_id.into_owned(),
-            message: self.message.map(Cow::into_owned).unwrap_or_default(),
-            stream: match self.stream {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(stream) => Some(stream),
-            },
-            attributes,
-            route: self.route.into_owned(),
-        }
+    /// Gives the record what stages made of it; answers the fields, whose memory the next event can have.
+    pub(super) fn finish(self, record: &mut LogRecord, order: &mut Order) -> Found<'a> {
+        record.timestamp_ns = self.timestamp_ns;
+        record.level = self.level;
+        record.service = self.service.into_owned();
+        record.host = self.host.into_owned();
+        record.trace_id = self.trace_id.into_owned();
+        record.message = self.message.map(Cow::into_owned).unwrap_or_default();
+        record.stream = self.stream;
+        record.attributes = order.labels(self.fields.pairs());
+        record.route = self.route.into_owned();
+        self.fields
     }
 }
 
@@ -137,29 +100,16 @@ impl Order {
     fn labels(&mut self, fields: &[(Cow<'_, str>, Cow<'_, str>)]) -> Labels {
         if !self.names.iter().eq(fields.iter().map(|(name, _)| name)) {
             self.names = fields.iter().map(|(name, _)| name.to_string()).collect();
-            self.sorted = (0..fields.len()).rev().collect();
+            self.sorted = (0..fields.len())
+                .rev()
+                .filter(|number| !fields[*number].0.is_empty())
+                .collect();
             self.sorted.sort_by_key(|number| &self.names[*number]);
             self.sorted.dedup_by_key(|number| &self.names[*number]);
         }
         let pairs = self.sorted.iter().map(|number| &fields[*number]);
-        let known = pairs.filter(|(name, value)| !value.is_empty() && !name.is_empty());
+        let known = pairs.filter(|(_, value)| !value.is_empty());
         Labels::from_sorted_in(&mut self.packed, known.map(|(name, value)| (&**name, &**value)))
-    }
-}
-
-impl Finished {
-    pub(super) fn fill(self, record: &mut LogRecord) {
-        record.timestamp_ns = self.timestamp_ns;
-        record.level = self.level;
-        record.service = self.service;
-        record.host = self.host;
-        record.trace_id = self.trace_id;
-        record.message = self.message;
-        record.attributes = self.attributes;
-        record.route = self.route;
-        if let Some(stream) = self.stream {
-            record.stream = stream;
-        }
     }
 }
 
@@ -176,14 +126,14 @@ impl Fields for Event<'_> {
             "trace_id" => &self.trace_id,
             "message" => self.message.as_deref().unwrap_or(self.line),
             "route" => &self.route,
-            "path" if !self.fields.iter().any(|(other, _)| other == "path") => self.origin.path,
+            "path" if self.fields.get("path").is_none() => self.origin.path,
             _ => "",
         };
         if !promoted.is_empty() {
             return Some(promoted);
         }
-        let found = self.fields.iter().rev().find(|(other, _)| other == name);
-        found.map(|(_, value)| &**value).or_else(|| self.stream.get(name))
+        let found = self.fields.get(name);
+        found.map(|value| &**value).or_else(|| self.stream.get(name))
     }
 
     fn level(&self) -> Option<Level> {

@@ -102,14 +102,14 @@ impl Stage {
                 let word = event.field(field).unwrap_or_default();
                 let level = map.get(word).copied().or_else(|| Level::from_word(word));
                 if level.is_some() {
-                    event.take(field);
+                    event.fields.take(field);
                 }
                 event.level = level.or(event.level).or(*default);
                 Fate::On
             }
             Action::Promote(targets) => {
                 for (target, sources) in targets {
-                    if let Some(value) = sources.iter().find_map(|source| event.take(source)) {
+                    if let Some(value) = sources.iter().find_map(|source| event.fields.take(source)) {
                         event.promote(target, value);
                     }
                 }
@@ -118,32 +118,32 @@ impl Stage {
             Action::Set(fields) => {
                 for (name, value) in fields {
                     if !event.promote(name, Cow::Borrowed(value)) {
-                        event.set(Cow::Borrowed(name), Cow::Borrowed(value));
+                        event.fields.set(Cow::Borrowed(name), Cow::Borrowed(value));
                     }
                 }
                 Fate::On
             }
             Action::Rename(names) => {
                 for (to, from) in names {
-                    if let Some(value) = event.take(from) {
-                        event.set(Cow::Borrowed(to), value);
+                    if let Some(value) = event.fields.take(from) {
+                        event.fields.set(Cow::Borrowed(to), value);
                     }
                 }
                 Fate::On
             }
             Action::Remove(names) => {
-                event.fields.retain(|(name, _)| !names.iter().any(|gone| gone == name));
+                event.fields.remove(names);
                 Fate::On
             }
             Action::Labels(labels) => {
-                let mut builder = LabelsBuilder::from(&*event.stream);
+                let mut builder = LabelsBuilder::from(&event.stream);
                 for (label, field) in labels {
                     if let Some(value) = event.field(field).map(str::to_owned) {
                         builder.set(label, value);
-                        event.take(field);
+                        event.fields.take(field);
                     }
                 }
-                event.stream = Cow::Owned(builder.build());
+                event.stream = builder.build();
                 Fate::On
             }
             Action::Kubernetes => {
@@ -175,7 +175,7 @@ fn source<'a>(event: &Event<'a>, field: Option<&str>) -> Option<Cow<'a, str>> {
     match field {
         None => Some(event.message.clone().unwrap_or(Cow::Borrowed(event.line))),
         Some("message") => Some(event.message.clone().unwrap_or(Cow::Borrowed(event.line))),
-        Some(field) => event.value(field),
+        Some(field) => event.fields.get(field).cloned(),
     }
 }
 
@@ -193,10 +193,10 @@ fn parse_json(event: &mut Event<'_>, field: Option<&str>, prefix: &str, skeleton
         None => return false,
         Some(Cow::Borrowed(text)) if prefix.is_empty() => skeletons.flatten(text, &mut event.fields),
         Some(Cow::Borrowed(text)) => json::flatten(text, ".", &mut |name, value| {
-            event.found(named(prefix, name), value.into_text());
+            event.fields.push(named(prefix, name), value.into_text());
         }),
         Some(Cow::Owned(text)) => json::flatten(&text, ".", &mut |name, value| {
-            event.found(
+            event.fields.push(
                 named(prefix, name).into_owned().into(),
                 value.into_text().into_owned().into(),
             );
@@ -220,7 +220,7 @@ fn parse_logfmt(event: &mut Event<'_>, field: Option<&str>, prefix: &str) -> boo
         valued |= value.is_some();
         if let Some(value) = value {
             let name = named(prefix, Cow::Borrowed(key)).into_owned();
-            event.found(name.into(), value.into_owned().into());
+            event.fields.push(name.into(), value.into_owned().into());
         }
     }
     // Words alone are prose.
@@ -248,7 +248,7 @@ impl<'a> Event<'a> {
         if name == "message" {
             self.message = Some(value);
         } else {
-            self.found(Cow::Borrowed(name), value);
+            self.fields.push(Cow::Borrowed(name), value);
         }
     }
 }
@@ -269,7 +269,7 @@ fn parse_csv<'a>(event: &mut Event<'a>, field: Option<&str>, columns: &'a [Strin
 }
 
 fn timestamp(event: &mut Event<'_>, fields: &[String], formats: &[TimeFormat], zone: Tz) -> Fate {
-    let mut parts = fields.iter().map(|field| event.value(field));
+    let mut parts = fields.iter().map(|field| event.fields.get(field).cloned());
     let text = match (parts.next().flatten(), fields.len()) {
         (Some(text), 1) => text,
         (Some(first), _) => {
@@ -286,9 +286,7 @@ fn timestamp(event: &mut Event<'_>, fields: &[String], formats: &[TimeFormat], z
     match formats.iter().find_map(|format| format.parse(&text, zone, now)) {
         Some(time) => {
             event.timestamp_ns = time;
-            event
-                .fields
-                .retain(|(name, _)| !fields.iter().any(|field| field == name));
+            event.fields.remove(fields);
             Fate::On
         }
         None => Fate::WithoutTime,

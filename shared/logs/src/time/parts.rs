@@ -69,18 +69,19 @@ impl Parts {
             _ => {}
         }
         let zone = self.zone.unwrap_or(zone);
-        let now = DateTime::<Utc>::from_timestamp_nanos(now_ns).with_timezone(&zone);
+        let now = || DateTime::<Utc>::from_timestamp_nanos(now_ns).with_timezone(&zone);
         let dated = self.month.is_some() || self.ordinal.is_some();
         match self.year {
             Some(year) => self.at(year, zone),
             None if dated => {
                 // The latest year that does not lie in the future; a clock may be ahead by a day.
-                let latest = now.year() + 1;
+                let latest = now().year() + 1;
                 (0..9)
                     .filter_map(|back| self.at(latest - back, zone))
                     .find(|time| *time <= now_ns.saturating_add(DAY_NS))
             }
             None => {
+                let now = now();
                 (self.month, self.day) = (Some(now.month()), Some(now.day()));
                 self.at(now.year(), zone)
             }

@@ -99,12 +99,16 @@ impl Reader<'_> {
     }
 
     fn number(&mut self, most: usize) -> Option<u32> {
-        let digits = self.count(u8::is_ascii_digit).min(most);
-        let number = self.rest[..digits]
-            .iter()
-            .fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
-        self.skip(digits);
-        (digits > 0).then_some(number)
+        let (mut number, mut rest) = (0, self.rest);
+        while let [digit @ b'0'..=b'9', after @ ..] = rest
+            && self.rest.len() - rest.len() < most
+        {
+            number = number * 10 + u32::from(digit - b'0');
+            rest = after;
+        }
+        let found = rest.len() < self.rest.len();
+        self.rest = rest;
+        found.then_some(number)
     }
 
     /// Digits of a fraction, in nanoseconds; those beyond are dropped.

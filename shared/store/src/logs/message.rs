@@ -179,6 +179,9 @@ fn labels(labels: &Labels) -> Vec<u8> {
     out
 }
 
+/// Room is made for so many records at once, whatever their bytes promise.
+const MOST_RESERVED: usize = 8 * 1024;
+
 fn decode(bytes: &[u8]) -> Result<RawLogs, parapet_protobuf::Error> {
     let (mut logs, mut streams) = (RawLogs::default(), Vec::new());
     let mut reader = Reader::new(bytes);
@@ -187,7 +190,14 @@ fn decode(bytes: &[u8]) -> Result<RawLogs, parapet_protobuf::Error> {
             (1, Wire::Bytes(path)) => logs.path = text(&reader, path)?,
             (2, Wire::Varint(time)) => logs.received_ns = zigzag(time),
             (3, Wire::Bytes(stream)) => streams.push(read_labels(reader.nested(stream))?),
-            (4, Wire::Bytes(body)) => logs.records.push(record(reader.nested(body), &streams)?),
+            (4, Wire::Bytes(body)) => {
+                if logs.records.len() == logs.records.capacity() {
+                    // Lines are about as long as their neighbours.
+                    let like_it = bytes.len().saturating_sub(reader.offset()) / (body.len() + 3);
+                    logs.records.reserve(like_it.clamp(1, MOST_RESERVED));
+                }
+                logs.records.push(record(reader.nested(body), &streams)?);
+            }
             _ => {}
         }
     }
