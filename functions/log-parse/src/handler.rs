@@ -166,7 +166,7 @@ impl LogParse {
                 };
                 let outcome = pipelines.process(batch.lines.records, origin);
                 for (pipeline, more) in outcome.counts {
-                    add(counts.entry(pipeline).or_default(), more);
+                    counts.entry(pipeline).or_default().add(more);
                 }
                 ParsedBatch {
                     id: batch.id,
@@ -447,16 +447,6 @@ fn line_of(stream: &Labels, raw: Vec<u8>) -> LogRecord {
 /// The stream of a dropped object.
 fn stream_of(path: &str) -> Labels {
     Labels::from_pairs([("filename", path)])
-}
-
-fn add(total: &mut Counts, more: Counts) {
-    total.lines += more.lines;
-    total.bytes += more.bytes;
-    total.unparsed += more.unparsed;
-    total.without_time += more.without_time;
-    total.dropped += more.dropped;
-    total.sampled_out += more.sampled_out;
-    total.redacted += more.redacted;
 }
 
 fn tell(report: &LogCommitReport, counts: &BTreeMap<String, Counts>) {

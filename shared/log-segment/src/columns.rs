@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::fields::{FieldColumns, Maps};
 use crate::schema::{SCHEMA, element, timestamp_type};
-use crate::texts::{Texts, length, offsets};
+use crate::texts::{Ends, Texts};
 use arrow_array::{ArrayRef, Int32Array, ListArray, RecordBatch, TimestampMillisecondArray};
 use parapet_logs::shape::Cut;
 use parapet_logs::{Level, LogRecord};
@@ -29,7 +29,7 @@ pub(crate) struct Columns {
     fields: FieldColumns,
     shape: Texts,
     variables: Texts,
-    variable_ends: Vec<i32>,
+    variable_ends: Ends,
     raw: Texts,
     line_bytes: usize,
 }
@@ -75,7 +75,7 @@ impl Columns {
                 self.raw.push(&record.raw);
             }
         }
-        self.variable_ends.push(length(self.variables.len()));
+        self.variable_ends.push(self.variables.len());
         self.line_bytes += record.raw.len();
     }
 
@@ -84,8 +84,7 @@ impl Columns {
         let milliseconds = std::mem::take(&mut self.milliseconds);
         let milliseconds = TimestampMillisecondArray::from(milliseconds).with_data_type(timestamp_type());
         let variables = self.variables.finish()?;
-        let variable_ends = std::mem::take(&mut self.variable_ends);
-        let variables = ListArray::try_new(element(), offsets(variable_ends), variables, None)?;
+        let variables = ListArray::try_new(element(), self.variable_ends.finish(), variables, None)?;
         self.line_bytes = 0;
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(milliseconds),

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::schema::{FIELD_COLUMNS, NAME_END, entries, entry_fields};
-use crate::texts::{Texts, length, offsets};
+use crate::texts::{Ends, Texts};
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, MapArray, StringArray, StructArray};
 use parapet_model::Labels;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Maps of texts, one for each row.
 #[derive(Debug, Default)]
 pub(crate) struct Maps {
-    ends: Vec<i32>,
+    ends: Ends,
     names: Texts,
     values: Texts,
 }
@@ -27,7 +27,7 @@ impl Maps {
 
     /// Ends a row.
     fn close(&mut self) {
-        self.ends.push(length(self.names.len()));
+        self.ends.push(self.names.len());
     }
 
     pub(crate) fn push_all(&mut self, labels: &Labels) {
@@ -40,10 +40,9 @@ impl Maps {
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, Error> {
         let columns = vec![self.names.finish()?, self.values.finish()?];
         let entry = StructArray::try_new(entry_fields(), columns, None)?;
-        let ends = std::mem::take(&mut self.ends);
         Ok(Arc::new(MapArray::try_new(
             entries(),
-            offsets(ends),
+            self.ends.finish(),
             entry,
             None,
             false,

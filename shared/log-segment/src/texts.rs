@@ -9,22 +9,44 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     bytes: Vec<u8>,
-    ends: Vec<i32>,
+    ends: Ends,
     /// Empty as long as none is missing.
     valid: Vec<bool>,
 }
 
-/// Batches are far from two milliards of anything.
-pub(crate) fn length(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
+/// Where the runs of a column end.
+#[derive(Debug)]
+pub(crate) struct Ends(Vec<i32>);
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
 }
 
-/// Where runs of these ends begin and end.
-pub(crate) fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
-    let mut offsets = Vec::with_capacity(ends.len() + 1);
-    offsets.push(0);
-    offsets.extend(ends);
-    OffsetBuffer::new(ScalarBuffer::from(offsets))
+impl Ends {
+    fn with_capacity(count: usize) -> Self {
+        let mut ends = Vec::with_capacity(count + 1);
+        ends.push(0);
+        Self(ends)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, end: usize) {
+        // Batches are far from two milliards of anything.
+        self.0.push(i32::try_from(end).unwrap_or(i32::MAX));
+    }
+
+    /// Where the runs begin and end; then it forgets them.
+    pub(crate) fn finish(&mut self) -> OffsetBuffer<i32> {
+        // The next batch is about as large.
+        let next = Self::with_capacity(self.len());
+        OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(self, next).0))
+    }
 }
 
 impl Texts {
@@ -35,7 +57,7 @@ impl Texts {
     #[inline]
     pub(crate) fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
-        self.ends.push(length(self.bytes.len()));
+        self.ends.push(self.bytes.len());
         if !self.valid.is_empty() {
             self.valid.push(true);
         }
@@ -45,7 +67,7 @@ impl Texts {
         if self.valid.is_empty() {
             self.valid.resize(self.ends.len(), true);
         }
-        self.ends.push(length(self.bytes.len()));
+        self.ends.push(self.bytes.len());
         self.valid.push(false);
     }
 
@@ -68,14 +90,11 @@ impl Texts {
 
     fn parts(&mut self) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
         // The next batch is about as large.
-        let next = Self {
-            bytes: Vec::with_capacity(self.bytes.len()),
-            ends: Vec::with_capacity(self.ends.len()),
-            valid: Vec::with_capacity(self.valid.len()),
-        };
-        let this = std::mem::replace(self, next);
-        let nulls = (!this.valid.is_empty()).then(|| NullBuffer::from(this.valid));
-        (offsets(this.ends), Buffer::from_vec(this.bytes), nulls)
+        let bytes = Vec::with_capacity(self.bytes.len());
+        let bytes = std::mem::replace(&mut self.bytes, bytes);
+        let nulls = (!self.valid.is_empty()).then(|| NullBuffer::from(self.valid.as_slice()));
+        self.valid.clear();
+        (self.ends.finish(), Buffer::from_vec(bytes), nulls)
     }
 
     /// The texts so far, which it then forgets.

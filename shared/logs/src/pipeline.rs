@@ -29,7 +29,7 @@ use crate::parse::skeleton::Skeletons;
 use crate::{LogRecord, templates};
 use event::{Event, Order};
 use multiline::Multiline;
-use parapet_model::Matcher;
+use parapet_model::{Labels, Matcher};
 use stage::{Fate, Stage};
 use std::collections::BTreeMap;
 
@@ -69,6 +69,13 @@ struct Pipeline {
     templates: Option<templates::Options>,
 }
 
+/// The way that lines of one stream go that follow one another.
+struct Way<'p> {
+    stream: Labels,
+    pipeline: Option<&'p Pipeline>,
+    counts: Counts,
+}
+
 /// What is kept from one line to the next, to be quick.
 #[derive(Debug)]
 struct Memory {
@@ -106,6 +113,27 @@ pub struct Counts {
     pub sampled_out: u64,
     /// Secrets replaced.
     pub redacted: u64,
+}
+
+impl Way<'_> {
+    /// Adds what it counted.
+    fn tell(self, counts: &mut BTreeMap<String, Counts>) {
+        let name = self.pipeline.map_or_else(String::new, |pipeline| pipeline.name.clone());
+        counts.entry(name).or_default().add(self.counts);
+    }
+}
+
+impl Counts {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, more: Self) {
+        self.lines += more.lines;
+        self.bytes += more.bytes;
+        self.unparsed += more.unparsed;
+        self.without_time += more.without_time;
+        self.dropped += more.dropped;
+        self.sampled_out += more.sampled_out;
+        self.redacted += more.redacted;
+    }
 }
 
 impl Pipelines {
@@ -153,10 +181,6 @@ impl Pipelines {
     /// The answer depends on nothing but the arguments: the same lines give the same records again.
     #[must_use]
     pub fn process(&self, records: Vec<LogRecord>, origin: Origin<'_>) -> Outcome {
-        let mut outcome = Outcome {
-            records: Vec::with_capacity(records.len()),
-            ..Outcome::default()
-        };
         let mut observed = metric::Observed::default();
         let mut memory = Memory {
             fields: Found::with_room(),
@@ -164,31 +188,51 @@ impl Pipelines {
             json: Skeletons::default(),
             order: Order::default(),
         };
+        let (mut records, mut counts) = (self.join(records, origin), BTreeMap::new());
+        let mut way: Option<Way<'_>> = None;
+        records.retain_mut(|record| {
+            let way = match &mut way {
+                Some(way) if way.stream == record.stream => way,
+                other => {
+                    other.take().into_iter().for_each(|way| way.tell(&mut counts));
+                    other.insert(Way {
+                        stream: record.stream.clone(),
+                        pipeline: self.find(record, origin.path),
+                        counts: Counts::default(),
+                    })
+                }
+            };
+            way.counts.lines += 1;
+            way.counts.bytes += record.raw.len() as u64;
+            self.one(way, record, origin, &mut observed, &mut memory)
+        });
+        way.into_iter().for_each(|way| way.tell(&mut counts));
+        Outcome {
+            records,
+            counts,
+            observations: observed.finish(),
+        }
+    }
+
+    /// Joins lines, where a pipeline says so.
+    fn join(&self, records: Vec<LogRecord>, origin: Origin<'_>) -> Vec<LogRecord> {
+        if self.pipelines.iter().all(|pipeline| pipeline.multiline.is_none()) {
+            return records;
+        }
+        let mut joined = Vec::with_capacity(records.len());
         let mut rest = records.into_iter().peekable();
         while let Some(first) = rest.next() {
             let pipeline = self.find(&first, origin.path);
-            let counts = outcome
-                .counts
-                .entry(pipeline.map_or_else(String::new, |pipeline| pipeline.name.clone()))
-                .or_default();
-            // All lines of one stream that follow one another go the same way.
             let mut same = vec![first];
             while let Some(next) = rest.next_if(|next| next.stream == same[0].stream) {
                 same.push(next);
             }
-            if let Some(multiline) = pipeline.and_then(|pipeline| pipeline.multiline.as_ref()) {
-                same = multiline.join(same);
-            }
-            for mut record in same {
-                counts.lines += 1;
-                counts.bytes += record.raw.len() as u64;
-                if self.one(pipeline, &mut record, origin, counts, &mut observed, &mut memory) {
-                    outcome.records.push(record);
-                }
+            match pipeline.and_then(|pipeline| pipeline.multiline.as_ref()) {
+                Some(multiline) => joined.extend(multiline.join(same)),
+                None => joined.extend(same),
             }
         }
-        outcome.observations = observed.finish();
-        outcome
+        joined
     }
 
     fn find(&self, record: &LogRecord, path: &str) -> Option<&Pipeline> {
@@ -204,17 +248,17 @@ impl Pipelines {
     /// Runs a record through its pipeline; answers whether it is kept.
     fn one(
         &self,
-        pipeline: Option<&Pipeline>,
+        way: &mut Way<'_>,
         record: &mut LogRecord,
         origin: Origin<'_>,
-        counts: &mut Counts,
         observed: &mut metric::Observed,
         memory: &mut Memory,
     ) -> bool {
+        let (pipeline, counts) = (way.pipeline, &mut way.counts);
         let raw = std::mem::take(&mut record.raw);
         let line = crate::record::lossy(&raw);
         let known = std::mem::take(&mut record.attributes);
-        let fields = std::mem::take(&mut memory.fields).cleared();
+        let fields = std::mem::take(&mut memory.fields);
         let mut event = Event::new(&line, &known, record, origin, fields);
         for stage in pipeline.map_or(&[][..], |pipeline| &pipeline.stages) {
             match stage.apply(&mut event, memory) {
