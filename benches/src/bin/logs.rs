@@ -226,7 +226,7 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
             }
             bytes += line.len() + 1;
             records.push(LogRecord {
-                raw: line.into_bytes(),
+                raw: line.into_bytes().into(),
                 stream: stream.clone(),
                 ..LogRecord::default()
             });

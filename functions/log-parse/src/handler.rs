@@ -438,7 +438,7 @@ impl Verdict {
 /// A line of a stream.
 fn line_of(stream: &Labels, raw: Vec<u8>) -> LogRecord {
     LogRecord {
-        raw,
+        raw: raw.into(),
         stream: stream.clone(),
         ..LogRecord::default()
     }

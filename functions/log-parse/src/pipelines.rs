@@ -79,7 +79,7 @@ mod tests {
         };
         let line = |line: &str| {
             let record = LogRecord {
-                raw: line.as_bytes().to_vec(),
+                raw: line.as_bytes().to_vec().into(),
                 ..LogRecord::default()
             };
             let outcome = pipelines.process(vec![record], origin);

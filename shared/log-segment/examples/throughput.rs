@@ -31,7 +31,7 @@ fn main() {
             .collect();
         for lines in lines.chunks(100_000) {
             let records = lines.iter().map(|line| LogRecord {
-                raw: line.to_vec(),
+                raw: line.to_vec().into(),
                 stream: stream.clone(),
                 ..LogRecord::default()
             });

@@ -19,7 +19,7 @@
 //! use parapet_log_segment::{EncodeOptions, Footer, Projection, SegmentWriter};
 //! use parapet_segment::Source;
 //!
-//! let line = LogRecord { timestamp_ns: 7, raw: b"took 5ms".to_vec(), ..LogRecord::default() };
+//! let line = LogRecord { timestamp_ns: 7, raw: b"took 5ms".to_vec().into(), ..LogRecord::default() };
 //! let mut writer = SegmentWriter::new(EncodeOptions::default());
 //! writer.push(&line)?;
 //! let segment = writer.finish()?.unwrap();

@@ -6,6 +6,7 @@ use crate::{Error, schema};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int32Type, TimestampMillisecondType};
 use arrow_array::{Array, BinaryArray, ListArray, MapArray, RecordBatch, StringArray};
+use bytes::Bytes;
 use parapet_logs::{Level, LogRecord, shape};
 use parapet_model::Labels;
 
@@ -282,11 +283,11 @@ impl Batch {
         })
     }
 
-    fn line(&self, row: usize, record: &LogRecord) -> Result<Vec<u8>, Error> {
+    fn line(&self, row: usize, record: &LogRecord) -> Result<Bytes, Error> {
         let lost = || Error::form("a line cannot be put together");
         let (shape, raw) = self.shape.as_ref().zip(self.raw.as_ref()).ok_or_else(lost)?;
         if raw.is_valid(row) {
-            return Ok(raw.value(row).to_vec());
+            return Ok(Bytes::copy_from_slice(raw.value(row)));
         }
         if shape.is_null(row) {
             return Err(lost());
@@ -296,6 +297,7 @@ impl Batch {
         let offsets = variables.value_offsets();
         let at = |index: usize| usize::try_from(offsets[index]).unwrap_or_default();
         let variables = (at(row)..at(row + 1)).map(|index| texts.value(index));
-        shape::restore(shape.value(row), variables, record).ok_or_else(lost)
+        let line = shape::restore(shape.value(row), variables, record).ok_or_else(lost)?;
+        Ok(line.into())
     }
 }

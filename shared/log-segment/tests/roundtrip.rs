@@ -105,7 +105,7 @@ proptest! {
 #[test]
 fn fields_beyond_the_columns_are_kept() {
     let wide = |from: usize| LogRecord {
-        raw: b"wide".to_vec(),
+        raw: b"wide".to_vec().into(),
         attributes: Labels::from_pairs(
             (from..from + 40).map(|number| (format!("field{number}"), format!("v{number}"))),
         ),

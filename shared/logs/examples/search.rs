@@ -31,7 +31,7 @@ fn main() {
     let file = std::fs::read(std::env::args().nth(1).unwrap()).unwrap();
     let lines = file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let records = lines.map(|line| LogRecord {
-        raw: line.to_vec(),
+        raw: line.to_vec().into(),
         stream: Labels::from_pairs([("app", "web")]),
         ..LogRecord::default()
     });

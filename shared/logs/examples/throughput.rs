@@ -26,7 +26,7 @@ fn main() {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| LogRecord {
-                raw: line.to_vec(),
+                raw: line.to_vec().into(),
                 ..LogRecord::default()
             })
             .collect();

@@ -25,7 +25,7 @@
 //!   - logfmt
 //!   - level: level
 //! ")?;
-//! let record = LogRecord { raw: b"level=warn took=250ms msg=slow".to_vec(), ..LogRecord::default() };
+//! let record = LogRecord { raw: b"level=warn took=250ms msg=slow".to_vec().into(), ..LogRecord::default() };
 //! let outcome = pipelines.process(vec![record], Origin { path: "", received_ns: 1 });
 //! assert!(parse_query("level:>=WARNING AND took:>200ms")?.matches(&outcome.records[0]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -14,7 +14,7 @@
 //! let mut evaluation = Evaluation::new(&expr, parameters)?;
 //! let record = LogRecord {
 //!     timestamp_ns: 59_000_000_000,
-//!     raw: b"level=error msg=down".to_vec(),
+//!     raw: b"level=error msg=down".to_vec().into(),
 //!     stream: Labels::from_pairs([("app", "web")]),
 //!     ..LogRecord::default()
 //! };

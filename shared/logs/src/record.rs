@@ -1,6 +1,7 @@
 //! [`LogRecord`]: one line, and what is known of it.
 
 use crate::Level;
+use bytes::Bytes;
 use parapet_model::Labels;
 use std::borrow::Cow;
 
@@ -23,7 +24,7 @@ pub struct LogRecord {
     /// What it says, for people, where that is not the whole line: then it is empty, and [`LogRecord::message`] tells.
     pub message: String,
     /// The line without its line break.
-    pub raw: Vec<u8>,
+    pub raw: Bytes,
     /// The labels of its stream, as Loki means them: few, and the same for many lines.
     pub stream: Labels,
     /// All other fields. Nested fields have dotted names: `http.status`.
@@ -92,7 +93,7 @@ mod tests {
             host: "a".to_owned(),
             attributes: Labels::from_pairs([("http.status", "500"), ("service", "x")]),
             stream: Labels::from_pairs([("app", "web"), ("http.status", "1")]),
-            raw: b"\xffz".to_vec(),
+            raw: Bytes::from_static(b"\xffz"),
             ..LogRecord::default()
         };
         for (name, want) in [

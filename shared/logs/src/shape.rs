@@ -60,7 +60,7 @@ impl Shapes {
     ///
     /// The record must have, when the line is restored, the fields that it has now.
     pub fn cut(&mut self, record: &LogRecord) -> Option<Cut<'_>> {
-        let line = record.raw.as_slice();
+        let line = record.raw.as_ref();
         let fields = fields_of(record);
         let known = self.known.iter().position(|shape| {
             self.holes.clear();
@@ -336,7 +336,7 @@ mod tests {
 
     fn record(line: &str, attributes: &[(&str, &str)]) -> LogRecord {
         LogRecord {
-            raw: line.as_bytes().to_vec(),
+            raw: line.as_bytes().to_vec().into(),
             attributes: Labels::from_pairs(attributes.iter().copied()),
             ..LogRecord::default()
         }
@@ -347,7 +347,7 @@ mod tests {
         let cut = shapes.cut(record)?;
         let text = |range: &Range<usize>| std::str::from_utf8(&record.raw[range.clone()]).unwrap();
         let back = restore(cut.shape, cut.variables.iter().map(text), record);
-        assert_eq!(back.as_deref(), Some(record.raw.as_slice()), "{:?}", cut.shape);
+        assert_eq!(back.as_deref(), Some(record.raw.as_ref()), "{:?}", cut.shape);
         assert!(cut.holes.is_sorted_by(|a, b| a.end <= b.start));
         let variables = cut.variables.iter().map(|range| text(range).to_owned()).collect();
         Some((cut.shape.replace(OPEN, "<").replace(CLOSE, ">"), variables, cut.is_new))
@@ -379,7 +379,7 @@ mod tests {
         let mut shapes = Shapes::default();
         assert!(shapes.cut(&record("a\u{11}b", &[])).is_none());
         let bytes = LogRecord {
-            raw: b"\xff".to_vec(),
+            raw: bytes::Bytes::from_static(b"\xff"),
             ..LogRecord::default()
         };
         assert!(shapes.cut(&bytes).is_none());

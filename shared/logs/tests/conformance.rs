@@ -59,7 +59,7 @@ fn records(bytes: &[u8]) -> Vec<LogRecord> {
     let lines = bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n');
     lines
         .map(|line| LogRecord {
-            raw: line.to_vec(),
+            raw: line.to_vec().into(),
             ..LogRecord::default()
         })
         .collect()
@@ -100,7 +100,7 @@ fn every_line_is_parsed_and_kept_whole() {
             shapes.len(),
             left * 100 / bytes.len()
         );
-        let raw: Vec<&[u8]> = outcome.records.iter().map(|record| record.raw.as_slice()).collect();
+        let raw: Vec<&[u8]> = outcome.records.iter().map(|record| record.raw.as_ref()).collect();
         let mut back = raw.join(&b'\n');
         if bytes.ends_with(b"\n") {
             back.push(b'\n');

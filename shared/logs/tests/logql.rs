@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 fn record(seconds: i64, stream: &[(&str, &str)], line: &str) -> LogRecord {
     LogRecord {
         timestamp_ns: seconds * 1_000_000_000,
-        raw: line.as_bytes().to_vec(),
+        raw: line.as_bytes().to_vec().into(),
         stream: Labels::from_pairs(stream.iter().copied()),
         ..LogRecord::default()
     }

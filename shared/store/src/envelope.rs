@@ -11,6 +11,7 @@ use crate::objects;
 use crate::readings::{Layouts, Readings};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use object_store::{ObjectStore, PutMode, PutOptions};
 use parapet_model::BatchSeries;
 use parapet_ports::{Error, Kind, Queue};
@@ -86,7 +87,7 @@ pub trait Payload: Sized {
     ///
     /// # Errors
     /// What is wrong with them.
-    fn decode(bytes: &[u8]) -> Result<Self, String>;
+    fn decode(bytes: Bytes) -> Result<Self, String>;
 }
 
 impl Payload for Vec<BatchSeries> {
@@ -97,8 +98,8 @@ impl Payload for Vec<BatchSeries> {
         parapet_remote_write::encode_v2(self)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, String> {
-        parapet_remote_write::decode_v2(bytes).map_err(|error| parapet_ports::error::chain(&error))
+    fn decode(bytes: Bytes) -> Result<Self, String> {
+        parapet_remote_write::decode_v2(&bytes).map_err(|error| parapet_ports::error::chain(&error))
     }
 }
 
@@ -244,7 +245,7 @@ pub(crate) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> 
 
 fn decode<P: Payload>(id: &str, bytes: &[u8]) -> Result<P, Poison> {
     let plain = decompress(bytes, MAX_BATCH_BYTES).map_err(|error| Poison(format!("batch {id:?}: {error}")))?;
-    P::decode(&plain).map_err(|error| Poison(format!("batch {id:?} is not {}: {error}", P::NAME)))
+    P::decode(plain.into()).map_err(|error| Poison(format!("batch {id:?} is not {}: {error}", P::NAME)))
 }
 
 /// Why a parcel's payload cannot be had.

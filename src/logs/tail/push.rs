@@ -152,7 +152,7 @@ mod tests {
             .body(Path::new("/x.log"), 1_700_000_000_000_000_001, &lines)
             .unwrap();
         let records = parapet_logs::inputs::loki::parse_protobuf(&body, 1_000).unwrap();
-        let found: Vec<Vec<u8>> = records.iter().map(|record| record.raw.clone()).collect();
+        let found: Vec<Vec<u8>> = records.iter().map(|record| record.raw.to_vec()).collect();
         assert_eq!(found, lines);
         assert_eq!(records[2].timestamp_ns, 1_700_000_000_000_000_003);
         assert_eq!(records[0].stream.get("app"), Some("a\"b"));

@@ -36,7 +36,7 @@ impl Data for Lines {
             times.iter().map(at).map(move |at_ns| LogRecord {
                 timestamp_ns: at_ns,
                 service: (*service).to_owned(),
-                raw: format!("{service} says {at_ns}").into_bytes(),
+                raw: format!("{service} says {at_ns}").into_bytes().into(),
                 stream: Labels::from_pairs([("app", *service)]),
                 ..LogRecord::default()
             })

@@ -30,7 +30,7 @@ pub(crate) fn world(pipelines: &str) -> MemoryPorts {
 pub(crate) fn batch(id: &str, lines: &[&[u8]], labels: &[(&str, &str)]) -> LogBatch {
     let stream = Labels::from_pairs(labels.iter().copied());
     let records = lines.iter().map(|line| LogRecord {
-        raw: line.to_vec(),
+        raw: line.to_vec().into(),
         stream: stream.clone(),
         ..LogRecord::default()
     });

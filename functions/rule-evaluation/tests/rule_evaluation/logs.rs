@@ -23,7 +23,7 @@ groups:
 async fn log(world: &World, line: &str) {
     let records = vec![LogRecord {
         timestamp_ns: (world.now_ms() - 1000) * 1_000_000,
-        raw: line.as_bytes().to_vec(),
+        raw: line.as_bytes().to_vec().into(),
         stream: Labels::from_pairs([("app", "web")]),
         ..LogRecord::default()
     }];

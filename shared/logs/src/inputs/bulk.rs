@@ -104,7 +104,7 @@ fn document(source: &str, index: &str) -> Result<LogRecord, String> {
         }
     })
     .map_err(|json::NotJson(at)| format!("failed to parse: the document is no JSON object, at byte {at}"))?;
-    record.raw = line.unwrap_or_else(|| source.as_bytes().to_vec());
+    record.raw = line.unwrap_or_else(|| source.as_bytes().to_vec()).into();
     record.attributes = Labels::from_pairs(fields);
     Ok(record)
 }

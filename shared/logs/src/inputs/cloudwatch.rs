@@ -43,7 +43,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<LogRecord>, BodyError> {
     ]);
     let events = delivery.log_events.into_iter().map(|event| LogRecord {
         timestamp_ns: event.timestamp.saturating_mul(1_000_000),
-        raw: event.message.into_bytes(),
+        raw: event.message.into_bytes().into(),
         stream: stream.clone(),
         attributes: Labels::from_pairs([("cloudwatch.event_id", event.id)]),
         ..LogRecord::default()

@@ -78,7 +78,7 @@ pub fn parse_protobuf(body: &[u8], max_bytes: usize) -> Result<Vec<LogRecord>, B
                 timestamp_ns: nanos
                     .and_then(|nanos| nanos.checked_add(time.nanos.into()))
                     .unwrap_or_default(),
-                raw: entry.line,
+                raw: entry.line.into(),
                 stream: labels.clone(),
                 attributes: Labels::from_pairs(metadata),
                 ..LogRecord::default()
@@ -143,7 +143,7 @@ pub fn parse_json(body: &[u8]) -> Result<Vec<LogRecord>, BodyError> {
                 .map(|(name, value)| (name, super::json_text(&value)));
             records.push(LogRecord {
                 timestamp_ns,
-                raw: line.into_bytes(),
+                raw: line.into_bytes().into(),
                 stream: labels.clone(),
                 attributes: Labels::from_pairs(metadata),
                 ..LogRecord::default()

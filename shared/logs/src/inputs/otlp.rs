@@ -97,7 +97,7 @@ fn log_record(record: proto::LogRecord, shared: &[(String, String)]) -> LogRecor
         timestamp_ns: i64::try_from(time).unwrap_or_default(),
         level,
         trace_id: hex(&record.trace_id),
-        raw: line(record.body),
+        raw: line(record.body).into(),
         attributes: Labels::from_pairs(attributes),
         ..LogRecord::default()
     }

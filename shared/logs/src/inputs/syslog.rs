@@ -57,7 +57,7 @@ pub fn parse(message: &[u8], received_ns: i64, zone: Tz) -> LogRecord {
     let text = crate::record::lossy(message);
     let mut record = LogRecord {
         timestamp_ns: received_ns,
-        raw: message.to_vec(),
+        raw: message.to_vec().into(),
         ..LogRecord::default()
     };
     let mut fields: Vec<(String, String)> = Vec::new();

@@ -11,7 +11,7 @@ fn loki_in_json() {
     let body = r#"{"streams":[{"stream":{"app":"web"},"values":[["1710072000000000001","a\tline"],["2","b",{"trace_id":"x","n":5}]]}]}"#;
     let records = loki::parse_json(body.as_bytes()).unwrap();
     assert_eq!(
-        (records[0].timestamp_ns, records[0].raw.as_slice()),
+        (records[0].timestamp_ns, records[0].raw.as_ref()),
         (NOW + 1, &b"a\tline"[..])
     );
     assert_eq!(records[1].stream.to_string(), r#"{app="web"}"#);
@@ -72,7 +72,7 @@ fn loki_in_protobuf() {
     };
     let records = loki::parse_protobuf(&push(r#"{app="web", env="prod"}"#), 1_000).unwrap();
     assert_eq!(
-        (records[0].timestamp_ns, records[0].raw.as_slice()),
+        (records[0].timestamp_ns, records[0].raw.as_ref()),
         (NOW + 7, &b"hello \xff"[..])
     );
     assert_eq!(records[0].stream.to_string(), r#"{app="web", env="prod"}"#);
@@ -122,7 +122,7 @@ fn bulk_bodies() {
     );
     assert_eq!((items[0].index.as_str(), items[0].id.as_str()), ("logs-a", "1"));
     assert_eq!(items[1].index, "main");
-    assert_eq!(items[1].record.as_ref().unwrap().raw, br#"{"status":200}"#);
+    assert_eq!(items[1].record.as_ref().unwrap().raw.as_ref(), br#"{"status":200}"#);
     assert!(items[2].record.as_ref().unwrap_err().contains("no JSON object"));
     assert!(items[3].record.as_ref().unwrap_err().contains("only added"));
     for (body, word) in [
@@ -207,7 +207,7 @@ fn otlp_values_of_each_kind() {
         ]}]}]}]}"#;
     let records = otlp::parse_json(body.as_bytes()).unwrap();
     assert_eq!(
-        (records[0].timestamp_ns, records[0].raw.as_slice()),
+        (records[0].timestamp_ns, records[0].raw.as_ref()),
         (7, &b"caf\xe9"[..]),
         "bytes are the line as they are"
     );

@@ -26,24 +26,33 @@ impl Multiline {
     /// Line breaks between joined lines are kept. A record that would grow over the limits is cut.
     pub(super) fn join(&self, lines: Vec<LogRecord>) -> Vec<LogRecord> {
         let mut joined: Vec<LogRecord> = Vec::with_capacity(lines.len());
-        let mut count = 0;
+        // The lines of the last record.
+        let (mut text, mut count) = (Vec::new(), 0);
         for line in lines {
-            match joined.last_mut() {
-                Some(record)
-                    if !self.begins(&line.raw)
-                        && count < self.max_lines
-                        && record.raw.len() + line.raw.len() < self.max_bytes =>
-                {
-                    record.raw.push(b'\n');
-                    record.raw.extend_from_slice(&line.raw);
-                    count += 1;
-                }
-                _ => {
-                    joined.push(line);
-                    count = 1;
-                }
+            let goes_on = !joined.is_empty()
+                && !self.begins(&line.raw)
+                && count < self.max_lines
+                && text.len() + line.raw.len() < self.max_bytes;
+            if goes_on {
+                text.push(b'\n');
+                text.extend_from_slice(&line.raw);
+                count += 1;
+            } else {
+                close(&mut joined, &text, count);
+                text.clear();
+                text.extend_from_slice(&line.raw);
+                joined.push(line);
+                count = 1;
             }
         }
+        close(&mut joined, &text, count);
         joined
+    }
+}
+
+/// Gives the last record its lines, where they are several.
+fn close(joined: &mut [LogRecord], text: &[u8], lines: usize) {
+    if let Some(record) = joined.last_mut().filter(|_| lines > 1) {
+        record.raw = text.to_vec().into();
     }
 }

@@ -142,7 +142,7 @@ impl Redactor {
         if let Cow::Owned(line) = self.text(&crate::record::lossy(&record.raw), &mut in_line)
             && in_line > 0
         {
-            record.raw = line.into_bytes();
+            record.raw = line.into_bytes().into();
         }
         let mut in_fields = 0;
         for text in [

@@ -7,7 +7,7 @@ const NOW: i64 = 1_710_072_000_000_000_000;
 
 fn record(app: &str, line: &str) -> LogRecord {
     LogRecord {
-        raw: line.as_bytes().to_vec(),
+        raw: line.as_bytes().to_vec().into(),
         stream: Labels::from_pairs([("app", app)]),
         ..LogRecord::default()
     }

@@ -8,7 +8,9 @@ fn record() -> LogRecord {
         level: Some(Level::Error),
         service: "checkout".to_owned(),
         message: "Connection refused by 10.0.0.1:5432".to_owned(),
-        raw: b"2023 ERROR Connection refused by 10.0.0.1:5432 at http://x/y".to_vec(),
+        raw: b"2023 ERROR Connection refused by 10.0.0.1:5432 at http://x/y"
+            .to_vec()
+            .into(),
         stream: Labels::from_pairs([("env", "prod")]),
         attributes: Labels::from_pairs([
             ("duration", "1.5"),

@@ -2,6 +2,7 @@
 
 use crate::envelope::Payload;
 use crate::outbox::{Batch, send_batches};
+use bytes::Bytes;
 use parapet_logs::{Level, LogRecord};
 use parapet_model::Labels;
 use parapet_ports::{Error, Ports, Queue};
@@ -155,8 +156,8 @@ impl Payload for RawLogs {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, String> {
-        decode(bytes).map_err(|error| error.to_string())
+    fn decode(bytes: Bytes) -> Result<Self, String> {
+        decode(&bytes).map_err(|error| error.to_string())
     }
 }
 
@@ -182,7 +183,8 @@ fn labels(labels: &Labels) -> Vec<u8> {
 /// Room is made for so many records at once, whatever their bytes promise.
 const MOST_RESERVED: usize = 8 * 1024;
 
-fn decode(bytes: &[u8]) -> Result<RawLogs, parapet_protobuf::Error> {
+/// Lines stay where they are: they are parts of `bytes`.
+fn decode(bytes: &Bytes) -> Result<RawLogs, parapet_protobuf::Error> {
     let (mut logs, mut streams) = (RawLogs::default(), Vec::new());
     let mut reader = Reader::new(bytes);
     while let Some(field) = reader.field()? {
@@ -196,7 +198,7 @@ fn decode(bytes: &[u8]) -> Result<RawLogs, parapet_protobuf::Error> {
                     let like_it = bytes.len().saturating_sub(reader.offset()) / (body.len() + 3);
                     logs.records.reserve(like_it.clamp(1, MOST_RESERVED));
                 }
-                logs.records.push(record(reader.nested(body), &streams)?);
+                logs.records.push(record(bytes, reader.nested(body), &streams)?);
             }
             _ => {}
         }
@@ -223,7 +225,7 @@ fn read_labels(mut reader: Reader<'_>) -> Result<Labels, parapet_protobuf::Error
     Ok(Labels::from_pairs(pairs))
 }
 
-fn record(mut reader: Reader<'_>, streams: &[Labels]) -> Result<LogRecord, parapet_protobuf::Error> {
+fn record(all: &Bytes, mut reader: Reader<'_>, streams: &[Labels]) -> Result<LogRecord, parapet_protobuf::Error> {
     let mut record = LogRecord::default();
     while let Some(field) = reader.field()? {
         match field {
@@ -234,7 +236,7 @@ fn record(mut reader: Reader<'_>, streams: &[Labels]) -> Result<LogRecord, parap
                     .ok_or_else(|| reader.error("a stream that is not there"))?
                     .clone();
             }
-            (3, Wire::Bytes(raw)) => record.raw = raw.to_vec(),
+            (3, Wire::Bytes(raw)) => record.raw = all.slice_ref(raw),
             (4, Wire::Varint(number)) => {
                 let level = usize::try_from(number.wrapping_sub(1)).unwrap_or(usize::MAX);
                 record.level = Some(*Level::ALL.get(level).ok_or_else(|| reader.error("no such level"))?);
@@ -269,7 +271,7 @@ mod tests {
                 trace_id: texts[2].clone(),
                 message: texts[3].clone(),
                 route: texts[4].clone(),
-                raw,
+                raw: raw.into(),
                 stream: Labels::from_pairs(stream),
                 attributes: Labels::from_pairs(attributes),
             },
@@ -280,12 +282,12 @@ mod tests {
         #[test]
         fn every_line_comes_back(records in prop::collection::vec(record(), 0..9), received_ns in any::<i64>()) {
             let logs = RawLogs { path: "a/b".to_owned(), received_ns, records };
-            prop_assert_eq!(RawLogs::decode(&logs.encode()), Ok(logs));
+            prop_assert_eq!(RawLogs::decode(logs.encode().into()), Ok(logs));
         }
 
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = RawLogs::decode(&bytes);
+            let _ = RawLogs::decode(bytes.into());
         }
     }
 
@@ -293,7 +295,7 @@ mod tests {
     fn ids_and_pieces() {
         let line = |time, text: &str| LogRecord {
             timestamp_ns: time,
-            raw: text.as_bytes().to_vec(),
+            raw: text.as_bytes().to_vec().into(),
             ..LogRecord::default()
         };
         let of = |received_ns, records: &[LogRecord]| {

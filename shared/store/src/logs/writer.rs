@@ -152,7 +152,7 @@ impl LogWriter {
         let (mut groups, mut bytes, mut days) = (Vec::<Vec<ParsedBatch>>::new(), 0, BTreeSet::new());
         for batch in batches {
             let size = batch.line_bytes();
-            let more: BTreeSet<Day> = batch.records.iter().map(day_of).collect();
+            let more = days_of(&batch.records);
             match groups.last_mut() {
                 Some(group)
                     if group.len() < self.settings.max_commit_batches
@@ -242,11 +242,17 @@ fn day_of(record: &LogRecord) -> Day {
     Day::of_ms(record.timestamp_ns.div_euclid(1_000_000))
 }
 
+/// The days of records, of which many that follow one another have the same.
+fn days_of(records: &[LogRecord]) -> BTreeSet<Day> {
+    let of_one_day = records.chunk_by(|a, b| day_of(a) == day_of(b));
+    of_one_day.filter_map(|records| records.first().map(day_of)).collect()
+}
+
 /// A batch that spans many days, in parts of fewer; the same batch gives the same parts. The last one has the batch's
 /// own id: where that is marked as stored, all of the batch is.
 fn parts(batch: ParsedBatch, max_days: usize) -> Vec<ParsedBatch> {
     let mut days: BTreeMap<Day, Vec<LogRecord>> = BTreeMap::new();
-    if batch.records.iter().map(day_of).collect::<BTreeSet<_>>().len() <= max_days.max(1) {
+    if days_of(&batch.records).len() <= max_days.max(1) {
         return vec![batch];
     }
     for record in batch.records {

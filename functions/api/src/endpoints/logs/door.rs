@@ -286,7 +286,7 @@ mod tests {
         };
         let line = |time_ms: i64, line: &str, stream: &[(&str, &str)]| LogRecord {
             timestamp_ns: time_ms * 1_000_000,
-            raw: line.into(),
+            raw: line.to_owned().into(),
             stream: Labels::from_pairs(stream.iter().copied()),
             ..LogRecord::default()
         };

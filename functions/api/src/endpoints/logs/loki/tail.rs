@@ -356,7 +356,7 @@ mod tests {
             let now_ns = self.now_ns();
             let records = ages_ns.enumerate().map(|(number, age_ns)| LogRecord {
                 timestamp_ns: now_ns - age_ns,
-                raw: format!("{id} {number}").into_bytes(),
+                raw: format!("{id} {number}").into_bytes().into(),
                 stream: Labels::from_pairs([("app", "a")]),
                 ..LogRecord::default()
             });
