@@ -228,24 +228,26 @@ fn each_entry(folded: &[u8], hash: u64, mut emit: impl FnMut(u64)) {
 
 /// The entries that stand for the parts of a word: the least of the hashes of each window of runs. None for a short one.
 fn each_minimizer(folded: &[u8], mut emit: impl FnMut(u64)) {
-    let hashes = |from: usize| {
-        let runs = folded[from..].windows(RUN).take(WINDOW).enumerate();
-        runs.map(move |(number, run)| (hash_run(run), from + number))
-    };
-    // The least hash of the window and its place; the last window's, as a rule.
-    let (mut least, mut place) = (u64::MAX, usize::MAX);
-    for from in 0..(folded.len() + 1).saturating_sub(MIN_PART_BYTES) {
-        let last = from + WINDOW - 1;
-        let before = least;
-        if place < from || place == usize::MAX {
-            (least, place) = hashes(from).min().unwrap_or_default();
-        } else {
-            (least, place) = (least, place).min((hash_run(&folded[last..last + RUN]), last));
+    // Of the block of runs before, the least hash from each place to its end: with the least of those from the beginning of
+    // this block to a place, it gives that of the window which ends there.
+    let (mut before, mut last) = ([u64::MAX; WINDOW], None);
+    for (number, start) in (0..(folded.len() + 1).saturating_sub(RUN)).step_by(WINDOW).enumerate() {
+        let (mut hashes, mut least) = ([u64::MAX; WINDOW], u64::MAX);
+        for (place, run) in folded[start..].windows(RUN).take(WINDOW).enumerate() {
+            hashes[place] = hash_run(run);
+            least = least.min(hashes[place]);
+            let window = before.get(place + 1).map_or(least, |before| least.min(*before));
+            let is_window = number > 0 || place + 1 == WINDOW;
+            if is_window && last != Some(window) {
+                last = Some(window);
+                // Least hashes are small numbers: hashed again they spread over the whole index.
+                emit(second(window, RUN_SEED));
+            }
         }
-        if from == 0 || least != before {
-            // Least hashes are small numbers: hashed again they spread over the whole index.
-            emit(second(least, RUN_SEED));
+        for place in (1..WINDOW).rev() {
+            hashes[place - 1] = hashes[place - 1].min(hashes[place]);
         }
+        before = hashes;
     }
 }
 

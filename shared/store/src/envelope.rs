@@ -231,16 +231,14 @@ pub fn open<P: Payload>(body: &str) -> Result<Vec<Parcel<P>>, Poison> {
     envelope.batches.into_iter().map(parcel).collect()
 }
 
-/// What zstd made of at most `limit` bytes.
+/// What zstd made of at most `limit` bytes, all at once: then it says how many there are.
 pub(crate) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
-    let mut plain = Vec::new();
-    let decoder = zstd::stream::read::Decoder::new(bytes).map_err(|error| error.to_string())?;
-    let mut reader = std::io::Read::take(decoder, limit as u64 + 1);
-    std::io::Read::read_to_end(&mut reader, &mut plain).map_err(|error| format!("does not decompress: {error}"))?;
-    if plain.len() > limit {
-        return Err(format!("unfolds to more than {limit} bytes"));
+    let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
+    let size = size.ok_or("does not decompress: its size is missing")?;
+    match usize::try_from(size).ok().filter(|size| *size <= limit) {
+        Some(size) => zstd::bulk::decompress(bytes, size).map_err(|error| format!("does not decompress: {error}")),
+        None => Err(format!("unfolds to more than {limit} bytes")),
     }
-    Ok(plain)
 }
 
 fn decode<P: Payload>(id: &str, bytes: &[u8]) -> Result<P, Poison> {

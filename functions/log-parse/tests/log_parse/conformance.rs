@@ -57,7 +57,7 @@ async fn found(world: &parapet_ports::memory::MemoryPorts, order: Order) -> Vec<
         Order::OldestFirst => times.is_sorted(),
         Order::NewestFirst => times.iter().rev().is_sorted(),
     });
-    records.into_iter().map(|record| record.raw).collect()
+    records.into_iter().map(|record| record.raw.to_vec()).collect()
 }
 
 #[tokio::test]

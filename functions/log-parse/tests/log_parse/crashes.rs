@@ -271,7 +271,7 @@ async fn a_batch_that_is_large_goes_through_the_bucket() {
         [Disposition::Done]
     );
     let (records, _) = super::world::search(&world.ports, &super::world::everything()).await;
-    let found: Vec<Vec<u8>> = records.into_iter().map(|record| record.raw).collect();
+    let found: Vec<Vec<u8>> = records.into_iter().map(|record| record.raw.to_vec()).collect();
     assert!(found == all);
     assert!(waiting(&world).is_empty());
 }

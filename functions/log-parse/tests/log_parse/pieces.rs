@@ -169,7 +169,7 @@ async fn an_object_that_is_overwritten_is_of_one_version() {
     tick(&world).await;
     settle(&world, &world.ports).await;
     let (records, _) = search(&world.ports, &everything()).await;
-    assert!(records.iter().any(|record| record.raw == b"long name"));
+    assert!(records.iter().any(|record| &*record.raw == b"long name"));
     assert!(
         records
             .iter()
