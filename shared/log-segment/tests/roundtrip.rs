@@ -60,7 +60,7 @@ fn record() -> impl Strategy<Value = LogRecord> {
         }
         raw.extend(bytes.then_some(0xff));
         LogRecord {
-            raw,
+            raw: raw.into(),
             level: level.map(|level| Level::ALL[level]),
             message: fields.first().map_or_else(String::new, |(_, value)| value.clone()),
             stream: Labels::from_pairs([("app", format!("s{service}"))]),
