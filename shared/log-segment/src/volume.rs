@@ -126,7 +126,7 @@ mod tests {
             writer
                 .push(&LogRecord {
                     timestamp_ns: number,
-                    raw: vec![b'x'; if app == "b" { 50 } else { 10 }],
+                    raw: vec![b'x'; if app == "b" { 50 } else { 10 }].into(),
                     stream: Labels::from_pairs([("app", app)]),
                     ..LogRecord::default()
                 })
