@@ -194,8 +194,8 @@ mod tests {
                 lines.extend(raw.records.iter().map(|record| {
                     assert_eq!(record.stream.get("job"), Some("syslog"));
                     (
-                        record.host.clone(),
-                        record.service.clone(),
+                        record.host.to_string(),
+                        record.service.to_string(),
                         record.message().into_owned(),
                     )
                 }));

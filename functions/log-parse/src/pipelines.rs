@@ -91,7 +91,7 @@ mod tests {
             (json.timestamp_ns, json.level),
             (1_767_225_600_000_000_000, Some(Level::Warning))
         );
-        assert_eq!((json.message.as_str(), json.service.as_str()), ("slow", "web"));
+        assert_eq!((&*json.message, &*json.service), ("slow", "web"));
         let logfmt = line("level=error msg=\"it broke\" took=5ms");
         assert_eq!(
             (logfmt.level, logfmt.attributes.get("took")),

@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int32Type, TimestampMillisecondType};
 use arrow_array::{Array, BinaryArray, ListArray, MapArray, RecordBatch, StringArray};
 use bytes::Bytes;
+use bytestring::ByteString;
 use parapet_logs::{Level, LogRecord, shape};
 use parapet_model::Labels;
 
@@ -67,14 +68,14 @@ impl Projection {
     /// Takes out what was read for the line alone.
     fn leave_out(self, record: &mut LogRecord) {
         if !self.origin {
-            record.service.clear();
-            record.host.clear();
+            record.service = ByteString::new();
+            record.host = ByteString::new();
         }
         if !self.trace_id {
-            record.trace_id.clear();
+            record.trace_id = ByteString::new();
         }
         if !self.message {
-            record.message.clear();
+            record.message = ByteString::new();
         }
         if !self.attributes {
             record.attributes = Labels::empty();
@@ -158,10 +159,10 @@ impl Batch {
     }
 }
 
-fn text(column: Option<&StringArray>, row: usize) -> String {
+fn text(column: Option<&StringArray>, row: usize) -> ByteString {
     match column {
-        Some(column) if column.is_valid(row) => column.value(row).to_owned(),
-        _ => String::new(),
+        Some(column) if column.is_valid(row) => column.value(row).into(),
+        _ => ByteString::new(),
     }
 }
 

@@ -149,8 +149,8 @@ impl SummaryBuilder {
             if number as usize == origins.len() {
                 origins.push(Origin {
                     stream: record.stream.clone(),
-                    service: record.service.clone(),
-                    host: record.host.clone(),
+                    service: record.service.to_string(),
+                    host: record.host.to_string(),
                 });
             }
             self.numbers.insert(hash, number);

@@ -27,7 +27,7 @@ use crate::grok::Scratch;
 use crate::parse::found::Found;
 use crate::parse::skeleton::Skeletons;
 use crate::{LogRecord, templates};
-use event::{Event, Order};
+use event::{Event, Known, Order};
 use multiline::Multiline;
 use parapet_model::{Labels, Matcher};
 use stage::{Fate, Stage};
@@ -255,11 +255,9 @@ impl Pipelines {
         memory: &mut Memory,
     ) -> bool {
         let (pipeline, counts) = (way.pipeline, &mut way.counts);
-        let raw = std::mem::take(&mut record.raw);
-        let line = crate::record::lossy(&raw);
-        let known = std::mem::take(&mut record.attributes);
+        let known = Known::take(record);
         let fields = std::mem::take(&mut memory.fields);
-        let mut event = Event::new(&line, &known, record, origin, fields);
+        let mut event = Event::new(&known, record, origin, fields);
         for stage in pipeline.map_or(&[][..], |pipeline| &pipeline.stages) {
             match stage.apply(&mut event, memory) {
                 Fate::On => {}
@@ -276,9 +274,7 @@ impl Pipelines {
             }
         }
         counts.unparsed += u64::from(event.unparsed);
-        memory.fields = event.finish(record, &mut memory.order).cleared();
-        drop(line);
-        record.raw = raw;
+        memory.fields = event.finish(&known, record, &mut memory.order).cleared();
         for redactor in [Some(&self.redactor), pipeline.map(|pipeline| &pipeline.redactor)]
             .into_iter()
             .flatten()

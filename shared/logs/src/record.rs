@@ -2,6 +2,7 @@
 
 use crate::Level;
 use bytes::Bytes;
+use bytestring::ByteString;
 use parapet_model::Labels;
 use std::borrow::Cow;
 
@@ -16,13 +17,13 @@ pub struct LogRecord {
     /// How grave it is.
     pub level: Option<Level>,
     /// The service that wrote it.
-    pub service: String,
+    pub service: ByteString,
     /// The host that it was written on.
-    pub host: String,
+    pub host: ByteString,
     /// The trace that it belongs to, as hexadecimal digits where it came so.
-    pub trace_id: String,
+    pub trace_id: ByteString,
     /// What it says, for people, where that is not the whole line: then it is empty, and [`LogRecord::message`] tells.
-    pub message: String,
+    pub message: ByteString,
     /// The line without its line break.
     pub raw: Bytes,
     /// The labels of its stream, as Loki means them: few, and the same for many lines.
@@ -30,7 +31,7 @@ pub struct LogRecord {
     /// All other fields. Nested fields have dotted names: `http.status`.
     pub attributes: Labels,
     /// Where a routing rule sends it; empty for the main store.
-    pub route: String,
+    pub route: ByteString,
 }
 
 /// The names under which queries find the promoted fields of a record.
@@ -90,7 +91,7 @@ mod tests {
     fn fields_by_name() {
         let record = LogRecord {
             level: Some(Level::Warning),
-            host: "a".to_owned(),
+            host: "a".into(),
             attributes: Labels::from_pairs([("http.status", "500"), ("service", "x")]),
             stream: Labels::from_pairs([("app", "web"), ("http.status", "1")]),
             raw: Bytes::from_static(b"\xffz"),

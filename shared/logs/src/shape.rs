@@ -421,7 +421,7 @@ mod tests {
                 let attributes: Vec<_> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
                 let line = values.iter().fold(line, |line, value| format!("{line} {value}-{value}1"));
                 let mut record = record(&line, &attributes);
-                record.message = values.first().cloned().unwrap_or_default();
+                record.message = values.first().map(|value| value.as_str().into()).unwrap_or_default();
                 cut(&mut shapes, &record);
             }
         }

@@ -44,7 +44,7 @@ fn records() -> Vec<LogRecord> {
         record(8, &[("app", "color")], "\u{1b}[31mred\u{1b}[0m alert"),
         LogRecord {
             level: Some(Level::Error),
-            service: "shop".to_owned(),
+            service: "shop".into(),
             attributes: Labels::from_pairs([("http.status", "503")]),
             ..record(9, &[("app", "stored")], "stored line")
         },

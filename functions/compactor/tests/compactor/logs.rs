@@ -22,7 +22,7 @@ fn found(record: &LogRecord) -> (String, i64) {
         record.raw,
         format!("{} says {}", record.service, record.timestamp_ns).as_bytes()
     );
-    (record.service.clone(), record.timestamp_ns / 1_000_000)
+    (record.service.to_string(), record.timestamp_ns / 1_000_000)
 }
 
 impl Data for Lines {
@@ -35,7 +35,7 @@ impl Data for Lines {
         let records = services.iter().flat_map(|service| {
             times.iter().map(at).map(move |at_ns| LogRecord {
                 timestamp_ns: at_ns,
-                service: (*service).to_owned(),
+                service: (*service).into(),
                 raw: format!("{service} says {at_ns}").into_bytes().into(),
                 stream: Labels::from_pairs([("app", *service)]),
                 ..LogRecord::default()

@@ -133,7 +133,7 @@ async fn an_index_leaves_out_what_cannot_match() {
     assert!(found.contains(&all[17]));
     assert_eq!((stats.files, stats.blocks, stats.blocks_read), (4, 4, 1));
     let query = LogQuery {
-        fields: vec![("trace_id".to_owned(), all[17].trace_id.clone())],
+        fields: vec![("trace_id".to_owned(), all[17].trace_id.to_string())],
         ..everything()
     };
     assert_eq!(search(&world.ports, &query).await.1.blocks_read, 1);

@@ -96,9 +96,9 @@ fn document(source: &str, index: &str) -> Result<LogRecord, String> {
             "@timestamp" | "timestamp" if record.timestamp_ns == 0 && parse_rfc3339_ns(&value).is_some() => {
                 record.timestamp_ns = parse_rfc3339_ns(&value).unwrap_or_default();
             }
-            "host.name" | "host.hostname" | "host" if record.host.is_empty() => record.host = value.into_owned(),
-            "service.name" if record.service.is_empty() => record.service = value.into_owned(),
-            "trace.id" | "trace_id" if record.trace_id.is_empty() => record.trace_id = value.into_owned(),
+            "host.name" | "host.hostname" | "host" if record.host.is_empty() => record.host = value.into_owned().into(),
+            "service.name" if record.service.is_empty() => record.service = value.into_owned().into(),
+            "trace.id" | "trace_id" if record.trace_id.is_empty() => record.trace_id = value.into_owned().into(),
             "log.level" | "level" if Level::from_word(&value).is_some() => record.level = Level::from_word(&value),
             _ => fields.push((name, value)),
         }

@@ -68,8 +68,8 @@ fn records(request: proto::LogsRequest) -> Vec<LogRecord> {
             for record in scope_logs.log_records {
                 records.push(LogRecord {
                     stream: stream.clone(),
-                    host: host.clone(),
-                    service: service.clone(),
+                    host: host.as_str().into(),
+                    service: service.as_str().into(),
                     ..log_record(record, &attributes)
                 });
             }
@@ -96,7 +96,7 @@ fn log_record(record: proto::LogRecord, shared: &[(String, String)]) -> LogRecor
     LogRecord {
         timestamp_ns: i64::try_from(time).unwrap_or_default(),
         level,
-        trace_id: hex(&record.trace_id),
+        trace_id: hex(&record.trace_id).into(),
         raw: line(record.body).into(),
         attributes: Labels::from_pairs(attributes),
         ..LogRecord::default()

@@ -76,7 +76,7 @@ pub fn parse(message: &[u8], received_ns: i64, zone: Tz) -> LogRecord {
         Some(said) => said,
         None => rfc3164(rest, &mut record, &mut fields, zone),
     };
-    record.message = said.to_owned();
+    record.message = said.into();
     record.attributes = Labels::from_pairs(fields);
     record
 }
@@ -108,8 +108,8 @@ fn rfc5424<'a>(header: &'a str, record: &mut LogRecord, fields: &mut Vec<(String
         None => structured_data(rest, &mut data)?,
     };
     record.timestamp_ns = timestamp_ns;
-    record.host = given(host);
-    record.service = given(app);
+    record.host = given(host).into();
+    record.service = given(app).into();
     fields.push(("process.pid".to_owned(), given(process)));
     fields.push(("syslog.msgid".to_owned(), given(id)));
     fields.extend(data);
@@ -164,7 +164,7 @@ fn rfc3164<'a>(text: &'a str, record: &mut LogRecord, fields: &mut Vec<(String, 
         && !host.ends_with(':')
         && !host.contains('[')
     {
-        host.clone_into(&mut record.host);
+        record.host = host.into();
         rest = after;
     }
     let length = rest
@@ -181,7 +181,7 @@ fn rfc3164<'a>(text: &'a str, record: &mut LogRecord, fields: &mut Vec<(String, 
     let Some(said) = after.strip_prefix(':') else {
         return rest;
     };
-    tag.clone_into(&mut record.service);
+    record.service = tag.into();
     fields.push(("process.pid".to_owned(), process.to_owned()));
     said.strip_prefix(' ').unwrap_or(said)
 }

@@ -289,7 +289,7 @@ fn sum_early(expr: &mut MetricExpr) {
 /// Labels of the stream; `service_name` and its kin may be the record's own.
 fn matches(matcher: &parapet_model::Matcher, record: &LogRecord) -> bool {
     let own = match matcher.name.as_str() {
-        "service_name" => record.service.as_str(),
+        "service_name" => &record.service,
         "host" => &record.host,
         "detected_level" => record.level.map_or("", crate::Level::detected),
         _ => "",

@@ -59,7 +59,7 @@ impl<'a> Row<'a> {
         }
         let level = record.level.map_or("", crate::Level::detected);
         for (name, value) in [
-            ("service_name", record.service.as_str()),
+            ("service_name", &*record.service),
             ("host", &record.host),
             ("trace_id", &record.trace_id),
             ("detected_level", level),

@@ -4,6 +4,7 @@ use super::Origin;
 use crate::filter::Fields;
 use crate::parse::found::Found;
 use crate::{Level, LogRecord};
+use bytestring::ByteString;
 use parapet_model::Labels;
 use std::borrow::Cow;
 
@@ -25,20 +26,69 @@ pub(super) struct Event<'a> {
     pub(super) unparsed: bool,
 }
 
+/// What the way in knew of a record: an event borrows from it.
+#[derive(Debug)]
+pub(super) struct Known {
+    line: ByteString,
+    attributes: Labels,
+    service: ByteString,
+    host: ByteString,
+    trace_id: ByteString,
+    message: ByteString,
+    route: ByteString,
+}
+
+impl Known {
+    /// Takes it out of a record, but for the line itself.
+    pub(super) fn take(record: &mut LogRecord) -> Self {
+        let line = ByteString::try_from(record.raw.clone());
+        Self {
+            line: line.unwrap_or_else(|_| String::from_utf8_lossy(&record.raw).into_owned().into()),
+            attributes: std::mem::take(&mut record.attributes),
+            service: std::mem::take(&mut record.service),
+            host: std::mem::take(&mut record.host),
+            trace_id: std::mem::take(&mut record.trace_id),
+            message: std::mem::take(&mut record.message),
+            route: std::mem::take(&mut record.route),
+        }
+    }
+
+    /// A text on its own; what is a part of the line, or of what else was known, shares its memory.
+    fn own(&self, text: Cow<'_, str>) -> ByteString {
+        match text {
+            Cow::Owned(text) => text.into(),
+            Cow::Borrowed("") => ByteString::new(),
+            Cow::Borrowed(text) => {
+                let start = text.as_ptr().addr();
+                let holds = |whole: &&ByteString| {
+                    let from = start.wrapping_sub(whole.as_ptr().addr());
+                    from <= whole.len() && text.len() <= whole.len() - from
+                };
+                let wholes = [
+                    &self.line,
+                    &self.message,
+                    &self.service,
+                    &self.host,
+                    &self.trace_id,
+                    &self.route,
+                ];
+                match wholes.into_iter().find(holds) {
+                    Some(whole) => whole.slice_ref(text),
+                    None => text.into(),
+                }
+            }
+        }
+    }
+}
+
 impl<'a> Event<'a> {
-    /// Takes over what its way in knew of a record, but for its line and its fields, which the event borrows.
-    pub(super) fn new(
-        line: &'a str,
-        known: &'a Labels,
-        record: &mut LogRecord,
-        origin: Origin<'a>,
-        mut fields: Found<'a>,
-    ) -> Self {
-        for (name, value) in known.iter() {
+    /// The event of a record, of which `known` was taken.
+    pub(super) fn new(known: &'a Known, record: &mut LogRecord, origin: Origin<'a>, mut fields: Found<'a>) -> Self {
+        for (name, value) in known.attributes.iter() {
             fields.push(name.into(), value.into());
         }
         Self {
-            line,
+            line: &known.line,
             origin,
             fields,
             timestamp_ns: match record.timestamp_ns {
@@ -46,12 +96,12 @@ impl<'a> Event<'a> {
                 time => time,
             },
             level: record.level,
-            service: std::mem::take(&mut record.service).into(),
-            host: std::mem::take(&mut record.host).into(),
-            trace_id: std::mem::take(&mut record.trace_id).into(),
-            message: Some(std::mem::take(&mut record.message).into()).filter(|text: &Cow<'_, str>| !text.is_empty()),
+            service: Cow::Borrowed(&known.service),
+            host: Cow::Borrowed(&known.host),
+            trace_id: Cow::Borrowed(&known.trace_id),
+            message: (!known.message.is_empty()).then_some(Cow::Borrowed(&known.message)),
             stream: std::mem::take(&mut record.stream),
-            route: std::mem::take(&mut record.route).into(),
+            route: Cow::Borrowed(&known.route),
             unparsed: false,
         }
     }
@@ -71,16 +121,16 @@ impl<'a> Event<'a> {
     }
 
     /// Gives the record what stages made of it; answers the fields, whose memory the next event can have.
-    pub(super) fn finish(self, record: &mut LogRecord, order: &mut Order) -> Found<'a> {
+    pub(super) fn finish(self, known: &Known, record: &mut LogRecord, order: &mut Order) -> Found<'a> {
         record.timestamp_ns = self.timestamp_ns;
         record.level = self.level;
-        record.service = self.service.into_owned();
-        record.host = self.host.into_owned();
-        record.trace_id = self.trace_id.into_owned();
-        record.message = self.message.map(Cow::into_owned).unwrap_or_default();
+        record.service = known.own(self.service);
+        record.host = known.own(self.host);
+        record.trace_id = known.own(self.trace_id);
+        record.message = self.message.map(|message| known.own(message)).unwrap_or_default();
         record.stream = self.stream;
         record.attributes = order.labels(self.fields.pairs());
-        record.route = self.route.into_owned();
+        record.route = known.own(self.route);
         self.fields
     }
 }

@@ -153,7 +153,7 @@ impl Redactor {
             &mut record.route,
         ] {
             if let Cow::Owned(redacted) = self.text(text, &mut in_fields) {
-                *text = redacted;
+                *text = redacted.into();
             }
         }
         for labels in [&mut record.attributes, &mut record.stream] {

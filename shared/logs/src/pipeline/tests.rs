@@ -50,8 +50,8 @@ fn json_to_a_record() {
     let record = &outcome.records[0];
     assert_eq!(record.timestamp_ns, NOW - 3_600_000_000_000);
     assert_eq!(record.level, Some(Level::Warning));
-    assert_eq!((record.message.as_str(), record.service.as_str()), ("hi", "shop"));
-    assert_eq!((record.trace_id.as_str(), record.host.as_str()), ("abc", "h2"));
+    assert_eq!((&*record.message, &*record.service), ("hi", "shop"));
+    assert_eq!((&*record.trace_id, &*record.host), ("abc", "h2"));
     assert_eq!(record.attributes.to_string(), r#"{environment="prod", status="500"}"#);
     assert_eq!(record.stream.to_string(), r#"{app="web", region="eu"}"#);
     let record = &outcome.records[1];
@@ -140,7 +140,7 @@ fn levels_times_and_kubernetes() {
         (NOW - 3_600_000_000_000, NOW - 3_600_000_000_000)
     );
     assert_eq!((first.level, second.level), (Some(Level::Critical), Some(Level::Info)));
-    assert_eq!((first.message.as_str(), first.service.as_str()), ("down", "server"));
+    assert_eq!((&*first.message, &*first.service), ("down", "server"));
     assert_eq!(first.field("k8s.namespace.name"), Some("shop"));
     assert_eq!(first.field("k8s.pod.name"), Some("cart-5d"));
     let path = "/var/log/containers/cart-5d_shop_server-0a1b.log";

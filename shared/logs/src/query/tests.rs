@@ -6,8 +6,8 @@ fn record() -> LogRecord {
     LogRecord {
         timestamp_ns: 1_700_000_000_000_000_000,
         level: Some(Level::Error),
-        service: "checkout".to_owned(),
-        message: "Connection refused by 10.0.0.1:5432".to_owned(),
+        service: "checkout".into(),
+        message: "Connection refused by 10.0.0.1:5432".into(),
         raw: b"2023 ERROR Connection refused by 10.0.0.1:5432 at http://x/y"
             .to_vec()
             .into(),

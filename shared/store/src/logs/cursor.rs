@@ -1,6 +1,7 @@
 //! [`Cursor`]: where a search stands in an open block. The one whose record comes next is the greatest.
 
 use super::{LogQuery, Order};
+use bytestring::ByteString;
 use parapet_log_segment::Rows;
 use parapet_logs::LogRecord;
 use std::cmp::{Ordering, Reverse};
@@ -58,9 +59,9 @@ impl<'a> Cursor<'a> {
             record.stream = parapet_model::Labels::empty();
         }
         if !query.columns.origin {
-            record.service.clear();
-            record.host.clear();
-            record.route.clear();
+            record.service = ByteString::new();
+            record.host = ByteString::new();
+            record.route = ByteString::new();
         }
         Ok(Some(record))
     }

@@ -3,6 +3,7 @@
 use crate::envelope::Payload;
 use crate::outbox::{Batch, send_batches};
 use bytes::Bytes;
+use bytestring::ByteString;
 use parapet_logs::{Level, LogRecord};
 use parapet_model::Labels;
 use parapet_ports::{Error, Ports, Queue};
@@ -213,6 +214,11 @@ fn text(reader: &Reader<'_>, bytes: &[u8]) -> Result<String, parapet_protobuf::E
     }
 }
 
+/// A text that stays where it is.
+fn shared(all: &Bytes, reader: &Reader<'_>, bytes: &[u8]) -> Result<ByteString, parapet_protobuf::Error> {
+    ByteString::try_from(all.slice_ref(bytes)).map_err(|_| reader.error("not UTF-8"))
+}
+
 fn read_labels(mut reader: Reader<'_>) -> Result<Labels, parapet_protobuf::Error> {
     let (mut pairs, mut name) = (Vec::new(), String::new());
     while let Some(field) = reader.field()? {
@@ -241,11 +247,11 @@ fn record(all: &Bytes, mut reader: Reader<'_>, streams: &[Labels]) -> Result<Log
                 let level = usize::try_from(number.wrapping_sub(1)).unwrap_or(usize::MAX);
                 record.level = Some(*Level::ALL.get(level).ok_or_else(|| reader.error("no such level"))?);
             }
-            (5, Wire::Bytes(bytes)) => record.service = text(&reader, bytes)?,
-            (6, Wire::Bytes(bytes)) => record.host = text(&reader, bytes)?,
-            (7, Wire::Bytes(bytes)) => record.trace_id = text(&reader, bytes)?,
-            (8, Wire::Bytes(bytes)) => record.message = text(&reader, bytes)?,
-            (9, Wire::Bytes(bytes)) => record.route = text(&reader, bytes)?,
+            (5, Wire::Bytes(bytes)) => record.service = shared(all, &reader, bytes)?,
+            (6, Wire::Bytes(bytes)) => record.host = shared(all, &reader, bytes)?,
+            (7, Wire::Bytes(bytes)) => record.trace_id = shared(all, &reader, bytes)?,
+            (8, Wire::Bytes(bytes)) => record.message = shared(all, &reader, bytes)?,
+            (9, Wire::Bytes(bytes)) => record.route = shared(all, &reader, bytes)?,
             (10, Wire::Bytes(bytes)) => record.attributes = read_labels(reader.nested(bytes))?,
             _ => {}
         }
@@ -266,11 +272,11 @@ mod tests {
             |(timestamp_ns, level, texts, raw, stream, attributes)| LogRecord {
                 timestamp_ns,
                 level: level.map(|level| Level::ALL[level]),
-                service: texts[0].clone(),
-                host: texts[1].clone(),
-                trace_id: texts[2].clone(),
-                message: texts[3].clone(),
-                route: texts[4].clone(),
+                service: texts[0].as_str().into(),
+                host: texts[1].as_str().into(),
+                trace_id: texts[2].as_str().into(),
+                message: texts[3].as_str().into(),
+                route: texts[4].as_str().into(),
                 raw: raw.into(),
                 stream: Labels::from_pairs(stream),
                 attributes: Labels::from_pairs(attributes),

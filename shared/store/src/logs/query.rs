@@ -170,7 +170,7 @@ impl LogQuery {
     pub(super) fn matches(&self, record: &LogRecord) -> bool {
         self.matchers.iter().all(|matcher| {
             let own = match matcher.name.as_str() {
-                "service_name" => record.service.as_str(),
+                "service_name" => &*record.service,
                 "host" => &record.host,
                 "detected_level" => record.level.map_or("", Level::detected),
                 _ => "",

@@ -139,8 +139,8 @@ impl LogReader {
             let record = rows.record(row).map_err(|error| corrupt(&file.key, error))?;
             let origin = Origin {
                 stream: record.stream,
-                service: record.service,
-                host: record.host,
+                service: record.service.into(),
+                host: record.host.into(),
             };
             *origins.entry(origin).or_default() += 1;
         }
