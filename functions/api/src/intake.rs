@@ -46,14 +46,20 @@ impl Rejected {
     }
 }
 
-impl IntoResponse for Rejected {
-    fn into_response(self) -> Response {
-        let mut response = (self.0, self.1 + "\n").into_response();
+impl Rejected {
+    /// The headers that the answer has beside its body's.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
         if matches!(self.0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, RETRY_SECONDS.into());
         }
-        response
+        headers
+    }
+}
+
+impl IntoResponse for Rejected {
+    fn into_response(self) -> Response {
+        (self.0, self.headers(), self.1 + "\n").into_response()
     }
 }
 

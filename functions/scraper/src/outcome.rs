@@ -40,7 +40,7 @@ const USUAL_REPORTS: usize = 5;
 
 /// What the samples of a body take, as a multiple of its length, about: they are there until they are stored, while the
 /// set of their series and the batch are encoded.
-const PARSED_FACTOR: usize = 4;
+const PARSED_FACTOR: usize = 6;
 
 /// What every scrape of this process shares.
 #[derive(Debug)]

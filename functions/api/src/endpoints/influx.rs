@@ -51,7 +51,7 @@ async fn write_v1(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap, bod
         Ok(()) => return (StatusCode::NO_CONTENT, VERSION).into_response(),
         Err(refused) => refused,
     };
-    (refused.0, VERSION, Json(json!({"error": refused.1}))).into_response()
+    (refused.0, VERSION, refused.headers(), Json(json!({"error": refused.1}))).into_response()
 }
 
 async fn write_v2(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
@@ -66,7 +66,12 @@ async fn write_v2(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap, bod
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
         _ => "internal error",
     };
-    (refused.0, Json(json!({"code": code, "message": refused.1}))).into_response()
+    (
+        refused.0,
+        refused.headers(),
+        Json(json!({"code": code, "message": refused.1})),
+    )
+        .into_response()
 }
 
 /// What a body holds.
