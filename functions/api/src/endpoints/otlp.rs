@@ -48,6 +48,7 @@ async fn receive(api: &Api, headers: HeaderMap, body: Body) -> Result<Response, 
     };
     let settings = Settings {
         deltas,
+        lookback_delta_ms: api.settings.lookback_delta_ms.unsigned_abs(),
         ..config.otlp.clone()
     };
     let max_decompressed = api.settings.max_decompressed_write_bytes;
