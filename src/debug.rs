@@ -83,6 +83,7 @@ pub(crate) fn run(command: &Debug) -> anyhow::Result<ExitCode> {
         body: Bytes::new(),
         timeout: Duration::from_millis(options.timeout.unsigned_abs()),
         body_limit_bytes: parapet_scraper::Settings::default().max_body_bytes,
+        memory: None,
         options: HttpOptions {
             insecure_skip_verify: options.insecure_skip_verify,
             ..HttpOptions::default()

@@ -56,6 +56,7 @@ impl Peer {
             body: body.into(),
             timeout: Duration::from_secs(600),
             body_limit_bytes: 0,
+            memory: None,
             options: parapet_ports::HttpOptions::default(),
         };
         let response = self.http.call(request).await?;

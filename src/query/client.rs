@@ -184,6 +184,7 @@ impl Client {
             body: body.into(),
             timeout: self.timeout,
             body_limit_bytes: 0,
+            memory: None,
             options: parapet_ports::HttpOptions::default(),
         };
         self.runtime.block_on(self.http.call(request)).with_context(|| {

@@ -14,7 +14,7 @@ use parapet_ingest::Ingest;
 use parapet_log_parse::LogParse;
 use parapet_ml_exporter::MlExporter;
 use parapet_notifier::{AwsSecrets, Notifier, Outlets};
-use parapet_ports::{Clock, Function, Ports, Queue, QueueReader, Secrets};
+use parapet_ports::{BodyMemory, Clock, Function, Ports, Queue, QueueReader, Secrets};
 use parapet_prober::{Prober, WithProbes};
 use parapet_rule_evaluation::RuleEvaluation;
 use parapet_scraper::Scraper;
@@ -29,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) reader: Arc<Reader>,
     pub(crate) queue_reader: Arc<dyn QueueReader>,
     pub(crate) external_url: String,
+    /// What is scraped and what is pushed share it.
+    pub(crate) body_memory: BodyMemory,
     scraper: Arc<dyn Function>,
     ingest: Arc<dyn Function>,
     log_parse: Arc<dyn Function>,
@@ -134,9 +136,11 @@ impl Host {
             compactor.compaction.url_prefix = prefix;
         }
         let ml_exporter = parapet_ml_exporter::Settings::from_vars(vars)?;
+        let body_memory = BodyMemory::from_vars(vars)?;
         Ok(Self {
             scraper: Arc::new(
                 Scraper::with_secrets(scraped, outlets.secrets.clone(), scraper)
+                    .with_body_memory(body_memory.clone())
                     .with_files(Arc::new(MachineFiles))
                     .with_dns(Arc::new(MachineDns))
                     .with_identity(Arc::new(CredentialChain::new(ports.clock.clone()))),
@@ -151,6 +155,7 @@ impl Host {
             reader,
             queue_reader,
             external_url,
+            body_memory,
             prober,
         })
     }

@@ -32,7 +32,7 @@ pub(crate) fn router(
     if ProcessVars.get("PARAPET_LOG_MAX_AGE_MS").is_none() {
         settings.logs.max_age_ms = parapet_api::max_log_age_ms(options.logs_retention_ms);
     }
-    let api = Api::new(host.ports.clone(), host.reader.clone(), settings);
+    let api = Api::new(host.ports.clone(), host.reader.clone(), settings).with_body_memory(host.body_memory.clone());
     let is_demo = options.config_file.is_none();
     let reloaded = host.clone();
     let own = Router::new()

@@ -104,8 +104,9 @@ class Server:
 def normal(value):
     if isinstance(value, str):
         return value
-    # Empty buckets are nobody's to compare: a layout may keep some.
-    buckets = [one for one in value.get("buckets", []) if float(one[3]) != 0]
+    # Empty buckets are nobody's to compare: a layout may keep some. Bounds are compared as numbers: how the API writes
+    # them is not OTLP's, and a server that is made around Prometheus' handler may write them otherwise.
+    buckets = [[one[0], *map(float, one[1:])] for one in value.get("buckets", []) if float(one[3]) != 0]
     return json.dumps({**value, "buckets": buckets}, sort_keys=True)
 
 
@@ -123,7 +124,8 @@ def any_value(rng):
 
 def attributes(rng, **fixed):
     keys = rng.sample(KEYS, rng.randrange(0, 4))
-    pairs = [{"key": key, "value": any_value(rng)} for key in keys]
+    # No key may stand twice.
+    pairs = [{"key": key, "value": any_value(rng)} for key in keys if key not in fixed]
     pairs += [{"key": key, "value": {"stringValue": value}} for key, value in fixed.items()]
     rng.shuffle(pairs)
     return pairs

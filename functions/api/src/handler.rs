@@ -8,7 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use http::{StatusCode, header};
-use parapet_ports::Ports;
+use parapet_ports::{BodyMemory, Ports};
 use parapet_store::Reader;
 use parapet_store::logs::{LogReader, LogReaderSettings};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Api {
     pub(crate) evaluations: Arc<Semaphore>,
     /// A permit for each push in work.
     pub(crate) writes: Semaphore,
+    /// What pushed bodies are read and decoded in.
+    pub(crate) memory: BodyMemory,
 }
 
 impl Api {
@@ -41,10 +43,17 @@ impl Api {
             log_rates: endpoints::logs::Rates::default(),
             evaluations: Arc::new(Semaphore::new(settings.max_concurrent_queries.max(1))),
             writes: Semaphore::new(settings.max_concurrent_writes.min(Semaphore::MAX_PERMITS)),
+            memory: BodyMemory::default(),
             ports,
             reader,
             settings,
         }
+    }
+
+    /// What the memory for pushed bodies is drawn from, where other functions of the process draw from it too.
+    #[must_use]
+    pub fn with_body_memory(self, memory: BodyMemory) -> Self {
+        Self { memory, ..self }
     }
 }
 

@@ -8,8 +8,10 @@ use crate::handler::Api;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::{HeaderMap, StatusCode, header};
 use parapet_model::{BatchSeries, Exemplar, SampleBatch, Value};
+use parapet_ports::{BodyBuffer, BodyShare, Error, Kind};
 use parapet_store::day::DAY_MS;
 use parapet_store::{Limits, Refusal, outbox};
 use sha2::{Digest, Sha256};
@@ -21,6 +23,9 @@ use tokio::sync::SemaphorePermit;
 
 /// The most faults of one request that its answer tells of.
 const MAX_FAULTS: usize = 10;
+
+/// When a sender is to come again that is not refused for good.
+pub(crate) const RETRY_SECONDS: u64 = 5;
 
 /// An answer in plain text to a push that is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,25 +46,42 @@ impl Rejected {
     }
 }
 
-impl IntoResponse for Rejected {
-    fn into_response(self) -> Response {
-        let mut response = (self.0, self.1 + "\n").into_response();
+impl Rejected {
+    /// The headers that the answer has beside its body's.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
         if matches!(self.0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+            headers.insert(header::RETRY_AFTER, RETRY_SECONDS.into());
         }
-        response
+        headers
     }
 }
 
-/// Lets a push in; it is one of those in work until what this gives is dropped.
+impl IntoResponse for Rejected {
+    fn into_response(self) -> Response {
+        (self.0, self.headers(), self.1 + "\n").into_response()
+    }
+}
+
+/// A push in work: one of so many, with what it takes of the memory for bodies. Both are given back when it is dropped,
+/// after what the push brought is queued.
+#[derive(Debug)]
+pub(crate) struct Entered<'a> {
+    _permit: SemaphorePermit<'a>,
+    pub(crate) memory: BodyShare,
+}
+
+/// Lets a push in.
 ///
 /// # Errors
 /// 429 where there are too many, and none of them ended soon enough.
-pub(crate) async fn enter(api: &Api) -> Result<SemaphorePermit<'_>, Rejected> {
+pub(crate) async fn enter(api: &Api) -> Result<Entered<'_>, Rejected> {
     let wait = Duration::from_millis(api.settings.write_wait_ms);
     match tokio::time::timeout(wait, api.writes.acquire()).await {
-        Ok(Ok(permit)) => Ok(permit),
+        Ok(Ok(permit)) => Ok(Entered {
+            _permit: permit,
+            memory: api.memory.share(),
+        }),
         Ok(Err(closed)) => Err(Rejected::later(closed)),
         Err(_) => Err(Rejected(
             StatusCode::TOO_MANY_REQUESTS,
@@ -76,26 +98,81 @@ pub(crate) fn count_refused(reason: &'static str, samples: u64) {
     metrics::counter!("parapet_refused_samples_total", "reason" => reason).increment(samples);
 }
 
+/// A body that was sent, and what decompressing it and decoding it draws on.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) bytes: Bytes,
+    memory: BodyShare,
+}
+
+/// What the series of a body take, as a multiple of its length decompressed, about.
+const DECODED_FACTOR: usize = 4;
+
+/// There is no memory for a push. It waits for none, which it could not do while it decompresses: its sender comes again.
+pub(crate) fn no_memory(error: Error) -> Rejected {
+    Rejected(StatusCode::TOO_MANY_REQUESTS, format!("{error}; send again later"))
+}
+
 /// The body as it was sent.
-pub(crate) async fn read_body(api: &Api, body: Body) -> Result<Bytes, Rejected> {
-    let limit = api.settings.max_write_bytes;
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
-        // The body was over the limit, or the connection broke: then nobody reads the answer.
-        Rejected::too_large(format!("request body does not read within {limit} bytes: {error}"))
-    })
+///
+/// # Errors
+/// 413 where it is too long, 429 where there is no memory for it.
+pub(crate) async fn read_body(api: &Api, memory: &BodyShare, body: Body) -> Result<Sent, Rejected> {
+    let (limit, memory) = (api.settings.max_write_bytes, memory.clone());
+    let (mut buffer, mut pieces) = (BodyBuffer::new(Some(memory.clone())), body.into_data_stream());
+    while let Some(piece) = pieces.next().await {
+        // The body is over the limit, or the connection broke: then nobody reads the answer.
+        let too_large = |error: &dyn std::fmt::Display| {
+            Rejected::too_large(format!("request body does not read within {limit} bytes: {error}"))
+        };
+        let piece = piece.map_err(|error| too_large(&error))?;
+        if buffer.len() + piece.len() > limit {
+            return Err(too_large(&"length limit exceeded"));
+        }
+        buffer.try_push(&piece).map_err(no_memory)?;
+    }
+    Ok(Sent::new(buffer.into_bytes(), memory))
+}
+
+impl Sent {
+    /// Bytes for which memory has been drawn.
+    pub(crate) fn new(bytes: Bytes, memory: BodyShare) -> Self {
+        Self { bytes, memory }
+    }
+
+    /// An empty buffer for what it is decompressed to.
+    pub(crate) fn buffer(&self) -> BodyBuffer {
+        BodyBuffer::new(Some(self.memory.clone()))
+    }
+
+    /// Draws memory for so many bytes that are not in a buffer.
+    pub(crate) fn draw(&self, bytes: usize) -> Result<(), Rejected> {
+        match self.memory.try_draw(bytes) {
+            true => Ok(()),
+            false => Err(no_memory(self.memory.memory().exhausted())),
+        }
+    }
+
+    /// Draws the memory for what so many bytes, decompressed, are decoded to.
+    pub(crate) fn draw_decoded(&self, length: usize) -> Result<(), Rejected> {
+        self.draw(length.saturating_mul(DECODED_FACTOR))
+    }
 }
 
 /// The body decompressed, as its `Content-Encoding` says: gzip, zstd, framed snappy or none.
-pub(crate) fn decompress(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Rejected> {
+pub(crate) fn decompress(headers: &HeaderMap, sent: Sent, limit: usize) -> Result<Bytes, Rejected> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes);
     match encoding.unwrap_or_default() {
-        b"" | b"identity" => Ok(body),
-        b"gzip" => read_within(flate2::read::MultiGzDecoder::new(&body[..]), "gzip", limit),
-        b"zstd" => {
-            let decoder = zstd::stream::read::Decoder::new(&body[..]).map_err(Rejected::bad)?;
-            read_within(decoder, "zstd", limit)
+        b"" | b"identity" => {
+            sent.draw_decoded(sent.bytes.len())?;
+            Ok(sent.bytes)
         }
-        b"snappy" => read_within(snap::read::FrameDecoder::new(&body[..]), "snappy", limit),
+        b"gzip" => read_within(flate2::read::MultiGzDecoder::new(&sent.bytes[..]), "gzip", &sent, limit),
+        b"zstd" => {
+            let decoder = zstd::stream::read::Decoder::new(&sent.bytes[..]).map_err(Rejected::bad)?;
+            read_within(decoder, "zstd", &sent, limit)
+        }
+        b"snappy" => read_within(snap::read::FrameDecoder::new(&sent.bytes[..]), "snappy", &sent, limit),
         other => Err(Rejected::bad(format!(
             "unsupported compression: {}. Only \"gzip\", \"zstd\", framed \"snappy\" or no compression supported",
             String::from_utf8_lossy(other)
@@ -103,18 +180,19 @@ pub(crate) fn decompress(headers: &HeaderMap, body: Bytes, limit: usize) -> Resu
     }
 }
 
-fn read_within(from: impl Read, what: &str, limit: usize) -> Result<Bytes, Rejected> {
-    let mut out = Vec::new();
-    let bound = limit as u64 + 1;
-    from.take(bound)
-        .read_to_end(&mut out)
-        .map_err(|error| Rejected::bad(format!("{what}: {error}")))?;
+fn read_within(mut from: impl Read, what: &str, sent: &Sent, limit: usize) -> Result<Bytes, Rejected> {
+    let mut out = sent.buffer();
+    out.try_fill(&mut from, limit).map_err(|error| match error.kind() {
+        Kind::Invalid => Rejected::bad(format!("{what}: {error}")),
+        _ => no_memory(error),
+    })?;
     if out.len() > limit {
         return Err(Rejected::too_large(format!(
             "the body is longer than {limit} bytes decompressed"
         )));
     }
-    Ok(out.into())
+    sent.draw_decoded(out.len())?;
+    Ok(out.into_bytes())
 }
 
 /// Does the work on a body of megabytes, which would hold up other requests, away from them.
@@ -126,9 +204,12 @@ pub(crate) async fn away<T: Send + 'static>(
 }
 
 /// The identity of a request: the same bytes by the same way have the same.
-pub(crate) fn batch_id(way: &str, body: &[u8]) -> String {
-    let mut id = format!("{way}-");
-    for byte in Sha256::digest(body) {
+pub(crate) fn batch_id(way: &str, parts: &[&[u8]]) -> String {
+    let (mut id, mut hash) = (format!("{way}-"), Sha256::new());
+    for part in parts {
+        hash.update(part);
+    }
+    for byte in hash.finalize() {
         let _ = write!(id, "{byte:02x}");
     }
     id
@@ -289,8 +370,8 @@ mod tests {
 
     #[test]
     fn the_same_bytes_have_the_same_id() {
-        assert_eq!(batch_id("w", b"a"), batch_id("w", b"a"));
-        assert_ne!(batch_id("w", b"a"), batch_id("w", b"b"));
+        assert_eq!(batch_id("w", &[b"ab"]), batch_id("w", &[b"a", b"b"]));
+        assert_ne!(batch_id("w", &[b"a"]), batch_id("w", &[b"b"]));
     }
 
     #[test]

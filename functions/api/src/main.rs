@@ -5,6 +5,7 @@ use parapet_api::{Api, Settings, router};
 use parapet_function_kit::{
     BucketSecrets, LogFormat, ProcessVars, SystemClock, SystemEntropy, init_logs, process_ports,
 };
+use parapet_ports::BodyMemory;
 use parapet_prober::Prober;
 use parapet_store::{Reader, ReaderSettings};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         vars: ProcessVars,
     });
     let prober = Prober::new(ports.config.clone(), secrets, ports.entropy.clone());
-    let api = router(Arc::new(Api::new(ports, reader, settings)));
+    let api = Api::new(ports, reader, settings).with_body_memory(BodyMemory::from_vars(&ProcessVars)?);
+    let api = router(Arc::new(api));
     lambda_http::run(api.merge(parapet_prober::router(Arc::new(prober)))).await
 }

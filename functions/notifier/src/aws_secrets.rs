@@ -159,6 +159,7 @@ impl AwsSecrets {
             body: body.into(),
             timeout: TIMEOUT,
             body_limit_bytes: ANSWER_LIMIT_BYTES,
+            memory: None,
             options: HttpOptions::default(),
         };
         let answer = self.http.call(request).await.map_err(|error| {

@@ -323,6 +323,7 @@ impl Notifier {
             body: Bytes::from(request.body),
             timeout: self.time_left(ends_at_ms),
             body_limit_bytes: self.settings.answer_limit_bytes,
+            memory: None,
             options: HttpOptions::of(request.connection, &self.settings.proxies, request.url.expose()),
         })
     }

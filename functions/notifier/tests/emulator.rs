@@ -45,6 +45,7 @@ async fn send(method: http::Method, url: &str, headers: Vec<(String, Secret)>, b
         body: body.into(),
         timeout: Duration::from_secs(20),
         body_limit_bytes: 0,
+        memory: None,
         options: HttpOptions::default(),
     };
     let answer = ReqwestHttp::new().unwrap().call(request).await.unwrap();

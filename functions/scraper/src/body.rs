@@ -49,6 +49,16 @@ pub(crate) struct BodyFault {
     pub(crate) kept: usize,
 }
 
+impl From<String> for BodyFault {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            samples: 0,
+            kept: 0,
+        }
+    }
+}
+
 /// How a body is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'a> {

@@ -158,6 +158,7 @@ impl Clients {
                 body: Bytes::from(asked.body),
                 timeout,
                 body_limit_bytes: MAX_TOKEN_BYTES,
+                memory: None,
                 options: HttpOptions::of(connection, &self.proxies, &oauth2.token_url),
             })
             .await

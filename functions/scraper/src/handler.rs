@@ -13,8 +13,8 @@ use crate::{task, tidy};
 use parapet_config::Config;
 use parapet_ports::queue::MAX_DELAY_SECONDS;
 use parapet_ports::{
-    Disposition, Dns, Error, Files, Function, Identity, Kind, Message, NoDns, NoFiles, NoIdentity, NoSecrets, Outgoing,
-    Ports, Queue, Secrets,
+    BodyMemory, Disposition, Dns, Error, Files, Function, Identity, Kind, Message, NoDns, NoFiles, NoIdentity,
+    NoSecrets, Outgoing, Ports, Queue, Secrets,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -68,6 +68,7 @@ impl Scraper {
                 settings,
                 counters: Counters::default(),
                 done: Mutex::default(),
+                memory: BodyMemory::default(),
             },
             discoveries: Discoveries::default(),
             files: Arc::new(NoFiles),
@@ -76,6 +77,13 @@ impl Scraper {
             roles: Roles::default(),
             parsed: Mutex::default(),
         }
+    }
+
+    /// What the memory for bodies is drawn from, where other functions of the process draw from it too.
+    #[must_use]
+    pub fn with_body_memory(mut self, memory: BodyMemory) -> Self {
+        self.context.memory = memory;
+        self
     }
 
     /// Where the files of `file_sd_configs` and `kubeconfig_file` are.

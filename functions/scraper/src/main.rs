@@ -5,6 +5,7 @@ use parapet_function_kit::{
     BucketFiles, BucketSecrets, LogFormat, MachineDns, ProcessVars, SystemClock, SystemEntropy, init_logs,
     process_ports, run,
 };
+use parapet_ports::BodyMemory;
 use parapet_prober::{Prober, WithProbes};
 use parapet_scraper::{Scraper, Settings};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     ports.http = Arc::new(WithProbes::new(ports.http, Arc::new(prober)));
     let files = Arc::new(BucketFiles(ports.objects.clone()));
     let scraper = Scraper::with_secrets(ports.clone(), secrets, settings)
+        .with_body_memory(BodyMemory::from_vars(&ProcessVars)?)
         .with_files(files)
         .with_dns(Arc::new(MachineDns))
         .with_identity(Arc::new(CredentialChain::new(ports.clock.clone())));

@@ -1,6 +1,6 @@
 //! One scrape of one target: request, samples, markers, and what is to be remembered.
 
-use crate::body::{self, Body, Reading};
+use crate::body::{self, Body, BodyFault, Reading};
 use crate::client::Clients;
 use crate::counters::{Counters, add};
 use crate::known::{KnownBodies, KnownBody};
@@ -15,10 +15,11 @@ use bytes::Bytes;
 use parapet_config::{Config, ScrapeJob, Target};
 use parapet_exposition::Format;
 use parapet_model::{BatchSeries, Labels, MetricType, Sample, stale_nan};
-use parapet_ports::{Error, Ports};
+use parapet_ports::{BodyMemory, BodyShare, Error, Ports};
 use parapet_store::{Batch, Readings, Samples};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// The series that the scraper adds to each scrape, the last three with `extra_scrape_metrics` alone. Their order is
@@ -37,6 +38,10 @@ const REPORTS: [&str; 8] = [
 /// How many of them there are without `extra_scrape_metrics`.
 const USUAL_REPORTS: usize = 5;
 
+/// What the samples of a body take, as a multiple of its length, about: they are there until they are stored, while the
+/// set of their series and the batch are encoded.
+const PARSED_FACTOR: usize = 6;
+
 /// What every scrape of this process shares.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -50,6 +55,8 @@ pub(crate) struct Context {
     /// The last slot that this process has done of each shard. No more than a short way to skip a duplicate: what
     /// another process did is seen in the table, or by the ids of batches.
     pub(crate) done: Mutex<HashMap<Home, i64>>,
+    /// What bodies are read and parsed in.
+    pub(crate) memory: BodyMemory,
 }
 
 impl Context {
@@ -74,6 +81,8 @@ pub(crate) struct Outcome {
     pub(crate) new_set: Option<(String, SeriesSet)>,
     /// The set that nothing names once the state is written.
     pub(crate) superseded: Option<String>,
+    /// What the samples of a body take, until they are stored.
+    pub(crate) memory: Option<BodyShare>,
 }
 
 /// What is known of a target before a scrape.
@@ -143,11 +152,29 @@ pub(crate) async fn scrape(
         timestamp_ms,
         settings: &context.settings,
     };
-    let result = fetch(context, &reading).await;
+    let memory = context.memory.share();
+    let result = fetch(context, &reading, &memory).await;
     let duration_ms = (clock.now_ms() - started_ms).max(0);
     drop(permit);
-    let result = result.and_then(|fetched| Ok((read(context, &reading, &fetched, before)?, fetched)));
+    let left_ms = (target.timeout_ms - duration_ms).max(0).unsigned_abs();
+    let result = match result {
+        Ok(fetched) => {
+            let read = read(
+                context,
+                &reading,
+                &fetched,
+                before,
+                &memory,
+                Duration::from_millis(left_ms),
+            )
+            .await;
+            read.map(|read| (read, fetched))
+        }
+        Err(failure) => Err(failure),
+    };
     add(&context.counters.scrapes, usize::from(result.is_ok()));
+    // Of all else nothing is left but numbers.
+    let memory = matches!(result, Ok((Read::Anew(_), _))).then_some(memory);
     let (found, reports, mut state, new_set) = match result {
         Ok((Read::Known(body, readings), fetched)) => {
             add(&context.counters.scrapes_known, 1);
@@ -198,6 +225,7 @@ pub(crate) async fn scrape(
         state,
         new_set,
         superseded,
+        memory,
     };
     let id = format!("scrape/{:016x}/{timestamp_ms}", target.identity);
     Ok((batch(id, samples), outcome))
@@ -375,7 +403,7 @@ impl Fetched {
     }
 }
 
-async fn fetch(context: &Context, reading: &Reading<'_>) -> Result<Fetched, Failure> {
+async fn fetch(context: &Context, reading: &Reading<'_>, memory: &BodyShare) -> Result<Fetched, Failure> {
     let Reading { job, target, .. } = *reading;
     let count = job.targets.len() as u64;
     if job.target_limit > 0 && count > job.target_limit {
@@ -385,7 +413,7 @@ async fn fetch(context: &Context, reading: &Reading<'_>) -> Result<Fetched, Fail
         )));
     }
     let settings = &context.settings;
-    let request = request::build(&context.clients, job, target, settings.max_body_bytes).await;
+    let request = request::build(&context.clients, job, target, settings.max_body_bytes, memory.clone()).await;
     let request = request.map_err(|error| error.chain())?;
     let response = context.ports.http.call(request).await.map_err(|error| error.chain())?;
     let response = request::read(job, response)?;
@@ -398,7 +426,14 @@ enum Read {
     Anew(Body),
 }
 
-fn read(context: &Context, reading: &Reading<'_>, fetched: &Fetched, before: Before<'_>) -> Result<Read, Failure> {
+async fn read(
+    context: &Context,
+    reading: &Reading<'_>,
+    fetched: &Fetched,
+    before: Before<'_>,
+    memory: &BodyShare,
+    within: Duration,
+) -> Result<Read, Failure> {
     let Some(Response { bytes, format }) = &fetched.0 else {
         return Ok(Read::Anew(Body::default()));
     };
@@ -406,14 +441,15 @@ fn read(context: &Context, reading: &Reading<'_>, fetched: &Fetched, before: Bef
     if let Some((body, readings)) = context.known.read((bytes, *format), reading, before.written, hash) {
         return Ok(Read::Known(body, readings));
     }
-    body::read(bytes, *format, reading)
-        .map(Read::Anew)
-        .map_err(|fault| Failure {
-            message: fault.message,
-            samples: fault.samples,
-            kept: fault.kept,
-            body_bytes: fetched.length(),
-        })
+    let failure = |fault: BodyFault| Failure {
+        message: fault.message,
+        samples: fault.samples,
+        kept: fault.kept,
+        body_bytes: fetched.length(),
+    };
+    let drawn = tokio::time::timeout(within, memory.draw(bytes.len().saturating_mul(PARSED_FACTOR))).await;
+    drawn.map_err(|_| failure(BodyFault::from(memory.memory().exhausted().to_string())))?;
+    body::read(bytes, *format, reading).map(Read::Anew).map_err(failure)
 }
 
 /// Staleness markers for the tracked series of a set that `ended` says yes to.

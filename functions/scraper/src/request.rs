@@ -6,7 +6,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
 use parapet_config::{ScrapeJob, ScrapeProtocol, Target, accept_header};
 use parapet_exposition::Format;
 use parapet_model::format_float;
-use parapet_ports::{Error, HttpRequest, HttpResponse, Kind};
+use parapet_ports::{BodyShare, Error, HttpRequest, HttpResponse, Kind};
 use std::time::Duration;
 
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
@@ -20,6 +20,7 @@ pub(crate) async fn build(
     job: &ScrapeJob,
     target: &Target,
     max_body_bytes: u64,
+    memory: BodyShare,
 ) -> Result<HttpRequest, Error> {
     let timeout = Duration::from_millis(target.timeout_ms.unsigned_abs());
     let mut headers = HeaderMap::new();
@@ -46,6 +47,7 @@ pub(crate) async fn build(
         } else {
             max_body_bytes
         },
+        memory: Some(memory),
         options,
     })
 }

@@ -155,7 +155,9 @@ impl Storing<'_> {
         let context = self.context;
         let (batches, outcomes): (Vec<_>, Vec<_>) = wave.into_iter().unzip();
         let (mut changes, mut sets): (Vec<Change>, Vec<_>) = Default::default();
+        let mut memory = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
+            memory.push(outcome.memory);
             let before = self.stored.state.get(outcome.identity);
             if before.is_none_or(|before| outcome.state.differs_from(before)) {
                 note_health(before, &outcome.state);
@@ -176,6 +178,7 @@ impl Storing<'_> {
         let samples = batches.iter().map(Batch::sample_count).sum();
         add(&context.counters.samples, samples);
         parapet_store::outbox::send_samples(&context.ports, batches).await?;
+        drop(memory);
         if changes.is_empty() && !(is_last && self.has_written) {
             return Ok(true);
         }

@@ -1,6 +1,7 @@
 //! The position in a body, and the tokens that messages speak of.
 
 use crate::error::{ParseError, Place, quote};
+use crate::swar;
 use std::borrow::Cow;
 
 /// What stands at the position. The names are those of Prometheus' lexer: its messages print them.
@@ -45,12 +46,8 @@ impl Token {
 
 /// Classes of bytes, a bit each.
 pub(crate) const LABEL_START: u8 = 1;
-pub(crate) const LABEL_REST: u8 = 2;
 pub(crate) const METRIC_START: u8 = 4;
-pub(crate) const METRIC_REST: u8 = 8;
 pub(crate) const QUOTE_OR_BACKSLASH: u8 = 16;
-/// Where a label's value ends, or needs a closer look.
-pub(crate) const ENDS_VALUE: u8 = 32;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -63,17 +60,11 @@ const fn classes() -> [u8; 256] {
         if letter {
             table[byte] |= LABEL_START | METRIC_START;
         }
-        if letter || b.is_ascii_digit() {
-            table[byte] |= LABEL_REST | METRIC_REST;
-        }
         if b == b':' {
-            table[byte] |= METRIC_START | METRIC_REST;
+            table[byte] |= METRIC_START;
         }
         if b == b'"' || b == b'\\' {
-            table[byte] |= QUOTE_OR_BACKSLASH | ENDS_VALUE;
-        }
-        if b == b'\n' || b == 0 {
-            table[byte] |= ENDS_VALUE;
+            table[byte] |= QUOTE_OR_BACKSLASH;
         }
         byte += 1;
     }
@@ -126,11 +117,25 @@ impl<'a> Cursor<'a> {
         self.body.get(self.at..).unwrap_or_default()
     }
 
-    /// Goes past bytes of a class.
+    /// Goes past a label's name.
     #[inline]
-    pub(crate) fn skip_class(&mut self, class: u8) {
+    pub(crate) fn skip_label_name(&mut self) {
         let rest = self.rest();
-        self.at += rest.iter().position(|b| !is(*b, class)).unwrap_or(rest.len());
+        self.at += swar::end_of_word(rest, false).unwrap_or(rest.len());
+    }
+
+    /// Goes past a metric's name.
+    #[inline]
+    pub(crate) fn skip_metric_name(&mut self) {
+        let rest = self.rest();
+        self.at += swar::end_of_word(rest, true).unwrap_or(rest.len());
+    }
+
+    /// Bytes up to the next line break; it is not gone past.
+    #[inline]
+    pub(crate) fn line_length(&self) -> usize {
+        let rest = self.rest();
+        swar::end_of_line(rest).unwrap_or(rest.len())
     }
 
     /// Goes past spaces and tabs.

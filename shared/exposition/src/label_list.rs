@@ -1,8 +1,9 @@
 //! What stands between braces: labels, and in the UTF-8 syntax the metric's name too.
 
-use crate::cursor::{Cursor, ENDS_VALUE, LABEL_REST, LABEL_START, Token, is};
+use crate::cursor::{Cursor, LABEL_START, Token, is};
 use crate::error::{ParseError, quote};
 use crate::parser::LabelPair;
+use crate::swar;
 use std::borrow::Cow;
 
 /// How the formats differ between braces.
@@ -125,7 +126,7 @@ pub(crate) fn parse<'a>(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn push<'a>(
     cursor: &Cursor<'_>,
     labels: &mut Vec<LabelPair<'a>>,
@@ -133,10 +134,15 @@ fn push<'a>(
     label: LabelPair<'a>,
 ) -> Result<(), ParseError> {
     if labels.len() >= limit {
-        return Err(cursor.error(format!("more than {limit} labels in one series")));
+        return Err(too_many(cursor, limit));
     }
     labels.push(label);
     Ok(())
+}
+
+#[cold]
+fn too_many(cursor: &Cursor<'_>, limit: usize) -> ParseError {
+    cursor.error(format!("more than {limit} labels in one series"))
 }
 
 /// The commonest case, in one go: `name="value"` without escapes or blanks, then a comma or the closing brace, which
@@ -147,10 +153,10 @@ fn plain_label<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a str, &'a str, bool)> 
     if !is(*rest.first()?, LABEL_START) {
         return None;
     }
-    let name_end = rest.iter().position(|b| !is(*b, LABEL_REST))?;
+    let name_end = swar::end_of_word(rest, false)?;
     let after = rest[name_end..].strip_prefix(b"=\"")?;
     let value_start = name_end + 2;
-    let value_end = value_start + after.iter().position(|b| is(*b, ENDS_VALUE))?;
+    let value_end = value_start + swar::end_of_value(after)?;
     let [b'"', closing @ (b',' | b'}')] = rest.get(value_end..value_end + 2)? else {
         return None;
     };
@@ -173,7 +179,7 @@ fn name_token(cursor: &mut Cursor<'_>, style: Style) -> Token {
     };
     let single = match byte {
         byte if is(byte, LABEL_START) => {
-            cursor.skip_class(LABEL_REST);
+            cursor.skip_label_name();
             return Token::LabelName;
         }
         b'"' => {

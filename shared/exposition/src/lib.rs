@@ -35,6 +35,7 @@ mod openmetrics;
 mod parser;
 mod protobuf;
 mod skeleton;
+mod swar;
 mod text;
 
 pub use collect::{Exposition, FamilyTracker, Metadata, ParsedSeries, collect, is_part_of_family};

@@ -57,7 +57,7 @@ pub fn normalize(text: &str) -> Option<String> {
         && text.bytes().all(|b| b.is_ascii_digit())
         && (text == "0" || !text.starts_with('0'))
     {
-        return Some(format!("{text}.0"));
+        return Some([text, ".0"].concat());
     }
     let value = parapet_model::parse_float(text)?;
     if value.is_infinite() && text.bytes().any(|b| b.is_ascii_digit()) {
@@ -69,7 +69,7 @@ pub fn normalize(text: &str) -> Option<String> {
 /// Whether a text is surely what [`format_open_metrics`] writes: a plain decimal of few digits, without an exponent
 /// and without zeros too many.
 fn is_normal(text: &[u8]) -> bool {
-    if text == b"+Inf" {
+    if text == b"+Inf" || is_normal_power(text) {
         return true;
     }
     let Some(point) = text.iter().position(|b| *b == b'.') else {
@@ -84,6 +84,27 @@ fn is_normal(text: &[u8]) -> bool {
         && (whole == b"0" || whole[0] != b'0')
         && (fraction == b"0" || !fraction.ends_with(b"0"))
         && (whole != b"0" || fraction == b"0" || !fraction.starts_with(b"0000"))
+}
+
+/// The same for one with an exponent, `2.5e-06`: of so few digits the shortest text is the one that was read.
+fn is_normal_power(text: &[u8]) -> bool {
+    let Some((mantissa, &[b'e', sign, tens @ b'0'..=b'9', ones @ b'0'..=b'9'])) = text.split_last_chunk::<4>() else {
+        return false;
+    };
+    let exponent_is_written = match (sign, tens) {
+        (b'+', b'0') => ones >= b'6',
+        (b'-', b'0') => ones >= b'5',
+        (b'+' | b'-', _) => true,
+        _ => false,
+    };
+    exponent_is_written
+        && match mantissa {
+            [b'1'..=b'9'] => true,
+            [b'1'..=b'9', b'.', digits @ .., b'1'..=b'9'] => {
+                digits.len() <= 13 && digits.iter().all(u8::is_ascii_digit)
+            }
+            _ => false,
+        }
 }
 
 /// Go's shortest `%g`, with `.0` where it would look like a whole number (`labels.FormatOpenMetricsFloat`).
@@ -142,6 +163,25 @@ mod tests {
 
     #[test]
     fn what_is_taken_for_normal_is_normal() {
+        for exponent in -99..100i32 {
+            for mantissa in [
+                "1",
+                "9",
+                "0",
+                "10",
+                "1.5",
+                "3.05",
+                "1.0",
+                "2.50",
+                "9.99999999999999",
+                "1.23456789012345",
+            ] {
+                let sign = if exponent < 0 { '-' } else { '+' };
+                let text = format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
+                let same = format_open_metrics(text.parse().unwrap()) == text;
+                assert_eq!(is_normal(text.as_bytes()), same, "{text}");
+            }
+        }
         for whole in ["0", "1", "9", "10", "999999"] {
             for fraction in ["0", "1", "5", "25", "001", "0001", "00001", "123456789", "10", "00"] {
                 let text = format!("{whole}.{fraction}");

@@ -1,6 +1,6 @@
 //! OpenMetrics as text (`OpenMetricsParser` of Prometheus): one space where one is due, `# EOF` at the end.
 
-use crate::cursor::{Cursor, METRIC_REST, METRIC_START, Token, is};
+use crate::cursor::{Cursor, METRIC_START, Token, is};
 use crate::error::{ParseError, quote};
 use crate::label_list::{self, unescape};
 use crate::number::{parse_float, seconds_to_millis};
@@ -34,7 +34,7 @@ pub(crate) fn find<'a>(parser: &mut Parser<'a>) -> Result<Found<'a>, ParseError>
             sample(parser, raw, name, token)
         }
         Some(byte) if is(byte, METRIC_START) => {
-            cursor.skip_class(METRIC_REST);
+            cursor.skip_metric_name();
             let name = cursor.text(cursor.start, cursor.at).unwrap_or_default();
             let mut raw = cursor.token();
             let mut token = value_token(cursor);

@@ -64,7 +64,7 @@ pub enum Entry<'p, 'a> {
     /// A sample.
     Series(Series<'p, 'a>),
     /// A native histogram.
-    Histogram(HistogramSeries<'p, 'a>),
+    Histogram(Box<HistogramSeries<'p, 'a>>),
     /// `# TYPE`.
     Type {
         /// The metric family.
@@ -202,7 +202,7 @@ pub struct Parser<'a> {
 pub(crate) enum Found<'a> {
     End,
     Series(FoundSeries<'a>),
-    Histogram(FoundHistogram<'a>),
+    Histogram(Box<FoundHistogram<'a>>),
     Metadata(Entry<'a, 'a>),
 }
 
@@ -280,11 +280,10 @@ impl<'a> Parser<'a> {
             return Ok(None);
         }
         self.done = true;
-        let found = if self.options.convert_classic_histograms && self.format != Format::Protobuf {
-            self.find_or_convert()?
-        } else {
-            self.find()?
-        };
+        let found = match self.options.convert_classic_histograms && self.format != Format::Protobuf {
+            true => self.find_or_convert(),
+            false => self.find(),
+        }?;
         match found {
             Found::End => Ok(None),
             Found::Metadata(entry) => {
@@ -309,6 +308,7 @@ impl<'a> Parser<'a> {
             }
             Found::Histogram(found) => {
                 self.done = false;
+                let found = *found;
                 self.histogram_labels = found.labels;
                 self.histogram_exemplars = found.exemplars;
                 let exemplars = self.histogram_exemplars.iter().map(|found| Exemplar {
@@ -316,14 +316,14 @@ impl<'a> Parser<'a> {
                     value: found.value,
                     timestamp_ms: found.timestamp_ms,
                 });
-                Ok(Some(Entry::Histogram(HistogramSeries {
+                Ok(Some(Entry::Histogram(Box::new(HistogramSeries {
                     name: found.name,
                     labels: &self.histogram_labels,
                     histogram: found.histogram,
                     timestamp_ms: found.timestamp_ms,
                     exemplars: exemplars.collect(),
                     start_timestamp_ms: found.start_timestamp_ms,
-                })))
+                }))))
             }
         }
     }
@@ -375,7 +375,7 @@ impl<'a> Parser<'a> {
             };
             if ends && let Some(histogram) = self.collector.finish() {
                 self.collector.wait(found);
-                return Ok(Found::Histogram(histogram));
+                return Ok(Found::Histogram(Box::new(histogram)));
             }
             if let Found::Series(series) = &mut found {
                 let gathered = self.collector.gather(series, &self.labels, &self.exemplar_labels);
@@ -397,6 +397,7 @@ impl<'a> Parser<'a> {
 
     /// The next entry with what peeking does not need; `_created` samples are skipped when they are taken as start
     /// times.
+    #[inline]
     fn find(&mut self) -> Result<Found<'a>, ParseError> {
         loop {
             let mut found = self.find_any()?;
@@ -410,9 +411,11 @@ impl<'a> Parser<'a> {
                         series.start_timestamp_ms = start_times.of(self, series);
                         self.start_times = start_times;
                     }
-                    let mut labels = std::mem::take(&mut self.labels);
-                    self.finish_labels(&mut labels);
-                    self.labels = labels;
+                    if bound_label(self.kind).is_some() || self.options.type_and_unit_labels {
+                        let mut labels = std::mem::take(&mut self.labels);
+                        self.finish_labels(&mut labels);
+                        self.labels = labels;
+                    }
                 }
                 Found::Histogram(histogram) => self.finish_labels(&mut histogram.labels),
                 Found::Metadata(_) | Found::End => {}
@@ -421,6 +424,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn find_any(&mut self) -> Result<Found<'a>, ParseError> {
         self.labels.clear();
         match self.format {

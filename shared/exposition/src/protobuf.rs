@@ -208,14 +208,14 @@ impl<'a> Family<'a> {
             if self.kind == MetricType::GaugeHistogram {
                 value.counter_reset = parapet_model::CounterReset::Gauge;
             }
-            return Ok(Found::Histogram(FoundHistogram {
+            return Ok(Found::Histogram(Box::new(FoundHistogram {
                 name: Cow::Borrowed(self.name),
                 labels: std::mem::take(&mut parser.labels),
                 histogram: value,
                 timestamp_ms,
                 exemplars: histogram.exemplars_with_time(),
                 start_timestamp_ms,
-            }));
+            })));
         }
         let suffixed = |suffix| Cow::Owned([self.name, suffix].concat());
         let (name, value, exemplar): (Cow<'a, str>, f64, Option<RawExemplar<'a>>) = match point {

@@ -1,6 +1,6 @@
 //! The Prometheus text format (`PromParser` of Prometheus).
 
-use crate::cursor::{Cursor, METRIC_REST, METRIC_START, Token, is};
+use crate::cursor::{Cursor, METRIC_START, Token, is};
 use crate::error::{ParseError, quote};
 use crate::label_list::{self, unescape_help};
 use crate::number::{parse_float, parse_millis};
@@ -9,6 +9,7 @@ use parapet_model::MetricType;
 use std::borrow::Cow;
 
 /// Reads the next entry.
+#[inline]
 pub(crate) fn find<'a>(parser: &mut Parser<'a>) -> Result<Found<'a>, ParseError> {
     loop {
         let cursor = &mut parser.cursor;
@@ -38,7 +39,7 @@ pub(crate) fn find<'a>(parser: &mut Parser<'a>) -> Result<Found<'a>, ParseError>
                 sample(cursor, raw, name, token)
             }
             Some(byte) if is(byte, METRIC_START) => {
-                cursor.skip_class(METRIC_REST);
+                cursor.skip_metric_name();
                 let (start, end) = (cursor.start, cursor.at);
                 let name = cursor.text(start, end).unwrap_or_default();
                 let mut raw = cursor.bytes(cursor.entry, end);
@@ -63,6 +64,7 @@ pub(crate) fn find<'a>(parser: &mut Parser<'a>) -> Result<Found<'a>, ParseError>
 }
 
 /// What follows the series on its line.
+#[inline]
 fn sample<'a>(
     cursor: &mut Cursor<'a>,
     raw: &'a [u8],
@@ -145,9 +147,7 @@ fn comment<'a>(parser: &mut Parser<'a>) -> Result<Found<'a>, ParseError> {
     let is_metadata =
         blank && matches!(keyword, Some(b"HELP" | b"TYPE")) && matches!(cursor.rest().get(4), Some(b' ' | b'\t'));
     if !is_metadata {
-        let rest = cursor.rest();
-        let length = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        cursor.at += length + 1;
+        cursor.at += cursor.line_length() + 1;
         return Ok(Found::Metadata(Entry::Comment(cursor.bytes(start, cursor.at - 1))));
     }
     let is_help = keyword == Some(b"HELP");
@@ -157,9 +157,8 @@ fn comment<'a>(parser: &mut Parser<'a>) -> Result<Found<'a>, ParseError> {
     parser.family_length = family.len();
     // The byte after the name is taken for the separator, whatever it is; blanks alone are no text.
     let after = cursor.at;
-    let rest = cursor.rest();
-    let length = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-    let line = &rest[..length];
+    let length = cursor.line_length();
+    let line = &cursor.rest()[..length];
     let text = if line.iter().all(|b| matches!(b, b' ' | b'\t')) {
         &[]
     } else {
@@ -198,7 +197,7 @@ pub(crate) fn family<'a>(cursor: &mut Cursor<'a>, keyword: &str, blanks: bool) -
     let token = match cursor.begin() {
         Some(b'"') if cursor.skip_quoted(|b| b == 0) => Token::MetricName,
         Some(byte) if is(byte, METRIC_START) => {
-            cursor.skip_class(METRIC_REST);
+            cursor.skip_metric_name();
             Token::MetricName
         }
         Some(_) => Token::Invalid,

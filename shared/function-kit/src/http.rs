@@ -1,7 +1,6 @@
 //! [`Http`] by `reqwest`: pooled connections, gzip, limits on time and on the decompressed body.
 
-use bytes::{Bytes, BytesMut};
-use parapet_ports::{Error, Http, HttpOptions, HttpRequest, HttpResponse, Kind};
+use parapet_ports::{BodyBuffer, BodyShare, Error, Http, HttpOptions, HttpRequest, HttpResponse, Kind};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -68,19 +67,19 @@ impl ReqwestHttp {
             .send()
             .await
             .map_err(failed)?;
-        let mut body = BytesMut::new();
+        let mut body = BodyBuffer::new(request.memory);
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if limit > 0 && (body.len() + chunk.len()) as u64 > limit {
                 // Prometheus' words for a scrape over body_size_limit.
                 return Err(Error::new(Kind::Invalid, "body size limit exceeded"));
             }
-            body.extend_from_slice(&chunk);
+            body.push(&chunk).await;
         }
         let headers = std::mem::take(response.headers_mut());
         Ok(HttpResponse {
             status: response.status(),
             headers,
-            body: Bytes::from(body),
+            body: body.into_bytes(),
         })
     }
 }
@@ -179,16 +178,19 @@ fn failed(error: reqwest::Error) -> Error {
 #[async_trait::async_trait]
 impl Http for ReqwestHttp {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
-        let timeout = request.timeout;
-        tokio::time::timeout(timeout, self.exchange(request))
-            .await
-            .unwrap_or_else(|_| {
-                // Go's words, which people search for.
-                Err(Error::new(
-                    Kind::Unavailable,
-                    format!("context deadline exceeded after {timeout:?}"),
-                ))
+        let (timeout, memory) = (request.timeout, request.memory.clone());
+        // It is dropped at the end, after what it waited for was asked.
+        let mut exchange = std::pin::pin!(self.exchange(request));
+        let outcome = tokio::time::timeout(timeout, exchange.as_mut()).await;
+        outcome.unwrap_or_else(|_| {
+            // Go's words, which people search for.
+            let what = format!("context deadline exceeded after {timeout:?}");
+            let waiting = memory.filter(BodyShare::is_waiting);
+            Err(match waiting.map(|share| share.memory().exhausted()) {
+                Some(exhausted) => Error::new(Kind::Unavailable, format!("{what}: {exhausted}")),
+                None => Error::new(Kind::Unavailable, what),
             })
+        })
     }
 }
 
@@ -196,6 +198,8 @@ impl Http for ReqwestHttp {
 mod tests {
     use super::*;
     use axum::{Router, routing::get};
+    use bytes::Bytes;
+    use parapet_ports::BodyMemory;
     use std::io::Write as _;
     use std::time::Duration;
 
@@ -234,8 +238,30 @@ mod tests {
             body: Bytes::new(),
             timeout: Duration::from_millis(500),
             body_limit_bytes: limit,
+            memory: None,
             options: HttpOptions::default(),
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_draws_its_memory_and_says_when_it_has_none() {
+        let (base, client) = (serve().await, ReqwestHttp::new().unwrap());
+        let memory = BodyMemory::new(1_000_000);
+        let (turn, share) = (memory.share(), memory.share());
+        let call = async || {
+            let request = get_request(format!("{base}/bomb"), 0);
+            let memory = Some(share.clone());
+            client.call(HttpRequest { memory, ..request }).await
+        };
+        assert!(turn.try_draw(1_000_001));
+        let error = call().await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("context deadline exceeded after 500ms: no memory for the body"),
+            "{error}"
+        );
+        drop(turn);
+        assert_eq!(call().await.unwrap().body.len(), 10_000_000);
+        assert!(share.bytes() >= 10_000_000);
     }
 
     #[tokio::test]

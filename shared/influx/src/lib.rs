@@ -19,6 +19,6 @@ mod line;
 mod precision;
 mod sample;
 
-pub use line::{Field, Line, LineFault, lines};
+pub use line::{Field, Line, LineFault, MAX_TAGS, lines};
 pub use precision::Precision;
 pub use sample::InfluxSample;

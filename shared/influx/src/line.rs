@@ -2,6 +2,9 @@
 
 use parapet_model::parse_float;
 
+/// The most tags of a line: as many labels as a scraped series may have.
+pub const MAX_TAGS: usize = 1_000;
+
 /// Why a line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
@@ -103,6 +106,9 @@ fn parse(text: &str) -> Result<Line, String> {
         };
         if name.is_empty() {
             return Err("missing tag key".to_owned());
+        }
+        if line.tags.len() == MAX_TAGS {
+            return Err(format!("more than {MAX_TAGS} tags"));
         }
         let (value, after) = take(value, &[',', ' ', '=']);
         if after.starts_with('=') {
@@ -275,6 +281,12 @@ mod tests {
             let reason = one(text).unwrap_err();
             assert!(reason.contains(want), "{text}: {reason}");
         }
+        let tags = |count| (0..count).map(|at| format!(",t{at}=x")).collect::<String>();
+        assert_eq!(one(&format!("m{} f=1", tags(MAX_TAGS))).unwrap().tags.len(), MAX_TAGS);
+        assert_eq!(
+            one(&format!("m{} f=1", tags(MAX_TAGS + 1))).unwrap_err(),
+            "more than 1000 tags"
+        );
         let body = b"# comment \"\na v=1\n\nb x\nc v=\"two\nlines\"\n\xff v=1\nd v=\"open\ne v=2\r\n";
         let numbers: Vec<Result<usize, usize>> = lines(body)
             .map(|line| line.map(|line| line.number).map_err(|fault| fault.line))

@@ -10,11 +10,13 @@ const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
 const SERVICE_INSTANCE: &str = "service.instance.id";
 
+pub(crate) const TARGET_INFO: &str = "target_info";
+
 /// What a resource adds to the labels of its series.
 #[derive(Debug)]
 pub(crate) struct ResourceLabels<'a> {
     attributes: &'a [KeyValue],
-    promoted: Vec<(String, String)>,
+    promoted: BTreeMap<String, String>,
     job: Option<String>,
     instance: Option<String>,
 }
@@ -37,8 +39,9 @@ fn sorted(attributes: &[KeyValue]) -> Vec<&KeyValue> {
 impl<'a> ResourceLabels<'a> {
     pub(crate) fn new(resource: Option<&'a Resource>, settings: &Settings) -> Self {
         let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
-        let promoted = sorted(attributes)
-            .into_iter()
+        // Of attributes whose names become one label the last one is taken, in the order in which they were sent.
+        let promoted = attributes
+            .iter()
             .filter(|attribute| settings.promotion.takes(&attribute.key))
             .map(|one| {
                 (
@@ -53,8 +56,8 @@ impl<'a> ResourceLabels<'a> {
         });
         Self {
             promoted: promoted.collect(),
-            job,
-            instance: get(attributes, SERVICE_INSTANCE),
+            job: job.filter(|job| !job.is_empty()),
+            instance: get(attributes, SERVICE_INSTANCE).filter(|instance| !instance.is_empty()),
             attributes,
         }
     }
@@ -109,7 +112,7 @@ impl<'a> ResourceLabels<'a> {
         if !labels.contains_key("job") && !labels.contains_key("instance") {
             return None;
         }
-        Some(named("target_info", &labels, &[]))
+        Some(named(TARGET_INFO, &labels, &[]))
     }
 
     /// What the delta streams of one metric have in common: a function of the labels of their series.
@@ -129,16 +132,16 @@ fn own(attributes: &[KeyValue], left_out: &[&str], settings: &Settings) -> BTree
         if left_out.contains(&attribute.key.as_str()) {
             continue;
         }
-        let value = as_text(attribute.value.as_ref());
-        let name = name::label(&attribute.key, settings).into_owned();
-        labels
-            .entry(name)
-            .and_modify(|known| {
-                known.push(';');
-                known.push_str(&value);
-            })
-            .or_insert(value);
+        let joined = labels
+            .entry(name::label(&attribute.key, settings).into_owned())
+            .or_default();
+        if !joined.is_empty() {
+            joined.push(';');
+        }
+        joined.push_str(&as_text(attribute.value.as_ref()));
     }
+    // An empty label is none: what a resource says can take its place.
+    labels.retain(|_, value| !value.is_empty());
     labels
 }
 

@@ -51,6 +51,9 @@ pub struct Settings {
     pub promote_scope_metadata: bool,
     /// What becomes of deltas.
     pub deltas: Deltas,
+    /// How far back a query looks, milliseconds: so often, and twice, `target_info` stands between the first and the last
+    /// point of a resource.
+    pub lookback_delta_ms: u64,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             convert_histograms_to_nhcb: false,
             promote_scope_metadata: false,
             deltas: Deltas::Apart,
+            lookback_delta_ms: 300_000,
         }
     }
 }

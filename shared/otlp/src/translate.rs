@@ -1,6 +1,6 @@
 //! A request as series (`FromMetrics` of the translator).
 
-use crate::labels::{ResourceLabels, ScopeLabels, named, scope_labels};
+use crate::labels::{ResourceLabels, ScopeLabels, TARGET_INFO, named, scope_labels};
 use crate::name::{self, Kind};
 use crate::proto::{
     Data, Exemplar as OtlpExemplar, ExemplarNumber, HistogramPoint, KeyValue, Metric, MetricsRequest, Number,
@@ -78,10 +78,18 @@ impl Collection {
     fn finish(mut self) -> Vec<BatchSeries> {
         for series in &mut self.series {
             series.samples.sort_by_key(|sample| sample.timestamp_ms);
+            // Several resources of a request may have the same labels.
+            if series.labels.metric_name() == Some(TARGET_INFO) {
+                series.samples.dedup_by_key(|sample| sample.timestamp_ms);
+            }
         }
         self.series
     }
 }
+
+/// The most samples of `target_info` of one request besides the last ones of its resources: points that are years apart
+/// would make millions.
+const MAX_TARGET_INFO: u64 = 10_000;
 
 /// Translates a request.
 #[must_use]
@@ -93,6 +101,7 @@ pub fn translate(request: &MetricsRequest, settings: &Settings) -> Translated {
         rejected_points: 0,
         faults: Vec::new(),
         label_bytes: 0,
+        target_info_left: MAX_TARGET_INFO,
     };
     for resource_metrics in &request.resource_metrics {
         translator.resource(resource_metrics);
@@ -116,6 +125,8 @@ struct Translator<'a> {
     rejected_points: u64,
     faults: Vec<String>,
     label_bytes: usize,
+    /// How many samples more of `target_info` may stand between the first and the last points of resources.
+    target_info_left: u64,
 }
 
 /// What the points of a metric have in common.
@@ -131,19 +142,34 @@ struct Family<'a> {
 impl Translator<'_> {
     fn resource(&mut self, resource_metrics: &ResourceMetrics) {
         let resource = ResourceLabels::new(resource_metrics.resource.as_ref(), self.settings);
-        let mut newest = 0;
+        let (mut oldest, mut newest) = (u64::MAX, 0);
         for scope_metrics in &resource_metrics.scope_metrics {
             let scope = scope_labels(scope_metrics, self.settings);
             for metric in &scope_metrics.metrics {
-                newest = newest.max(newest_time(metric));
+                for at in times(metric) {
+                    (oldest, newest) = (oldest.min(at), newest.max(at));
+                }
                 self.metric(metric, &resource, &scope);
             }
         }
         if newest > 0
             && let Some(labels) = resource.target_info(self.settings)
         {
-            self.series.add(labels, MetricType::Gauge, milliseconds(newest), 1.0);
+            self.target_info(labels, oldest, newest);
         }
+    }
+
+    /// A sample at the newest time, and before it so many that a query between finds one (`addResourceTargetInfo`).
+    fn target_info(&mut self, labels: Labels, oldest: u64, newest: u64) {
+        let interval = (self.settings.lookback_delta_ms.max(2) / 2).saturating_mul(1_000_000);
+        let steps = (newest - oldest).div_ceil(interval);
+        let count = steps.min(self.target_info_left);
+        self.target_info_left -= count;
+        // The last ones, where there are too many.
+        let before = (steps - count..steps).map(|step| oldest + step * interval);
+        let series = self.series.of(labels, MetricType::Gauge);
+        let at = before.chain([newest]).map(milliseconds);
+        series.samples.extend(at.map(|at| Sample::float(at, 1.0)));
     }
 
     fn metric(&mut self, metric: &Metric, resource: &ResourceLabels<'_>, scope: &ScopeLabels) {
@@ -221,7 +247,7 @@ impl Translator<'_> {
             }
             Some(Data::Sum(sum)) => {
                 for point in &sum.data_points {
-                    let exemplars = exemplars(&point.exemplars);
+                    let exemplars = exemplars(&point.exemplars, point.flags);
                     number(into, settings, &family, point).exemplars.extend(exemplars);
                 }
             }
@@ -296,15 +322,15 @@ fn milliseconds(nanoseconds: u64) -> i64 {
     nanoseconds.cast_signed() / 1_000_000
 }
 
-fn newest_time(metric: &Metric) -> u64 {
-    let newest = |times: &mut dyn Iterator<Item = u64>| times.max().unwrap_or_default();
+/// When the points of a metric are.
+fn times(metric: &Metric) -> Box<dyn Iterator<Item = u64> + '_> {
     match &metric.data {
-        Some(Data::Gauge(gauge)) => newest(&mut gauge.data_points.iter().map(|point| point.time_unix_nano)),
-        Some(Data::Sum(sum)) => newest(&mut sum.data_points.iter().map(|point| point.time_unix_nano)),
-        Some(Data::Histogram(all)) => newest(&mut all.data_points.iter().map(|point| point.time_unix_nano)),
-        Some(Data::ExponentialHistogram(all)) => newest(&mut all.data_points.iter().map(|point| point.time_unix_nano)),
-        Some(Data::Summary(summary)) => newest(&mut summary.data_points.iter().map(|point| point.time_unix_nano)),
-        None => 0,
+        Some(Data::Gauge(gauge)) => Box::new(gauge.data_points.iter().map(|point| point.time_unix_nano)),
+        Some(Data::Sum(sum)) => Box::new(sum.data_points.iter().map(|point| point.time_unix_nano)),
+        Some(Data::Histogram(all)) => Box::new(all.data_points.iter().map(|point| point.time_unix_nano)),
+        Some(Data::ExponentialHistogram(all)) => Box::new(all.data_points.iter().map(|point| point.time_unix_nano)),
+        Some(Data::Summary(summary)) => Box::new(summary.data_points.iter().map(|point| point.time_unix_nano)),
+        None => Box::new(std::iter::empty()),
     }
 }
 
@@ -360,7 +386,7 @@ fn native(
             ..made
         })),
     });
-    series.exemplars.extend(exemplars(with));
+    series.exemplars.extend(exemplars(with, flags));
     Ok(())
 }
 
@@ -376,7 +402,7 @@ fn classic(into: &mut Collection, settings: &Settings, family: &Family<'_>, poin
     into.add(named(&format!("{}_count", family.name), &labels, &[]), kind, at, count);
     let name = format!("{}_bucket", family.name);
     // An exemplar belongs to the first bucket that it fits in.
-    let mut waiting = exemplars(&point.exemplars);
+    let mut waiting = exemplars(&point.exemplars, point.flags);
     let mut cumulative = 0u64;
     let mut bounds: Vec<(f64, f64)> = Vec::with_capacity(point.explicit_bounds.len() + 1);
     for (bound, own) in point.explicit_bounds.iter().zip(&point.bucket_counts) {
@@ -412,8 +438,12 @@ fn quantiles(into: &mut Collection, settings: &Settings, family: &Family<'_>, po
     }
 }
 
-/// Exemplars; the attributes of one are left out where they make its labels too long. One without a value is none.
-fn exemplars(from: &[OtlpExemplar]) -> Vec<Exemplar> {
+/// Exemplars of a point; the attributes of one are left out where they make its labels too long. One without a value is
+/// none. Where the point has no value, its exemplars are none either: so do staleness markers in Prometheus' head.
+fn exemplars(from: &[OtlpExemplar], flags: u32) -> Vec<Exemplar> {
+    if flags & NO_RECORDED_VALUE != 0 {
+        return Vec::new();
+    }
     let made = from.iter().filter_map(|one| {
         let value = match one.value? {
             ExemplarNumber::Int(number) => number as f64,

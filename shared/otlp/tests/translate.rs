@@ -1,7 +1,7 @@
 //! What requests become: names, labels, samples and exemplars, as Prometheus' own tests of the translator have them.
 #![allow(clippy::unwrap_used)]
 
-use parapet_model::{CounterReset, MetricType, Value};
+use parapet_model::{CounterReset, MetricType, Sample, Value};
 use parapet_otlp::{Deltas, Promotion, Settings, Translated, decode_json, decode_protobuf, translate};
 use prost::Message as _;
 use serde_json::{Value as Json, json};
@@ -131,6 +131,44 @@ fn histograms_and_summaries() {
 }
 
 #[test]
+fn numbers_of_json_arrive_to_the_last_bit() {
+    for text in [
+        "0.39047855113892316",
+        "5e-324",
+        "123456789.12345679",
+        "-7.450580596923828e-9",
+    ] {
+        let point = format!(r#"{{"asDouble": {text}, "timeUnixNano": "1000000"}}"#);
+        let body = format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"m","gauge":{{"dataPoints":[{point}]}}}}]}}]}}]}}"#
+        );
+        let made = translate(&decode_json(body.as_bytes()).unwrap(), &Settings::default());
+        let want: f64 = text.parse().unwrap();
+        assert_eq!(made.series[0].samples, [Sample::float(1, want)], "{text}");
+    }
+}
+
+#[test]
+fn exemplars_of_a_point_without_a_value_are_none() {
+    let exemplars = json!([{"timeUnixNano": AT, "asDouble": 0.7}]);
+    let of = |flags: u32| {
+        let sum = json!({"timeUnixNano": AT, "asInt": "1", "flags": flags, "exemplars": exemplars});
+        let classic = json!({"timeUnixNano": AT, "count": "1", "bucketCounts": ["1", "0"], "explicitBounds": [1],
+            "flags": flags, "exemplars": exemplars});
+        let native = json!({"timeUnixNano": AT, "count": "1", "zeroCount": "1", "scale": 1, "flags": flags,
+            "exemplars": exemplars});
+        let metrics = json!([
+            {"name": "s", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [sum]}},
+            {"name": "c", "histogram": {"aggregationTemporality": 2, "dataPoints": [classic]}},
+            {"name": "n", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [native]}},
+        ]);
+        let made = translated(&request(&[], metrics), &Settings::default());
+        made.series.iter().map(|series| series.exemplars.len()).sum::<usize>()
+    };
+    assert_eq!((of(0), of(1)), (3, 0));
+}
+
+#[test]
 fn the_configuration_says_which_labels_there_are() {
     let gauge = json!([{"name": "a.b", "unit": "By", "gauge": {"dataPoints": [
         {"timeUnixNano": AT, "asInt": 1, "attributes": attributes(&[("x.y", "z")])}]}}]);
@@ -180,6 +218,63 @@ fn the_configuration_says_which_labels_there_are() {
         );
         assert_eq!(translated(&body, &Settings::default()).series.len(), 1, "{resource:?}");
     }
+}
+
+#[test]
+fn attributes_that_become_one_label() {
+    let point = |pairs: &[(&str, &str)]| {
+        json!([{"name": "m", "gauge": {"dataPoints": [
+            {"timeUnixNano": AT, "asInt": "1", "attributes": attributes(pairs)}]}}])
+    };
+    let settings = Settings {
+        promotion: Promotion::AllBut(BTreeSet::new()),
+        ..Settings::default()
+    };
+    let of = |resource: &[(&str, &str)], own: &[(&str, &str)]| {
+        let made = translated(&request(resource, point(own)), &settings);
+        let metric = |series: &&parapet_model::BatchSeries| series.labels.metric_name() == Some("m");
+        made.series.iter().find(metric).unwrap().labels.to_string()
+    };
+    // A point's are joined in order of their names, empty ones aside.
+    assert_eq!(of(&[], &[("a_b", "2"), ("a.b", "1")]), r#"m{a_b="1;2"}"#);
+    assert_eq!(of(&[], &[("a_b", "2"), ("a.b", "")]), r#"m{a_b="2"}"#);
+    // Of a resource's the last one counts, where the point says nothing.
+    assert_eq!(of(&[("a_b", "2"), ("a.b", "1")], &[]), r#"m{a_b="1"}"#);
+    assert_eq!(of(&[("a.b", "1")], &[("a_b", "")]), r#"m{a_b="1"}"#);
+    assert_eq!(of(&[("a.b", "1")], &[("a_b", "2")]), r#"m{a_b="2"}"#);
+    assert_eq!(of(&[("service.name", "")], &[("job", "j")]), r#"m{job="j"}"#);
+}
+
+#[test]
+fn target_info_stands_wherever_a_query_between_looks() {
+    let points = |times: &[u64]| {
+        let points: Vec<Json> = times
+            .iter()
+            .map(|ms| json!({"timeUnixNano": (ms * 1_000_000).to_string(), "asInt": "1"}))
+            .collect();
+        json!([{"name": "m", "gauge": {"dataPoints": points}}])
+    };
+    let resource = [("service.name", "s"), ("a", "b")];
+    let of = |bodies: Vec<Json>| -> Vec<i64> {
+        let mut all = json!({"resourceMetrics": []});
+        for mut body in bodies {
+            let one = body["resourceMetrics"][0].take();
+            all["resourceMetrics"].as_array_mut().unwrap().push(one);
+        }
+        let made = translated(&all, &Settings::default());
+        let info = |series: &&parapet_model::BatchSeries| series.labels.metric_name() == Some("target_info");
+        let found = made.series.iter().find(info).unwrap();
+        found.samples.iter().map(|sample| sample.timestamp_ms).collect()
+    };
+    assert_eq!(of(vec![request(&resource, points(&[1_000]))]), [1_000]);
+    let spread = request(&resource, points(&[400_000, 1_000, 200_000]));
+    assert_eq!(of(vec![spread.clone()]), [1_000, 151_000, 301_000, 400_000]);
+    let ends_with_a_step = request(&resource, points(&[1_000, 151_000]));
+    assert_eq!(of(vec![ends_with_a_step, spread]), [1_000, 151_000, 301_000, 400_000]);
+    // Of points that are decades apart, those before the last are made up to a limit.
+    let ages = of(vec![request(&resource, points(&[0, 1_700_000_000_000]))]);
+    assert_eq!((ages.len(), ages[10_000]), (10_001, 1_700_000_000_000));
+    assert!(ages.is_sorted() && ages[0] > 1_698_000_000_000, "{}", ages[0]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One HTTP request out: scrapes and notifications.
 
-use crate::Error;
+use crate::{BodyShare, Error};
 use bytes::Bytes;
 use parapet_http_client::{Connection, EnvironmentProxies, Secret};
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// The decompressed body may not be longer; 0 for no limit.
     pub body_limit_bytes: u64,
+    /// What the memory for the body is drawn from as it grows, where it is counted. A request that runs out of time
+    /// while it waits for memory says so.
+    pub memory: Option<BodyShare>,
     /// The connection.
     pub options: HttpOptions,
 }

@@ -11,6 +11,7 @@
 //! suite beside it (`contract`), which every adapter runs.
 #![warn(missing_docs)]
 
+mod body_memory;
 pub mod clock;
 pub mod config_files;
 pub mod contract;
@@ -27,6 +28,7 @@ pub mod secrets;
 pub mod table;
 pub mod vars;
 
+pub use body_memory::{BodyBuffer, BodyMemory, BodyShare};
 pub use clock::{Clock, Entropy, FixedClock};
 pub use config_files::{ConfigFiles, ConfigSource, FixedConfig, SourceFile};
 pub use dns::{Dns, NoDns};

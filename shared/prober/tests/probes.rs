@@ -190,6 +190,7 @@ fn scrape(url: &str) -> HttpRequest {
         body: bytes::Bytes::new(),
         timeout: Duration::from_secs(10),
         body_limit_bytes: 1 << 20,
+        memory: None,
         options: HttpOptions::default(),
     }
 }

@@ -35,7 +35,7 @@ mod v2;
 
 pub use error::Error;
 pub use receive::Received;
-pub use snappy::{snappy_decode, snappy_encode};
+pub use snappy::{snappy_decode, snappy_encode, snappy_length};
 pub use v1::{decode_v1, receive_v1};
 pub use v2::{decode_v2, encode_v2, receive_v2};
 

@@ -2,11 +2,11 @@
 
 use crate::Error;
 
-/// Decompresses a block whose decompressed length is at most `limit` bytes.
+/// How many bytes a block decompresses to, at most `limit`, as it says itself: what [`snappy_decode`] allocates.
 ///
 /// # Errors
-/// [`Error::TooLong`] before anything is allocated, [`Error::Snappy`] for broken input.
-pub fn snappy_decode(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+/// [`Error::TooLong`], and [`Error::Snappy`] for broken input.
+pub fn snappy_length(bytes: &[u8], limit: usize) -> Result<usize, Error> {
     let length = snap::raw::decompress_len(bytes).map_err(|_| Error::Snappy)?;
     if length > limit {
         return Err(Error::TooLong { length, limit });
@@ -16,6 +16,15 @@ pub fn snappy_decode(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     if length / 64 > bytes.len() {
         return Err(Error::Snappy);
     }
+    Ok(length)
+}
+
+/// Decompresses a block whose decompressed length is at most `limit` bytes.
+///
+/// # Errors
+/// Those of [`snappy_length`], before anything is allocated.
+pub fn snappy_decode(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+    snappy_length(bytes, limit)?;
     snap::raw::Decoder::new()
         .decompress_vec(bytes)
         .map_err(|_| Error::Snappy)

@@ -51,7 +51,7 @@ async fn write_v1(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap, bod
         Ok(()) => return (StatusCode::NO_CONTENT, VERSION).into_response(),
         Err(refused) => refused,
     };
-    (refused.0, VERSION, Json(json!({"error": refused.1}))).into_response()
+    (refused.0, VERSION, refused.headers(), Json(json!({"error": refused.1}))).into_response()
 }
 
 async fn write_v2(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
@@ -66,7 +66,12 @@ async fn write_v2(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap, bod
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
         _ => "internal error",
     };
-    (refused.0, Json(json!({"code": code, "message": refused.1}))).into_response()
+    (
+        refused.0,
+        refused.headers(),
+        Json(json!({"code": code, "message": refused.1})),
+    )
+        .into_response()
 }
 
 /// What a body holds.
@@ -85,14 +90,13 @@ async fn receive(api: &Api, uri: &Uri, headers: HeaderMap, body: Body) -> Result
     let precision = Precision::from_word(precision)
         .ok_or_else(|| Rejected::bad(format!("invalid precision {precision:?} (use ns, us, ms, s, m or h)")))?;
     let database = form.get("db").map(str::to_owned);
-    let _entered = enter(api).await?;
-    let body = read_body(api, body).await?;
+    let entered = enter(api).await?;
+    let sent = read_body(api, &entered.memory, body).await?;
     let (max_decompressed, now_ms) = (api.settings.max_decompressed_write_bytes, api.ports.clock.now_ms());
     let query = uri.query().unwrap_or_default().to_owned();
     let read = away(move || {
-        let sent = [query.as_bytes(), &body[..]].concat();
-        let id = batch_id("influx", &sent);
-        let body = decompress(&headers, body, max_decompressed)?;
+        let id = batch_id("influx", &[query.as_bytes(), &sent.bytes]);
+        let body = decompress(&headers, sent, max_decompressed)?;
         read(id, &body, precision, now_ms, database.as_deref())
     })
     .await?;

@@ -37,8 +37,8 @@ pub(crate) async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap, bod
 async fn receive(api: &Api, headers: HeaderMap, body: Body) -> Result<Response, Rejected> {
     let encoding = encoding(&headers)?;
     let tenant = tenant(&headers).map_err(|error| Rejected::bad(error.message))?;
-    let _entered = enter(api).await?;
-    let body = read_body(api, body).await?;
+    let entered = enter(api).await?;
+    let sent = read_body(api, &entered.memory, body).await?;
     let config = api.configuration.current(&api.ports).await;
     let config = config.map_err(|error| Rejected::later(error.message))?;
     let deltas = if api.settings.otlp_native_deltas {
@@ -48,12 +48,13 @@ async fn receive(api: &Api, headers: HeaderMap, body: Body) -> Result<Response, 
     };
     let settings = Settings {
         deltas,
+        lookback_delta_ms: api.settings.lookback_delta_ms.unsigned_abs(),
         ..config.otlp.clone()
     };
     let max_decompressed = api.settings.max_decompressed_write_bytes;
     let (id, translated) = away(move || {
-        let id = batch_id("otlp", &body);
-        let body = decompress(&headers, body, max_decompressed)?;
+        let id = batch_id("otlp", &[&sent.bytes]);
+        let body = decompress(&headers, sent, max_decompressed)?;
         let request = match encoding {
             Encoding::Protobuf => decode_protobuf(&body),
             Encoding::Json => decode_json(&body),

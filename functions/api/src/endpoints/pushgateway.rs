@@ -59,12 +59,12 @@ async fn receive(api: &Api, method: Method, uri: &Uri, headers: HeaderMap, body:
         store::delete(api, &tenant, &grouping).await?;
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    let _entered = enter(api).await?;
-    let body = read_body(api, body).await?;
+    let entered = enter(api).await?;
+    let sent = read_body(api, &entered.memory, body).await?;
     let max_decompressed = api.settings.max_decompressed_write_bytes;
     let families = away(move || {
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let body = decompress(&headers, body, max_decompressed)?;
+        let body = decompress(&headers, sent, max_decompressed)?;
         Ok(read_families(&body, content_type))
     })
     .await?;

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use parapet_remote_write::{Error as DecodeError, receive_v1, receive_v2, snappy_decode};
+use parapet_remote_write::{Error as DecodeError, receive_v1, receive_v2, snappy_decode, snappy_length};
 use std::sync::Arc;
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -33,22 +33,25 @@ async fn receive(api: &Api, headers: &HeaderMap, body: Body) -> Result<Response,
     let version = version(headers)?;
     check_encoding(headers)?;
     let tenant = tenant(headers).map_err(|error| Rejected::bad(error.message))?;
-    let _entered = enter(api).await?;
-    let body = read_body(api, body).await?;
+    let entered = enter(api).await?;
+    let sent = read_body(api, &entered.memory, body).await?;
     let max_decompressed = api.settings.max_decompressed_write_bytes;
-    let decode = move || {
-        let message = snappy_decode(&body, max_decompressed)?;
-        let received = match version {
-            Version::V1 => receive_v1(&message)?,
-            Version::V2 => receive_v2(&message)?,
-        };
-        Ok((batch_id("remote-write", &body), received))
-    };
     let refuse = |error: DecodeError| match error {
         DecodeError::TooLong { .. } | DecodeError::LabelsTooLong { .. } => Rejected::too_large(error),
         error => Rejected::bad(error),
     };
-    let (id, received) = away(move || decode().map_err(refuse)).await?;
+    let decode = move || {
+        let length = snappy_length(&sent.bytes, max_decompressed).map_err(refuse)?;
+        sent.draw(length)?;
+        sent.draw_decoded(length)?;
+        let message = snappy_decode(&sent.bytes, max_decompressed).map_err(refuse)?;
+        let received = match version {
+            Version::V1 => receive_v1(&message),
+            Version::V2 => receive_v2(&message),
+        };
+        Ok((batch_id("remote-write", &[&sent.bytes]), received.map_err(refuse)?))
+    };
+    let (id, received) = away(decode).await?;
     let mut checked = store(api, &tenant, &id, received.series).await?;
     for fault in received.faults {
         checked.fault(|| fault.to_string());

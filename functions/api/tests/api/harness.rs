@@ -9,8 +9,8 @@ use parapet_ingest::Ingest;
 use parapet_model::BatchSeries;
 use parapet_ports::memory::MemoryPorts;
 use parapet_ports::{
-    ConfigFiles, Disposition, Error, Http, HttpRequest, HttpResponse, Kind, Message, Ports, Queue, QueueReader,
-    SourceFile,
+    BodyMemory, ConfigFiles, Disposition, Error, Http, HttpRequest, HttpResponse, Kind, Message, Ports, Queue,
+    QueueReader, SourceFile,
 };
 use parapet_remote_write::{encode_v2, snappy_encode};
 use parapet_scraper::Scraper;
@@ -85,6 +85,17 @@ impl Harness {
         let api = Api::new(memory.ports.clone(), Arc::new(reader), settings);
         Self {
             router: router(Arc::new(api)),
+            memory,
+        }
+    }
+
+    /// An API whose bodies draw on other memory.
+    pub(crate) fn with_body_memory(now_ms: i64, bodies: BodyMemory) -> Self {
+        let memory = MemoryPorts::new(now_ms, ConfigFiles::default());
+        let reader = Reader::new(&memory.ports, ReaderSettings::default());
+        let api = Api::new(memory.ports.clone(), Arc::new(reader), Settings::default());
+        Self {
+            router: router(Arc::new(api.with_body_memory(bodies))),
             memory,
         }
     }

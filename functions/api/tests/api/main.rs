@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // tests
 
 mod acknowledgements;
+mod body_memory;
 mod conformance;
 mod explain;
 mod harness;

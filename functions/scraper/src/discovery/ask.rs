@@ -190,6 +190,7 @@ impl Asking<'_> {
             body,
             timeout: TIMEOUT,
             body_limit_bytes: MAX_ANSWER_BYTES,
+            memory: None,
             options,
         };
         self.ports.http.call(request).await

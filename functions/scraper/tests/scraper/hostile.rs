@@ -1,7 +1,8 @@
 //! Bodies that mean harm: the scrape fails, says why, and costs no more than its limits.
 
 use crate::world::{Answer, TEXT, World, job, of};
-use parapet_scraper::Settings;
+use parapet_ports::BodyMemory;
+use parapet_scraper::{Scraper, Settings};
 
 async fn outcome(world: &World) -> (String, String) {
     world.scrape(0).await;
@@ -94,6 +95,38 @@ async fn a_body_over_its_limit_is_told_so() {
         outcome(&world).await,
         ("0".to_owned(), "body size limit exceeded".to_owned())
     );
+}
+
+/// Other bodies take all the memory that there is: where the scrape's time ends meanwhile, it fails and says why, be it
+/// while it reads or when it is to parse. What it took itself is there again when it ends.
+#[tokio::test]
+async fn a_scrape_without_memory_fails_and_says_why() {
+    const BODY: &str = "a 1\nb 1\n";
+    const BUDGET: usize = 2_000;
+    for left in [BODY.len() - 1, BODY.len()] {
+        let mut world = World::new(&job(&["h:1"], ""));
+        let memory = BodyMemory::new(BUDGET);
+        world.scraper = Scraper::new(world.ports.clone(), Settings::default()).with_body_memory(memory.clone());
+        let others = [memory.share(), memory.share(), memory.share()];
+        for (other, bytes) in others.iter().zip([BUDGET / 2 - left, BUDGET / 2, BUDGET]) {
+            assert!(other.try_draw(bytes));
+        }
+        let at_the_end = Answer::After(10_000, Box::new(Answer::Text(TEXT, BODY.to_owned())));
+        world.answer("h:1", at_the_end);
+        let (up, error) = outcome(&world).await;
+        assert_eq!(up, "0");
+        assert!(
+            error.contains("no memory for the body") && error.contains("PARAPET_BODY_MEMORY_BYTES"),
+            "{error}"
+        );
+        drop(others);
+        world.expose("h:1", BODY);
+        world.scrape(1).await;
+        assert_eq!(world.values(&of("up")), ["0", "1"]);
+        let all = [memory.share(), memory.share()];
+        assert!(all.iter().all(|half| half.try_draw(BUDGET / 2)), "it is given back");
+        assert!(all[0].try_draw(1) && !memory.share().try_draw(1), "and so is the turn");
+    }
 }
 
 /// A small message that would unfold to gigabytes: empty messages within messages, and numbers of one byte.

@@ -53,7 +53,8 @@ impl Targets {
 
 #[async_trait::async_trait]
 impl Http for Targets {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, Error> {
+        let memory = request.memory.take();
         let mut answer = self.answers.lock().unwrap().get(&request.url).cloned();
         let limit = request.body_limit_bytes;
         self.requests.lock().unwrap().push(request);
@@ -87,6 +88,10 @@ impl Http for Targets {
         };
         if limit > 0 && body.len() as u64 > limit {
             return Err(Error::new(Kind::Invalid, "body size limit exceeded"));
+        }
+        // As a client whose time is up while it waits.
+        if let Some(memory) = memory.filter(|memory| !memory.try_draw(body.len())) {
+            return Err(memory.memory().exhausted());
         }
         Ok(HttpResponse {
             status: status.try_into().unwrap(),

@@ -19,6 +19,7 @@ async fn get(url: String, options: HttpOptions) -> Result<String, Error> {
         body: bytes::Bytes::new(),
         timeout: Duration::from_secs(20),
         body_limit_bytes: 0,
+        memory: None,
         options,
     };
     let answer = ReqwestHttp::new().unwrap().call(request).await?;
@@ -211,6 +212,7 @@ async fn bodies_without_an_end_cost_no_more_than_their_limits() {
         body: bytes::Bytes::new(),
         timeout,
         body_limit_bytes: limit,
+        memory: None,
         options: HttpOptions::default(),
     };
     let client = ReqwestHttp::new().unwrap();

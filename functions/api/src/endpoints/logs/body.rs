@@ -2,10 +2,13 @@
 
 use super::door::Refused;
 use crate::handler::Api;
+use crate::intake::{Sent, no_memory, read_body};
 use crate::request::tenant;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
+use parapet_ports::{BodyShare, Kind};
+use parapet_remote_write::{Error as SnappyError, snappy_decode, snappy_length};
 use std::io::Read;
 
 /// How a body is compressed.
@@ -38,60 +41,80 @@ impl Encoding {
     }
 }
 
-/// Reads a request: whose it is, and what `parse` makes of its body, which gets as many bytes as the settings allow.
+/// Reads a request: whose it is, what `parse` makes of its body, which gets as many bytes as the settings allow, and the
+/// memory that this takes.
 pub(super) async fn read<T: Send + 'static>(
     api: &Api,
     headers: &HeaderMap,
     sent: Body,
     encoding: Encoding,
-    parse: impl FnOnce(&[u8]) -> Result<T, Refused> + Send + 'static,
-) -> Result<(String, T), Refused> {
+    parse: impl FnOnce(&[u8], &Sent) -> Result<T, Refused> + Send + 'static,
+) -> Result<(String, T, BodyShare), Refused> {
     let tenant = tenant(headers).map_err(|error| Refused::Bad(error.message))?;
-    let (limit, max_bytes) = (api.settings.max_write_bytes, api.settings.max_decompressed_write_bytes);
-    let body = axum::body::to_bytes(sent, limit).await.map_err(|error| {
-        // The body was over the limit, or the connection broke: then nobody reads the answer.
-        Refused::TooLarge(format!("request body does not read within {limit} bytes: {error}"))
-    })?;
+    let (memory, max_bytes) = (api.memory.share(), api.settings.max_decompressed_write_bytes);
+    let sent = read_body(api, &memory, sent).await?;
     // Decompressing and decoding of megabytes would hold up other requests.
-    let parsed = tokio::task::spawn_blocking(move || parse(&decompress(&body, encoding, max_bytes)?));
+    let parsed = tokio::task::spawn_blocking(move || {
+        let bytes = decompress(&sent, encoding, max_bytes)?;
+        sent.draw_decoded(bytes.len())?;
+        parse(&bytes, &sent)
+    });
     let parsed = parsed.await.map_err(|error| Refused::Internal(error.to_string()))??;
-    Ok((tenant, parsed))
+    Ok((tenant, parsed, memory))
 }
 
 /// Decompresses a body; what it becomes may have `max_bytes`.
-fn decompress(body: &Bytes, encoding: Encoding, max_bytes: usize) -> Result<Bytes, Refused> {
+fn decompress(sent: &Sent, encoding: Encoding, max_bytes: usize) -> Result<Bytes, Refused> {
+    let body = &sent.bytes;
     match encoding {
         Encoding::Identity if body.len() <= max_bytes => Ok(body.clone()),
         Encoding::Identity => Err(too_long(max_bytes)),
-        Encoding::Gzip => drain(flate2::read::MultiGzDecoder::new(body.as_ref()), max_bytes, "gzip"),
+        Encoding::Gzip => drain(
+            flate2::read::MultiGzDecoder::new(body.as_ref()),
+            sent,
+            max_bytes,
+            "gzip",
+        ),
         // HTTP's deflate is zlib's; some clients send it bare.
-        Encoding::Deflate if body.first().is_some_and(|byte| byte & 0x0f == 8) => {
-            drain(flate2::read::ZlibDecoder::new(body.as_ref()), max_bytes, "deflate")
-        }
-        Encoding::Deflate => drain(flate2::read::DeflateDecoder::new(body.as_ref()), max_bytes, "deflate"),
+        Encoding::Deflate if body.first().is_some_and(|byte| byte & 0x0f == 8) => drain(
+            flate2::read::ZlibDecoder::new(body.as_ref()),
+            sent,
+            max_bytes,
+            "deflate",
+        ),
+        Encoding::Deflate => drain(
+            flate2::read::DeflateDecoder::new(body.as_ref()),
+            sent,
+            max_bytes,
+            "deflate",
+        ),
         Encoding::Zstd => {
             let decoder = zstd::stream::read::Decoder::with_buffer(body.as_ref())
                 .map_err(|error| Refused::Bad(format!("zstd: {error}")))?;
-            drain(decoder, max_bytes, "zstd")
+            drain(decoder, sent, max_bytes, "zstd")
         }
-        Encoding::Snappy => parapet_remote_write::snappy_decode(body, max_bytes)
-            .map(Bytes::from)
-            .map_err(|error| match error {
-                parapet_remote_write::Error::TooLong { .. } => Refused::TooLarge(error.to_string()),
+        Encoding::Snappy => {
+            let refuse = |error: SnappyError| match error {
+                SnappyError::TooLong { .. } => Refused::TooLarge(error.to_string()),
                 error => Refused::Bad(error.to_string()),
-            }),
+            };
+            sent.draw(snappy_length(body, max_bytes).map_err(refuse)?)?;
+            snappy_decode(body, max_bytes).map(Bytes::from).map_err(refuse)
+        }
     }
 }
 
-fn drain(reader: impl Read, max_bytes: usize, name: &str) -> Result<Bytes, Refused> {
-    let mut out = Vec::new();
-    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
-    let read = reader.take(limit).read_to_end(&mut out);
-    read.map_err(|error| Refused::Bad(format!("the body is no {name}: {error}")))?;
+fn drain(mut reader: impl Read, sent: &Sent, max_bytes: usize, name: &str) -> Result<Bytes, Refused> {
+    let mut out = sent.buffer();
+    out.try_fill(&mut reader, max_bytes)
+        .map_err(|error| match error.kind() {
+            Kind::Invalid => Refused::Bad(format!("the body is no {name}: {error}")),
+            _ => no_memory(error).into(),
+        })?;
     if out.len() > max_bytes {
         return Err(too_long(max_bytes));
     }
-    Ok(out.into())
+    Ok(out.into_bytes())
 }
 
 fn too_long(max_bytes: usize) -> Refused {
@@ -101,6 +124,7 @@ fn too_long(max_bytes: usize) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parapet_ports::BodyMemory;
     use std::io::Write;
 
     fn gzip(bytes: &[u8]) -> Bytes {
@@ -132,13 +156,15 @@ mod tests {
                 parapet_remote_write::snappy_encode(&text).unwrap().into(),
             ),
         ] {
-            assert_eq!(decompress(&body, encoding, 1000).unwrap(), text, "{name}");
+            let memory = BodyMemory::default().share();
+            let sent = Sent::new(body, memory.clone());
+            assert_eq!(decompress(&sent, encoding, 1000).unwrap(), text, "{name}");
             assert!(
-                matches!(decompress(&body, encoding, 999), Err(Refused::TooLarge(_))),
+                matches!(decompress(&sent, encoding, 999), Err(Refused::TooLarge(_))),
                 "{name}"
             );
             if encoding != Encoding::Identity {
-                let noise = Bytes::from_static(b"\x1f\x8b\xff\xff no such thing");
+                let noise = Sent::new(Bytes::from_static(b"\x1f\x8b\xff\xff no such thing"), memory);
                 assert!(
                     matches!(decompress(&noise, encoding, 999), Err(Refused::Bad(_))),
                     "{name}"

@@ -62,7 +62,7 @@ struct Item {
 
 async fn receive(api: &Api, index: &str, headers: &HeaderMap, sent: Body) -> Result<Vec<Item>, Refused> {
     let index = index.to_owned();
-    let (tenant, parsed) = body::read(api, headers, sent, Encoding::of(headers)?, move |bytes| {
+    let (tenant, parsed, memory) = body::read(api, headers, sent, Encoding::of(headers)?, move |bytes, _| {
         bulk::parse(bytes, &index).map_err(|error| Refused::Bad(error.to_string()))
     })
     .await?;
@@ -86,6 +86,7 @@ async fn receive(api: &Api, index: &str, headers: &HeaderMap, sent: Body) -> Res
         way: "elasticsearch",
         tenant,
         records,
+        memory,
     };
     for (number, reason) in arrival.refuse(&api.settings.logs, api.ports.clock.now_ms()) {
         items[places[number]].outcome = Err(reason);

@@ -4,10 +4,12 @@
 //! tries again sends the same, and they are stored once ([`LogBatch::of`]).
 
 use crate::handler::Api;
+use crate::intake::{RETRY_SECONDS, Rejected};
 use crate::settings::LogLimits;
 use chrono::DateTime;
 use http::{HeaderMap, StatusCode};
 use parapet_logs::LogRecord;
+use parapet_ports::BodyShare;
 use parapet_store::logs::{LogBatch, RawLogs, send_logs};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -58,6 +60,18 @@ impl Refused {
     }
 }
 
+/// What the ways in of samples say of a body that they do not take.
+impl From<Rejected> for Refused {
+    fn from(Rejected(status, reason): Rejected) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(reason),
+            StatusCode::TOO_MANY_REQUESTS => Self::TooMuch(reason, RETRY_SECONDS),
+            StatusCode::BAD_REQUEST => Self::Bad(reason),
+            _ => Self::Internal(reason),
+        }
+    }
+}
+
 /// What one request brought.
 #[derive(Debug)]
 pub(super) struct Arrival {
@@ -65,6 +79,8 @@ pub(super) struct Arrival {
     pub(super) way: &'static str,
     pub(super) tenant: String,
     pub(super) records: Vec<LogRecord>,
+    /// What they take, until they are queued.
+    pub(super) memory: BodyShare,
 }
 
 impl Arrival {
@@ -124,7 +140,9 @@ impl Arrival {
             LogBatch::of(&self.tenant, lines)
         };
         let batches = files.into_iter().map(batch).collect();
-        send_logs(&api.ports, batches).await.map_err(|error| {
+        let sent = send_logs(&api.ports, batches).await;
+        drop(self.memory);
+        sent.map_err(|error| {
             tracing::error!(error = %error.chain(), way = self.way, "log lines could not be queued");
             Refused::Unavailable(error.to_string())
         })
@@ -308,6 +326,7 @@ mod tests {
                 wide,
                 line(10_010, "ahead", &app),
             ],
+            memory: parapet_ports::BodyMemory::default().share(),
         };
         let faults = arrival.refuse(&limits, 10_000);
         assert_eq!(arrival.records.len(), 3);

@@ -64,7 +64,7 @@ pub(super) async fn logs(State(api): State<Arc<Api>>, headers: HeaderMap, body: 
 }
 
 async fn receive(api: &Api, headers: &HeaderMap, sent: Body, form: Form) -> Result<Vec<(usize, String)>, Refused> {
-    let (tenant, records) = body::read(api, headers, sent, Encoding::of(headers)?, move |bytes| {
+    let (tenant, records, memory) = body::read(api, headers, sent, Encoding::of(headers)?, move |bytes, _| {
         let records = match form {
             Form::Protobuf => otlp::parse_protobuf(bytes),
             Form::Json => otlp::parse_json(bytes),
@@ -76,6 +76,7 @@ async fn receive(api: &Api, headers: &HeaderMap, sent: Body, form: Form) -> Resu
         way: "otlp",
         tenant,
         records,
+        memory,
     };
     let faults = arrival.refuse(&api.settings.logs, api.ports.clock.now_ms());
     arrival.send(api).await?;

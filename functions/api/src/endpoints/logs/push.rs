@@ -61,13 +61,17 @@ async fn receive(api: &Api, headers: &HeaderMap, sent: Body) -> Result<Vec<(usiz
         (_, encoding) => encoding,
     };
     let max_bytes = api.settings.max_decompressed_write_bytes;
-    let (tenant, records) = body::read(api, headers, sent, encoding, move |bytes| {
+    let (tenant, records, memory) = body::read(api, headers, sent, encoding, move |bytes, sent| {
         let records = if is_json {
             loki::parse_json(bytes)
-        } else if snap_length(bytes).is_some_and(|length| length > max_bytes) {
-            let reason = format!("the body has more than {max_bytes} bytes decompressed");
-            return Err(Refused::TooLarge(reason));
         } else {
+            let length = snap_length(bytes).unwrap_or_default();
+            if length > max_bytes {
+                let reason = format!("the body has more than {max_bytes} bytes decompressed");
+                return Err(Refused::TooLarge(reason));
+            }
+            sent.draw(length)?;
+            sent.draw_decoded(length)?;
             loki::parse_protobuf(bytes, max_bytes)
         };
         records.map_err(|error| Refused::Bad(error.to_string()))
@@ -77,6 +81,7 @@ async fn receive(api: &Api, headers: &HeaderMap, sent: Body) -> Result<Vec<(usiz
         way: "loki",
         tenant,
         records,
+        memory,
     };
     let faults = arrival.refuse(&api.settings.logs, api.ports.clock.now_ms());
     arrival.send(api).await?;
