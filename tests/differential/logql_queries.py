@@ -1,5 +1,8 @@
 """Questions to a log store: every row of docs/logql.md and around it, and generated compositions of stages and functions."""
 
+import pathlib
+import re
+
 SELECTORS = ('{app="web"}', '{app="api"}', '{app="api",env="prod"}', '{app=~"web|api"}', '{app=~"web|api",env!="dev"}', '{app="broken"}',
              '{app="packed"}', '{app="meta"}', '{app="color"}', '{app="nginx"}', '{app="nginxjson"}', '{job="loghub"}',
              '{job="loghub",set=~"[A-L].*"}', '{app=~".+"}', '{env="prod",app!~"w.*"}', '{app="absent"}', '{pod=~".*-a", env="dev"}')
@@ -112,6 +115,16 @@ ODD = [
 ]
 
 
+# What Grafana's views ask: Explore's bars, Drilldown's lists of services and fields, stored fields as labels of series.
+GRAFANA = [
+    '{service_name="web"}', '{service_name=~".+"}', '{service_name=~"loghub|meta"} | detected_level="error"', '{app="api"} | detected_level!="info"', '{app=~".+"} | detected_level="unknown"',
+    'sum by (level, detected_level) (count_over_time({app="web"} | json | drop __error__ [1m]))', 'sum by (level, detected_level) (count_over_time({app=~".+"} | drop __error__ [5m]))', 'sum by (detected_level) (count_over_time({job="loghub"}[5m]))',
+    'sum by (service_name) (bytes_over_time({service_name=~".+"}[10m]))', 'sum by (service_name, detected_level) (count_over_time({service_name=~".+"} | json | logfmt | drop __error__, __error_details__ [10m]))', 'sum by (http_status) (count_over_time({service_name="meta"} | http_status!="" [5m]))',
+    'rate({app="api"}[5m])', 'bytes_rate({job="loghub",set=~"[H-L].*"}[5m])', 'rate({app="meta"}[5m])', 'count_over_time({app="meta"} | user="ann" [5m])', 'count_over_time({app="meta"} | keep user, env [5m])', 'max_over_time({app="meta"} | unwrap http_status [5m])',
+    'max by (user) (count_over_time({app="meta"}[5m]))', 'topk(2, sum by (user, http_status) (count_over_time({app="meta"}[5m])))', 'max without (trace_id, pod) (count_over_time({app="meta"}[5m]))',
+]
+
+
 def generated(random):
     """A log query or a metric query put together by chance."""
     lines = random.choice(SELECTORS)
@@ -129,8 +142,21 @@ def generated(random):
     return samples, False
 
 
+def documented():
+    """The examples of docs/logql.md, over longer times."""
+    page = pathlib.Path(__file__).parent.parent.parent / "docs" / "logql.md"
+    for row in page.read_text().splitlines():
+        if row.startswith("| ") and "`" in row:
+            query = row[row.index("`") + 1:row.rindex("`")].replace("\\|", "|")
+            yield re.sub(r"(?<=[\[ ])(\d+)s(?=[\])])", r"\1m", query)
+
+
 def all_queries(random, count):
     """(query, whether of lines)"""
+    for query in documented():
+        yield query, query.startswith("{")
+    for query in GRAFANA:
+        yield query, query.startswith("{")
     for number, selector in enumerate(SELECTORS):
         yield selector, True
         for stage in STAGES[number % 3::3]:

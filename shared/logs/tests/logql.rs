@@ -77,18 +77,24 @@ fn ask(query: &str) -> String {
         Answer::Vector(samples) => {
             let texts = samples
                 .iter()
-                .map(|sample| format!("{} {}", sample.labels, format_float(sample.value)));
+                .map(|sample| format!("{} {}", told(&sample.labels), format_float(sample.value)));
             texts.collect::<Vec<_>>().join(" ")
         }
         Answer::Streams(streams) => {
             let texts = streams.iter().map(|stream| {
                 let lines: Vec<String> = stream.entries.iter().map(|entry| shorten(&entry.line)).collect();
-                format!("{} {}", stream.labels, lines.join("; "))
+                format!("{} {}", told(&stream.labels), lines.join("; "))
             });
             texts.collect::<Vec<_>>().join(" ")
         }
         Answer::Matrix(_) => panic!("{query}: a matrix"),
     }
+}
+
+/// The labels, without those that only say that something is not known.
+fn told(labels: &Labels) -> Labels {
+    let unknown = |name: &str| matches!(labels.get(name), Some("unknown" | "unknown_service"));
+    labels.without(unknown)
 }
 
 /// Lines are told by what is special about them.

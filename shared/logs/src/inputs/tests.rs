@@ -14,7 +14,11 @@ fn loki_in_json() {
         (records[0].timestamp_ns, records[0].raw.as_slice()),
         (NOW + 1, &b"a\tline"[..])
     );
-    assert_eq!(records[1].stream.to_string(), r#"{app="web"}"#);
+    // As Loki names the service of a stream.
+    assert_eq!(
+        records[1].stream.to_string(),
+        r#"{app="web", service_name="web"}"#
+    );
     assert_eq!(records[1].attributes.to_string(), r#"{n="5", trace_id="x"}"#);
     for body in [
         "",
