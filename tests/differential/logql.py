@@ -49,8 +49,7 @@ limits_config:
   per_stream_rate_limit_burst: 200MB
   ingestion_rate_mb: 200
   ingestion_burst_size_mb: 200
-  split_queries_by_interval: 24h
-query_range: {cache_results: false, parallelise_shardable_queries: false}
+query_range: {cache_results: false}
 frontend: {encoding: protobuf}
 pattern_ingester: {enabled: true}
 """

@@ -28,7 +28,9 @@ impl Origin {
     #[must_use]
     pub fn labels(&self) -> Labels {
         match self.stream.get(SERVICE_NAME) {
-            None => self.stream.with(SERVICE_NAME, service_name(&self.stream, &self.service)),
+            None => self
+                .stream
+                .with(SERVICE_NAME, service_name(&self.stream, &self.service)),
             Some(_) => self.stream.clone(),
         }
     }

@@ -2,8 +2,6 @@
 
 use crate::{Level, LogRecord};
 use parapet_model::{Labels, Matcher};
-use regex::bytes::Regex;
-use std::sync::LazyLock;
 
 /// The label that Grafana's views of logs begin with.
 pub const SERVICE_NAME: &str = "service_name";
@@ -84,20 +82,43 @@ pub fn level(record: &LogRecord) -> Option<Level> {
     }
 }
 
+/// As Loki finds it where the line is no JSON and no logfmt with a level.
 fn level_of_line(line: &[u8]) -> Option<Level> {
-    // Three letters are few enough for a search that looks at many bytes at once.
-    static BEGINS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("(?i-u)tra|deb|fat|cri|err|war|inf").ok());
-    static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let pattern = r#"^(?i-u)(trace|debug|fatal|critical|error|err|warning|warn|info)(?:$|[ \t\n\[\](){}:,!"'=|])"#;
-        Regex::new(pattern).ok()
-    });
-    let (begins, word) = (BEGINS.as_ref()?, WORD.as_ref()?);
-    begins.find_iter(line).find_map(|found| {
-        let before = found.start().checked_sub(1).and_then(|at| line.get(at));
-        let bounded = before.is_none_or(|before| b" \t\n[({\"'=|".contains(before));
-        let found = bounded.then(|| word.captures(&line[found.start()..])).flatten()?;
-        Level::from_word(&String::from_utf8_lossy(found.get(1)?.as_bytes()))
-    })
+    let after_boundary = line
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| pair[1].is_ascii_alphabetic() && is_boundary_before(pair[0]))
+        .map(|(at, _)| at + 1);
+    std::iter::once(0)
+        .chain(after_boundary)
+        .find_map(|start| level_of_word(&line[start..]))
+}
+
+fn is_boundary_before(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\n' | b'[' | b'(' | b'{' | b'"' | b'\'' | b'=' | b'|'
+    )
+}
+
+fn is_boundary_after(byte: u8) -> bool {
+    is_boundary_before(byte) || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
+}
+
+/// The level that a text begins with, if that is a word of its own.
+fn level_of_word(text: &[u8]) -> Option<Level> {
+    const LONGEST: usize = "critical".len();
+    let letters = text
+        .iter()
+        .take(LONGEST + 1)
+        .take_while(|byte| byte.is_ascii_alphabetic());
+    let (word, rest) = text.split_at(letters.count());
+    let known = [
+        "trace", "debug", "fatal", "critical", "error", "err", "warning", "warn", "info",
+    ];
+    let word = known.iter().find(|known| word.eq_ignore_ascii_case(known.as_bytes()))?;
+    let is_whole = rest.first().is_none_or(|next| is_boundary_after(*next));
+    is_whole.then(|| Level::from_word(word)).flatten()
 }
 
 /// Whether a record is of the streams that a selector's matcher wants: labels of its stream, or `service_name`, `host`

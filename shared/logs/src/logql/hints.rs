@@ -2,8 +2,8 @@
 //! than those, so that a fault behind them is none (`pkg/logql/log/parser_hints.go`).
 
 use super::ast::{Grouping, LabelFilter, LabelSource, MetricExpr, NamedMatcher, RangeAggregation, Stage};
-use std::collections::BTreeSet;
 use super::row::ERROR;
+use std::collections::BTreeSet;
 
 const EXTRACTED: &str = "_extracted";
 

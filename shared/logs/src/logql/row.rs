@@ -1,8 +1,8 @@
 //! [`Row`]: a line and its labels on their way through the stages of a query.
 
 use super::hints::Hints;
-use crate::discover::{self, SERVICE_NAME};
 use crate::LogRecord;
+use crate::discover::{self, SERVICE_NAME};
 use parapet_model::Labels;
 use std::borrow::Cow;
 use std::collections::BTreeSet;

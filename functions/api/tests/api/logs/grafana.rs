@@ -142,7 +142,10 @@ async fn what_the_editor_asks() {
     let values = of("label/app/values", &[("query", r#"{env="prod"}"#)]).await;
     assert_eq!(values["data"], json!(["db", "web"]));
     let series = of("series", &[("match[]", r#"{app="db"}"#)]).await;
-    assert_eq!(series["data"], json!([{"app": "db", "env": "prod", "service_name": "db"}]));
+    assert_eq!(
+        series["data"],
+        json!([{"app": "db", "env": "prod", "service_name": "db"}])
+    );
     let stats = of("index/stats", &[("query", r#"{app="web"}"#)]).await;
     assert_eq!(
         (&stats["streams"], &stats["chunks"], &stats["entries"]),
@@ -156,7 +159,10 @@ async fn what_the_editor_asks() {
     // Each label that the streams have.
     let volumes = volume["data"]["result"].as_array().unwrap().iter();
     let names: Vec<_> = volumes.map(|one| one["metric"].clone()).collect();
-    assert_eq!(names, [json!({"app": ""}), json!({"env": ""}), json!({"service_name": ""})]);
+    assert_eq!(
+        names,
+        [json!({"app": ""}), json!({"env": ""}), json!({"service_name": ""})]
+    );
     let range = of(
         "index/volume_range",
         &[

@@ -62,7 +62,9 @@ impl RangeSeries {
             grouping => {
                 let gone = |name: &str| {
                     self.range.unwrap.as_ref().is_some_and(|unwrap| unwrap.label == name)
-                        || grouping.as_ref().is_some_and(|grouping| grouping.labels.iter().any(|other| other == name))
+                        || grouping
+                            .as_ref()
+                            .is_some_and(|grouping| grouping.labels.iter().any(|other| other == name))
                 };
                 row.series(&self.named).without(gone)
             }

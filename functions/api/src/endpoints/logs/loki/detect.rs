@@ -135,7 +135,14 @@ async fn detected(api: &Api, call: &Call) -> Result<(BTreeMap<String, Field>, us
             let mut with_parser = log.clone();
             with_parser.stages.extend(stage);
             let known = fields.keys().cloned().collect();
-            find_fields(&Expr::Log(with_parser), parameters, &sample, &parsers, &known, &mut fields)?;
+            find_fields(
+                &Expr::Log(with_parser),
+                parameters,
+                &sample,
+                &parsers,
+                &known,
+                &mut fields,
+            )?;
         }
         Ok(fields)
     })
