@@ -6,7 +6,8 @@ asks beside queries: labels, values, series, sizes, fields. Lines, labels, value
   python3 tests/differential/logql.py [--loki /path/to/loki] [--seed 1] [--count 400]
 
 Loki is looked for on the PATH, as $PARAPET_LOKI, and in ~/.cache/parapet-peers; without it nothing is compared. Its
-single binary builds of its repository with Go alone. Differences that are wanted stand with their reason in EXCUSED;
+single binary builds of its repository with Go alone. It runs with its defaults, but for limits and its answers' cache;
+the same lines are pushed to both, and Parapet has one pipeline without stages, for Loki parses nothing beforehand. Differences that are wanted stand with their reason in EXCUSED;
 they are counted apart. The exit status is 1 where any other is found."""
 
 import argparse

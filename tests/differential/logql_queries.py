@@ -117,9 +117,9 @@ ODD = [
 
 # What Grafana's views ask: Explore's bars, Drilldown's lists of services and fields, stored fields as labels of series.
 GRAFANA = [
-    '{service_name="web"}', '{service_name=~".+"}', '{service_name=~"loghub|meta"} | detected_level="error"', '{app="api"} | detected_level!="info"', '{app=~".+"} | detected_level="unknown"',
+    '{service_name="web"}', '{service_name=~".+",job!="levels"}', '{service_name=~"loghub|meta"} | detected_level="error"', '{app="api"} | detected_level!="info"', '{app=~".+"} | detected_level="unknown"',
     'sum by (level, detected_level) (count_over_time({app="web"} | json | drop __error__ [1m]))', 'sum by (level, detected_level) (count_over_time({app=~".+"} | drop __error__ [5m]))', 'sum by (detected_level) (count_over_time({job="loghub"}[5m]))',
-    'sum by (service_name) (bytes_over_time({service_name=~".+"}[10m]))', 'sum by (service_name, detected_level) (count_over_time({service_name=~".+"} | json | logfmt | drop __error__, __error_details__ [10m]))', 'sum by (http_status) (count_over_time({service_name="meta"} | http_status!="" [5m]))',
+    'sum by (service_name) (bytes_over_time({service_name=~".+",job!="levels"}[10m]))', 'sum by (service_name, detected_level) (count_over_time({service_name=~".+",job!="levels"} | json | logfmt | drop __error__, __error_details__ [10m]))', 'sum by (http_status) (count_over_time({service_name="meta"} | http_status!="" [5m]))',
     'sum by (detected_level) (count_over_time({job="levels"}[10m]))', '{job="levels"}', 'rate({app="api"}[5m])', 'bytes_rate({job="loghub",set=~"[H-L].*"}[5m])', 'rate({job="meta"}[5m])', 'count_over_time({job="meta"} | user="ann" [5m])', 'count_over_time({job="meta"} | keep user, env [5m])', 'max_over_time({job="meta"} | unwrap http_status [5m])',
     'max by (user) (count_over_time({job="meta"}[5m]))', 'topk(2, sum by (user, http_status) (count_over_time({job="meta"}[5m])))', 'max without (trace_id, pod) (count_over_time({job="meta"}[5m]))',
 ]
