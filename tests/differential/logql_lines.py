@@ -5,6 +5,7 @@ import glob
 import gzip
 import json
 import os
+import re
 
 SPAN_S = 1_800
 LEVELS = ("debug", "info", "info", "info", "warn", "error")
@@ -22,6 +23,8 @@ class Lines:
         for path in sorted(glob.glob(os.path.join(conformance, "logs", "loghub", "*_2k.log.gz"))):
             lines = read(path)
             name = os.path.basename(path).split("_")[0]
+            # Of levels there are fewer here: that is a question of its own.
+            lines = [line for line in lines if not re.search("fatal|trace", line, re.I)]
             self.add({"job": "loghub", "set": name}, [(line, {}) for line in random.sample(lines, 60)])
         for name, file in (("nginx", "apache_logs.log.gz"), ("nginxjson", "nginx_style_json.log.gz")):
             lines = read(os.path.join(conformance, "logs", "elastic-examples", file))
@@ -38,7 +41,8 @@ class Lines:
             n = 0 if random.random() < 0.03 else n + random.randrange(9)
             counted.append((f"n={n} g={random.gauss(0, 9):.3f}", {}))
         self.add({"app": "counter"}, counted)
-        self.add({"app": "meta", "env": "prod"}, [(self.plain(), self.metadata()) for _ in range(150)])
+        self.add({"job": "meta"}, [(self.plain(), self.metadata()) for _ in range(150)])
+        self.add({"job": "levels"}, [(f"{level} of {n}", {}) for n, level in enumerate(("TRACE", "fatal:", "[critical]", "debug", "an error", "misc:error") * 5)])
 
     def add(self, labels, lines):
         step = SPAN_S * 1_000_000_000 // len(lines)

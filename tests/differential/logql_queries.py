@@ -1,7 +1,10 @@
 """Questions to a log store: every row of docs/logql.md and around it, and generated compositions of stages and functions."""
 
+import pathlib
+import re
+
 SELECTORS = ('{app="web"}', '{app="api"}', '{app="api",env="prod"}', '{app=~"web|api"}', '{app=~"web|api",env!="dev"}', '{app="broken"}',
-             '{app="packed"}', '{app="meta"}', '{app="color"}', '{app="nginx"}', '{app="nginxjson"}', '{job="loghub"}',
+             '{app="packed"}', '{job="meta"}', '{app="color"}', '{app="nginx"}', '{app="nginxjson"}', '{job="loghub"}',
              '{job="loghub",set=~"[A-L].*"}', '{app=~".+"}', '{env="prod",app!~"w.*"}', '{app="absent"}', '{pod=~".*-a", env="dev"}')
 
 # Stages over any of the selectors.
@@ -63,7 +66,7 @@ TEMPLATES = [
 # Samples: a range's lines with the functions that they are for.
 COUNTED = ("count_over_time", "rate", "bytes_over_time", "bytes_rate", "absent_over_time")
 COUNTED_LINES = [
-    '{app="web"}', '{app=~"web|api"} |= "found"', '{app="api"} | logfmt | status>=400', '{app="meta"}', '{app="meta"} | http_status="500"', '{job="loghub"}', '{job="loghub"} |~ "(?i)error"',
+    '{app="web"}', '{app=~"web|api"} |= "found"', '{app="api"} | logfmt | status>=400', '{job="meta"}', '{job="meta"} | http_status="500"', '{job="loghub"}', '{job="loghub"} |~ "(?i)error"',
     '{app="web"} | json | __error__="" | keep level, status', '{app="broken"} | json | drop __error__, __error_details__ | keep app', '{app="api"} | logfmt | line_format "{{.level}}" | keep env',
     '{app="nginx"} | pattern "<_> \\"<method> <_>\\" <status> <_>" | keep method, status', '{app="absent"}', '{app="absent", env="prod"} |= "x"', '{app="api"} | logfmt | keep level | level=~"e.*|w.*"', '{app="color"} | decolorize',
 ]
@@ -71,7 +74,7 @@ UNWRAPPED = ("sum_over_time", "avg_over_time", "max_over_time", "min_over_time",
 UNWRAPPED_LINES = [
     '{app="api"} | logfmt | keep app, env, n | unwrap n', '{app="web"} | json | keep app, status | unwrap status', '{app="api"} | logfmt | keep env, took | unwrap duration(took) | __error__=""',
     '{app="api"} | logfmt | keep env, took | unwrap duration_seconds(took) | __error__=""', '{app="web"} | json | keep env, size | unwrap bytes(size) | __error__=""',
-    '{app="web"} | json | keep env, ratio | unwrap ratio | __error__="" | ratio<1000', '{app="counter"} | logfmt | keep n | unwrap n', '{app="counter"} | logfmt | keep g | unwrap g', '{app="meta"} | keep env, http_status | unwrap http_status',
+    '{app="web"} | json | keep env, ratio | unwrap ratio | __error__="" | ratio<1000', '{app="counter"} | logfmt | keep n | unwrap n', '{app="counter"} | logfmt | keep g | unwrap g', '{job="meta"} | keep env, http_status | unwrap http_status',
     '{app="nginxjson"} | json | keep app, body_bytes_sent | unwrap body_bytes_sent', '{app="broken"} | json | keep app, status | unwrap status | __error__=""',
 ]
 VECTORS = [  # with the samples in the place of V
@@ -93,8 +96,8 @@ METRICS = [
     'first_over_time({app="api"} | logfmt | unwrap n [5m]) by (env)', 'last_over_time({app="api"} | logfmt | unwrap n [5m]) by (env)', 'stddev_over_time({app="api"} | logfmt | unwrap n [5m]) by (env)', 'stdvar_over_time({app="api"} | logfmt | unwrap n [5m]) by (env)',
     'sum by (env) (rate({app="web"} | json | unwrap status [5m]))', 'sum by (app) (rate_counter({app="counter"} | logfmt | unwrap n [5m]))', 'sum(count_over_time({app="broken"} | json [5m]))', 'sum by (__error__) (count_over_time({app="broken"} | json [5m]))',
     'count_over_time({app="broken"} | logfmt --strict [5m])', 'sum_over_time({app="broken"} | json | unwrap status [5m])', 'sum by (level) (count_over_time({app="web"} | json | __error__="" [5m]))', 'sum by (detected_level) (count_over_time({app=~"web|api"}[5m]))', 'sum by (service_name) (count_over_time({app=~"web|api"}[5m]))',
-    'topk(3, sum by (path) (count_over_time({app="web"} | json [10m])))', 'sum by (user_name, status) (count_over_time({app="web"} | json | status>=500 [10m]))', 'sum(rate({app="web"} | json | status>=500 [5m])) / sum(rate({app="web"}[5m])) * 100', 'count(sum by (trace_id) (count_over_time({app="meta"}[10m])))',
-    'sum by (http_status) (count_over_time({app="meta"}[10m]))', 'sum(sum_over_time({app="meta"} | unwrap http_status [10m])) by (user)', 'sum(bytes_over_time({app="api"} | logfmt | line_format "{{.msg}}" [5m]))', 'sum by (set) (count_over_time({job="loghub"}[10m])) > 15', 'sort_desc(sum by (set) (bytes_rate({job="loghub"}[30m])))', 'sort(sum by (set) (bytes_rate({job="loghub"}[30m])))',
+    'topk(3, sum by (path) (count_over_time({app="web"} | json [10m])))', 'sum by (user_name, status) (count_over_time({app="web"} | json | status>=500 [10m]))', 'sum(rate({app="web"} | json | status>=500 [5m])) / sum(rate({app="web"}[5m])) * 100', 'count(sum by (trace_id) (count_over_time({job="meta"}[10m])))',
+    'sum by (http_status) (count_over_time({job="meta"}[10m]))', 'sum(sum_over_time({job="meta"} | unwrap http_status [10m])) by (user)', 'sum(bytes_over_time({app="api"} | logfmt | line_format "{{.msg}}" [5m]))', 'sum by (set) (count_over_time({job="loghub"}[10m])) > 15', 'sort_desc(sum by (set) (bytes_rate({job="loghub"}[30m])))', 'sort(sum by (set) (bytes_rate({job="loghub"}[30m])))',
     'avg_over_time({app="api"} | logfmt | unwrap n | n > 0 [5m]) by (env)', 'avg_over_time({app="api"} | logfmt | unwrap n | level="info" | status=200 [5m]) by (env)', 'count_over_time({app="api"} | logfmt | label_format lvl=level | keep lvl [5m])', 'sum(count_over_time({app="packed"} | unpack | logfmt | keep pod, level [10m])) by (pod)', 'sum(rate({app="web"}[5m])) by (env) > 0.01 and sum(rate({app="web"}[5m])) by (env) < 100',
     'label_replace(sum by (pod) (rate({app="web"}[5m])), "n", "$2", "pod", "(.*)-(.*)")', 'label_replace(sum by (pod) (rate({app="web"}[5m])), "n", "${name}", "pod", "(?P<name>.*)-.*")', 'label_replace(sum by (pod) (rate({app="web"}[5m])), "bad name", "x", "pod", ".*")', 'label_replace(sum by (pod) (rate({app="web"}[5m])), "x", "y", "pod", "(")', 'sum by (env) (count_over_time({app="web"}[5m])) # a comment',
 ]
@@ -109,6 +112,16 @@ ODD = [
     'rate({app="web"}[5m]) / on (app) rate({app="web"}[5m])', 'rate({app="web"}[5m]) / on (app) group_left rate({app="web"}[5m])', 'rate({app="web"}[5m]) and on (app) group_left rate({app="web"}[5m])', 'vector("x")', "vector()", "label_replace(1)", 'rate({app="web"}[5m] @ 0)', 'rate({app="web"}[5m] offset)', 'rate({app="web"} | unwrap bytes(a [5m])', 'rate({app="web"} | unwrap nosuch(a) [5m])', 'sum(rate({app="web"}[5m])) sum(rate({app="web"}[5m]))', 'count_over_time({app="web"}[5m]) or', '{app="web"} |= "a" or', '{app="web"} |= "a" or b', '{app="web"} | json or logfmt', '{app="web"} and {app="api"}',
     '{app="web"} |= "a" and "b"', '{json="x"}', '{by="x"}', '{app="web"} | json | by="x"', '{app="web"} | json | level="a" and', '{app="web"} | (level="a"', '{app="web"} | json | level="a" or level="b" and status=200', '{app="web"} | json | status=1e2', '{app="web"} | json | status>-5', '{app="web"} | json | took>-5s', '{app="web"} | json | took>1d', '{app="web"} | json | took>1w2d', '{app="web"} | json | size>1.5GiB', '{app="web"} | json | size>1PB', '{app="web"} | json | took>1.5s', '{app="web"} | json | took>5', '{app="web"} | json | status>5s', '{app="web"} | json | status>5KB', '{app="web", app="api"}', '{app="web", app=~"w.*"}', '{__name__="x"}', '{app.dot="x"}', '{1app="x"}', '{"app"="web"}',
     '{app="web"} | label_format a.b="x"', '{app="web"} | json | "level"="x"', '{app="web"} |= "\\x"', '{app="web"} |= "\\u00e9"', "{app=\"web\"} |= `a\\b`", '{app="web"} | logfmt | json | unpack | decolorize | regexp "(?P<x>.)" | pattern "<y> <_>"',
+]
+
+
+# What Grafana's views ask: Explore's bars, Drilldown's lists of services and fields, stored fields as labels of series.
+GRAFANA = [
+    '{service_name="web"}', '{service_name=~".+",job!="levels"}', '{service_name=~"loghub|meta"} | detected_level="error"', '{app="api"} | detected_level!="info"', '{app=~".+"} | detected_level="unknown"',
+    'sum by (level, detected_level) (count_over_time({app="web"} | json | drop __error__ [1m]))', 'sum by (level, detected_level) (count_over_time({app=~".+"} | drop __error__ [5m]))', 'sum by (detected_level) (count_over_time({job="loghub"}[5m]))',
+    'sum by (service_name) (bytes_over_time({service_name=~".+",job!="levels"}[10m]))', 'sum by (service_name, detected_level) (count_over_time({service_name=~".+",job!="levels"} | json | logfmt | drop __error__, __error_details__ [10m]))', 'sum by (http_status) (count_over_time({service_name="meta"} | http_status!="" [5m]))',
+    'sum by (detected_level) (count_over_time({job="levels"}[10m]))', '{job="levels"}', 'rate({app="api"}[5m])', 'bytes_rate({job="loghub",set=~"[H-L].*"}[5m])', 'rate({job="meta"}[5m])', 'count_over_time({job="meta"} | user="ann" [5m])', 'count_over_time({job="meta"} | keep user, env [5m])', 'max_over_time({job="meta"} | unwrap http_status [5m])',
+    'max by (user) (count_over_time({job="meta"}[5m]))', 'topk(2, sum by (user, http_status) (count_over_time({job="meta"}[5m])))', 'max without (trace_id, pod) (count_over_time({job="meta"}[5m]))',
 ]
 
 
@@ -129,15 +142,28 @@ def generated(random):
     return samples, False
 
 
+def documented():
+    """The examples of docs/logql.md, over longer times."""
+    page = pathlib.Path(__file__).parent.parent.parent / "docs" / "logql.md"
+    for row in page.read_text().splitlines():
+        if row.startswith("| ") and "`" in row:
+            query = row[row.index("`") + 1:row.rindex("`")].replace("\\|", "|")
+            yield re.sub(r"(?<=[\[ ])(\d+)s(?=[\])])", r"\1m", query)
+
+
 def all_queries(random, count):
     """(query, whether of lines)"""
+    for query in documented():
+        yield query, query.startswith("{")
+    for query in GRAFANA:
+        yield query, query.startswith("{")
     for number, selector in enumerate(SELECTORS):
         yield selector, True
         for stage in STAGES[number % 3::3]:
             yield f"{selector} {stage}", True
     for template in TEMPLATES:
         yield '{app="api"} | logfmt | keep level, status, took, size, msg, n | line_format ' + f"`{template}`", True
-        yield '{app=~"web|meta"} | json | keep level, status, took, size, msg | label_format out=' + f"`{template}`", True
+        yield '{app="web"} | json | keep level, status, took, size, msg | label_format out=' + f"`{template}`", True
     for function in COUNTED:
         for lines in COUNTED_LINES:
             yield f"{function}({lines} [5m])", False

@@ -60,13 +60,13 @@ class Server:
             time.sleep(0.1)
         raise SystemExit(f"{name} does not become ready; see {self.log.name}")
 
-    def request(self, method, path, form=None):
+    def request(self, method, path, form=None, headers=None):
         for attempt in range(2):
             if self.connection is None:
                 self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
             try:
-                headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
-                self.connection.request(method, path, form, headers)
+                of_form = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
+                self.connection.request(method, path, form, of_form | (headers or {}))
                 response = self.connection.getresponse()
                 return response.status, response.read()
             except (http.client.HTTPException, OSError):

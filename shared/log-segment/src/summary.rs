@@ -1,5 +1,6 @@
 //! What is in which block: kept in the footer, read without the rows.
 
+use parapet_logs::discover::{SERVICE_NAME, service_name};
 use parapet_logs::{Level, LogRecord, Need, index::IndexSet};
 use parapet_model::{Labels, Matcher};
 use serde::{Deserialize, Serialize};
@@ -26,9 +27,11 @@ impl Origin {
     /// The labels that its streams have: the service too, where the stream has no `service_name`.
     #[must_use]
     pub fn labels(&self) -> Labels {
-        match self.stream.get("service_name") {
-            None if !self.service.is_empty() => self.stream.with("service_name", &self.service),
-            _ => self.stream.clone(),
+        match self.stream.get(SERVICE_NAME) {
+            None => self
+                .stream
+                .with(SERVICE_NAME, service_name(&self.stream, &self.service)),
+            Some(_) => self.stream.clone(),
         }
     }
 
@@ -38,7 +41,7 @@ impl Origin {
     pub fn may_match(&self, matchers: &[Matcher]) -> bool {
         matchers.iter().all(|matcher| {
             let own = match matcher.name.as_str() {
-                "service_name" => self.service.as_str(),
+                SERVICE_NAME => service_name(&self.stream, &self.service),
                 "host" => &self.host,
                 "detected_level" if self.stream.get("detected_level").is_none() => return true,
                 _ => "",

@@ -12,6 +12,7 @@
 //! - [`pipeline`] parses, enriches, drops, samples, routes, redacts and counts, as `pipelines.yml` says.
 //! - [`parse_query`] reads query strings (`level:ERROR AND duration:>1`) to a [`filter::Filter`]; [`logql`] is Loki's
 //!   language. Both say what they [`Need`] of a block of lines, which its [`index`] is asked.
+//! - [`discover`] is what Loki finds out by itself: services and levels.
 //! - A [`shape`] is a line without what its fields say already: what a store keeps instead of the line.
 //! - [`templates`] mines what messages have in common.
 //!
@@ -39,6 +40,7 @@
 //! - A record's `raw` is the line byte for byte, except for what a redaction rule replaced.
 #![warn(missing_docs)]
 
+pub mod discover;
 pub mod filter;
 mod grok;
 pub mod index;

@@ -77,18 +77,24 @@ fn ask(query: &str) -> String {
         Answer::Vector(samples) => {
             let texts = samples
                 .iter()
-                .map(|sample| format!("{} {}", sample.labels, format_float(sample.value)));
+                .map(|sample| format!("{} {}", told(&sample.labels), format_float(sample.value)));
             texts.collect::<Vec<_>>().join(" ")
         }
         Answer::Streams(streams) => {
             let texts = streams.iter().map(|stream| {
                 let lines: Vec<String> = stream.entries.iter().map(|entry| shorten(&entry.line)).collect();
-                format!("{} {}", stream.labels, lines.join("; "))
+                format!("{} {}", told(&stream.labels), lines.join("; "))
             });
             texts.collect::<Vec<_>>().join(" ")
         }
         Answer::Matrix(_) => panic!("{query}: a matrix"),
     }
+}
+
+/// The labels, without those that only say that something is not known.
+fn told(labels: &Labels) -> Labels {
+    let unknown = |name: &str| matches!(labels.get(name), Some("unknown" | "unknown_service"));
+    labels.without(unknown)
 }
 
 /// Lines are told by what is special about them.
@@ -402,7 +408,19 @@ fn a_sum_is_one_series_whatever_fields_the_lines_have() {
         };
         assert_eq!((samples.len(), samples[0].value), (1, 100.0), "{query}");
     }
-    assert!(answer("count_over_time({app=\"web\"}[10s])").is_err());
+    // A field that the query names is a label of its series, others are not.
+    let Answer::Vector(samples) = answer("count_over_time({app=\"web\"}[10s])").unwrap() else {
+        panic!("no vector")
+    };
+    assert_eq!(told(&samples[0].labels).to_string(), r#"{app="web"}"#);
+    for query in [
+        "count_over_time({app=\"web\"} | request!=\"\" [10s])",
+        "count_over_time({app=\"web\"} | keep request [10s])",
+        "max by (request) (count_over_time({app=\"web\"}[10s]))",
+        "label_replace(count_over_time({app=\"web\"}[10s]), \"a\", \"$1\", \"request\", \"(.*)\")",
+    ] {
+        assert!(answer(query).is_err(), "{query}");
+    }
 }
 
 /// The labels of one line's only stream.
@@ -416,7 +434,7 @@ fn labels_of(query: &str, record: &LogRecord) -> String {
     match evaluation.finish().unwrap() {
         Answer::Streams(streams) => streams
             .first()
-            .map_or_else(String::new, |stream| stream.labels.to_string()),
+            .map_or_else(String::new, |stream| told(&stream.labels).to_string()),
         _ => panic!("{query}: no lines"),
     }
 }

@@ -363,7 +363,7 @@ fn b64dec(arguments: &[Value]) -> Result<Value, String> {
     let padded = format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4));
     Ok(Value::from(match STANDARD.decode(padded) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(base64::DecodeError::InvalidByte(at, _)) => {
+        Err(base64::DecodeError::InvalidByte(at, _)) if at < text.len() => {
             format!("illegal base64 data at input byte {at}")
         }
         Err(_) => format!("illegal base64 data at input byte {}", text.len() / 4 * 4),

@@ -2,6 +2,7 @@
 
 use super::BodyError;
 use crate::LogRecord;
+use crate::discover::with_service;
 use parapet_model::{Labels, MatchOp};
 use prost::Message as _;
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ pub fn parse_protobuf(body: &[u8], max_bytes: usize) -> Result<Vec<LogRecord>, B
     let request = proto::PushRequest::decode(bytes.as_slice()).map_err(|error| BodyError::new("protobuf", error))?;
     let mut records = Vec::new();
     for stream in request.streams {
-        let labels = parse_labels(&stream.labels)?;
+        let labels = with_service(parse_labels(&stream.labels)?);
         for entry in stream.entries {
             let time = entry.timestamp.unwrap_or_default();
             let nanos = time.seconds.checked_mul(1_000_000_000);
@@ -128,7 +129,7 @@ pub fn parse_json(body: &[u8]) -> Result<Vec<LogRecord>, BodyError> {
     let push: JsonPush = serde_json::from_slice(body).map_err(|error| BodyError::new("JSON", error))?;
     let mut records = Vec::new();
     for stream in push.streams {
-        let labels = Labels::from_pairs(stream.stream);
+        let labels = with_service(Labels::from_pairs(stream.stream));
         for entry in stream.values {
             let (time, line, metadata) = match entry {
                 JsonEntry::Short(time, line) => (time, line, BTreeMap::new()),

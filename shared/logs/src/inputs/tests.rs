@@ -14,7 +14,8 @@ fn loki_in_json() {
         (records[0].timestamp_ns, records[0].raw.as_ref()),
         (NOW + 1, &b"a\tline"[..])
     );
-    assert_eq!(records[1].stream.to_string(), r#"{app="web"}"#);
+    // As Loki names the service of a stream.
+    assert_eq!(records[1].stream.to_string(), r#"{app="web", service_name="web"}"#);
     assert_eq!(records[1].attributes.to_string(), r#"{n="5", trace_id="x"}"#);
     for body in [
         "",
@@ -75,7 +76,10 @@ fn loki_in_protobuf() {
         (records[0].timestamp_ns, records[0].raw.as_ref()),
         (NOW + 7, &b"hello \xff"[..])
     );
-    assert_eq!(records[0].stream.to_string(), r#"{app="web", env="prod"}"#);
+    assert_eq!(
+        records[0].stream.to_string(),
+        r#"{app="web", env="prod", service_name="web"}"#
+    );
     assert!(
         loki::parse_protobuf(&push("{app=~\"w\"}"), 1_000)
             .unwrap_err()

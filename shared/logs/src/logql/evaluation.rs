@@ -7,8 +7,9 @@ mod over_time;
 mod range;
 
 use super::ast::{Expr, MetricExpr};
+use super::hints::named;
 use super::plan::{Selection, plan, ranges};
-use crate::LogRecord;
+use crate::{LogRecord, discover};
 use lines::Lines;
 use parapet_model::{Labels, anchored_regex, expand_go};
 use range::RangeSeries;
@@ -184,7 +185,8 @@ impl Evaluation {
             Expr::Metric(metric) => {
                 let mut expr = metric.clone();
                 sum_early(&mut expr);
-                let of_ranges = ranges(&expr).into_iter().map(RangeSeries::new);
+                let named = named(&expr);
+                let of_ranges = ranges(&expr).into_iter().map(|range| RangeSeries::new(range, &named));
                 What::Metric {
                     ranges: of_ranges.collect::<Result<_, _>>().map_err(invalid)?,
                     expr,
@@ -217,7 +219,7 @@ impl Evaluation {
         let time = record.timestamp_ns;
         if time < wanted.start_ns
             || time > wanted.end_ns
-            || !wanted.matchers.iter().all(|matcher| matches(matcher, record))
+            || !wanted.matchers.iter().all(|matcher| discover::matches(matcher, record))
         {
             return Ok(());
         }
@@ -284,17 +286,6 @@ fn sum_early(expr: &mut MetricExpr) {
         }
         MetricExpr::Range(_) | MetricExpr::Literal(_) | MetricExpr::Constant(_) => {}
     }
-}
-
-/// Labels of the stream; `service_name` and its kin may be the record's own.
-fn matches(matcher: &parapet_model::Matcher, record: &LogRecord) -> bool {
-    let own = match matcher.name.as_str() {
-        "service_name" => &record.service,
-        "host" => &record.host,
-        "detected_level" => record.level.map_or("", crate::Level::detected),
-        _ => "",
-    };
-    matcher.matches(record.stream.get(&matcher.name).unwrap_or(own))
 }
 
 /// A value while an expression is evaluated.

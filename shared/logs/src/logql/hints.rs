@@ -1,8 +1,9 @@
 //! What parsers have to find: a metric query that groups needs few labels, and Loki's parsers read no further in a line
 //! than those, so that a fault behind them is none (`pkg/logql/log/parser_hints.go`).
 
-use super::ast::{LabelFilter, LabelSource, RangeAggregation, Stage};
+use super::ast::{Grouping, LabelFilter, LabelSource, MetricExpr, NamedMatcher, RangeAggregation, Stage};
 use super::row::ERROR;
+use std::collections::BTreeSet;
 
 const EXTRACTED: &str = "_extracted";
 
@@ -66,10 +67,59 @@ impl Hints {
     }
 }
 
-fn names(filter: &LabelFilter, out: &mut Vec<String>) {
+/// The labels that a query names, wherever in it: those that its series are to have, if there are such.
+pub(super) fn named(expr: &MetricExpr) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    collect(expr, &mut out);
+    out
+}
+
+fn collect(expr: &MetricExpr, out: &mut BTreeSet<String>) {
+    match expr {
+        MetricExpr::Range(range) => {
+            out.extend(labels_of(range.grouping.as_ref()));
+            out.extend(range.log.selector.iter().map(|matcher| matcher.name.clone()));
+            for stage in &range.log.stages {
+                match stage {
+                    Stage::Filter(filter) => names(filter, out),
+                    Stage::Keep(kept) => out.extend(kept.iter().map(|kept| match kept {
+                        NamedMatcher::Name(name) => name.clone(),
+                        NamedMatcher::Matcher(matcher) => matcher.name.clone(),
+                    })),
+                    _ => {}
+                }
+            }
+            let filters = range.unwrap.iter().flat_map(|unwrap| &unwrap.filters);
+            filters.for_each(|filter| names(filter, out));
+        }
+        MetricExpr::Vector { inner, grouping, .. } => {
+            out.extend(labels_of(grouping.as_ref()));
+            collect(inner, out);
+        }
+        MetricExpr::Binary {
+            matching, left, right, ..
+        } => {
+            out.extend(matching.labels.iter().chain(&matching.include).cloned());
+            collect(left, out);
+            collect(right, out);
+        }
+        MetricExpr::LabelReplace { inner, arguments } => {
+            let [_, _, source, _] = arguments;
+            out.insert(source.clone());
+            collect(inner, out);
+        }
+        MetricExpr::Literal(_) | MetricExpr::Constant(_) => {}
+    }
+}
+
+fn labels_of(grouping: Option<&Grouping>) -> Vec<String> {
+    grouping.map(|grouping| grouping.labels.clone()).unwrap_or_default()
+}
+
+fn names(filter: &LabelFilter, out: &mut impl Extend<String>) {
     match filter {
-        LabelFilter::Match(matcher) => out.push(matcher.name.clone()),
-        LabelFilter::Ip { name, .. } | LabelFilter::Number { name, .. } => out.push(name.clone()),
+        LabelFilter::Match(matcher) => out.extend([matcher.name.clone()]),
+        LabelFilter::Ip { name, .. } | LabelFilter::Number { name, .. } => out.extend([name.clone()]),
         LabelFilter::And(left, right) | LabelFilter::Or(left, right) => {
             names(left, out);
             names(right, out);

@@ -2,13 +2,18 @@
 
 use super::hints::Hints;
 use crate::LogRecord;
+use crate::discover::{self, SERVICE_NAME};
 use parapet_model::Labels;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// The label that tells that a stage failed.
 pub(super) const ERROR: &str = "__error__";
 /// The label that tells why.
 pub(super) const ERROR_DETAILS: &str = "__error_details__";
+
+/// The label that tells how grave a line is.
+const DETECTED_LEVEL: &str = "detected_level";
 
 /// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +62,11 @@ impl<'a> Row<'a> {
             let name = row.free_name(label_name(name), value);
             row.put(name, Cow::Borrowed(value), Origin::Stored);
         }
-        let level = record.level.map_or("", crate::Level::detected);
         for (name, value) in [
-            ("service_name", &*record.service),
+            (SERVICE_NAME, discover::service_name(&record.stream, &record.service)),
             ("host", &record.host),
             ("trace_id", &record.trace_id),
-            ("detected_level", level),
+            (DETECTED_LEVEL, discover::detected_level(record.level)),
         ] {
             if !value.is_empty() && row.stream.get(name).is_none() {
                 row.put(Cow::Borrowed(name), Cow::Borrowed(value), Origin::Stored);
@@ -205,13 +209,26 @@ impl<'a> Row<'a> {
         self.labels_of(&|_, _| true)
     }
 
+    /// The labels of the series that the line counts for: all but those stored fields that the query does not name. Of a
+    /// line's fields some are another in each line, such as its trace: every line would be a series.
+    pub(super) fn series(&self, named: &BTreeSet<String>) -> Labels {
+        self.labels_of(&|name, origin| {
+            origin != Origin::Stored || matches!(name, SERVICE_NAME | DETECTED_LEVEL) || named.contains(name)
+        })
+    }
+
+    /// These labels, as far as there are such.
+    pub(super) fn only(&self, names: &[String]) -> Labels {
+        self.labels_of(&|name, _| names.iter().any(|other| other == name))
+    }
+
     /// The labels by where they come from: those of the stream, those known before, those that stages found, errors
     /// included.
     pub(super) fn categorized(&self) -> [Labels; 3] {
         [Origin::Stream, Origin::Stored, Origin::Parsed].map(|wanted| {
             self.labels_of(&|name, origin| match origin {
                 // A label of its streams, as the lists of labels have it.
-                Origin::Stored if name == "service_name" => wanted == Origin::Stream,
+                Origin::Stored if name == SERVICE_NAME => wanted == Origin::Stream,
                 origin => wanted == origin,
             })
         })

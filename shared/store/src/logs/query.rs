@@ -2,7 +2,7 @@
 
 use parapet_log_segment::Projection;
 use parapet_logs::logql::Selection;
-use parapet_logs::{Level, LogRecord, Need};
+use parapet_logs::{Level, LogRecord, Need, discover};
 use parapet_model::Matcher;
 use std::ops::RangeInclusive;
 
@@ -168,14 +168,6 @@ impl LogQuery {
 
     /// Whether a record is wanted, as far as can be told exactly: its labels, and its trace.
     pub(super) fn matches(&self, record: &LogRecord) -> bool {
-        self.matchers.iter().all(|matcher| {
-            let own = match matcher.name.as_str() {
-                "service_name" => &*record.service,
-                "host" => &record.host,
-                "detected_level" => record.level.map_or("", Level::detected),
-                _ => "",
-            };
-            matcher.matches(record.stream.get(&matcher.name).unwrap_or(own))
-        })
+        self.matchers.iter().all(|matcher| discover::matches(matcher, record))
     }
 }

@@ -137,12 +137,15 @@ async fn what_the_editor_asks() {
     let names = of("labels", &[("query", r#"{app="db"}"#)]).await;
     assert_eq!(
         (&names["status"], &names["data"]),
-        (&json!("success"), &json!(["app", "env"]))
+        (&json!("success"), &json!(["app", "env", "service_name"]))
     );
     let values = of("label/app/values", &[("query", r#"{env="prod"}"#)]).await;
     assert_eq!(values["data"], json!(["db", "web"]));
     let series = of("series", &[("match[]", r#"{app="db"}"#)]).await;
-    assert_eq!(series["data"], json!([{"app": "db", "env": "prod"}]));
+    assert_eq!(
+        series["data"],
+        json!([{"app": "db", "env": "prod", "service_name": "db"}])
+    );
     let stats = of("index/stats", &[("query", r#"{app="web"}"#)]).await;
     assert_eq!(
         (&stats["streams"], &stats["chunks"], &stats["entries"]),
@@ -153,7 +156,13 @@ async fn what_the_editor_asks() {
         &[("query", r#"{env=~".+"}"#), ("aggregateBy", "labels"), ("limit", "5")],
     )
     .await;
-    assert_eq!(volume["data"]["result"][0]["metric"], json!({"env": ""}));
+    // Each label that the streams have.
+    let volumes = volume["data"]["result"].as_array().unwrap().iter();
+    let names: Vec<_> = volumes.map(|one| one["metric"].clone()).collect();
+    assert_eq!(
+        names,
+        [json!({"app": ""}), json!({"env": ""}), json!({"service_name": ""})]
+    );
     let range = of(
         "index/volume_range",
         &[

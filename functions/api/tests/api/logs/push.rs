@@ -83,12 +83,12 @@ async fn both_forms_are_queued_before_the_answer() {
     assert_eq!(batches.len(), 5);
     let (tenant, id, records) = &batches[0];
     assert_eq!((tenant.as_str(), records.len()), ("default", 2));
-    assert_eq!(records[0].stream.to_string(), r#"{app="web"}"#);
+    assert_eq!(records[0].stream.to_string(), r#"{app="web", service_name="web"}"#);
     assert_eq!(records[0].timestamp_ns, (NOW_MS - 1) * 1_000_000);
     assert_eq!(batches[1].0, "team");
     assert_eq!(batches[2].1, batches[3].1, "the same lines are the same batch");
     assert_ne!(id, &batches[2].1);
-    assert_eq!(batches[4].2[0].stream.to_string(), r#"{app="api"}"#);
+    assert_eq!(batches[4].2[0].stream.to_string(), r#"{app="api", service_name="api"}"#);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::logql::row::Row;
 use crate::logql::stages;
 use crate::number::parse_bytes;
 use parapet_model::{Labels, MatchOp};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The samples of one aggregation.
 #[derive(Clone, Debug)]
@@ -18,18 +18,21 @@ pub(super) struct RangeSeries {
     stages: Vec<Compiled>,
     hints: Hints,
     filters: Vec<CompiledFilter>,
+    named: BTreeSet<String>,
     series: HashMap<Labels, Vec<(i64, f64)>>,
     samples: usize,
 }
 
 impl RangeSeries {
-    pub(super) fn new(range: &RangeAggregation) -> Result<Self, String> {
+    /// The samples of an aggregation of a query that has these names of labels in it.
+    pub(super) fn new(range: &RangeAggregation, named: &BTreeSet<String>) -> Result<Self, String> {
         let filters = range.unwrap.iter().flat_map(|unwrap| &unwrap.filters);
         Ok(Self {
             stages: compile::stages(&range.log)?,
             hints: Hints::of(range),
             filters: filters.map(compile::filter).collect::<Result<_, _>>()?,
             range: range.clone(),
+            named: named.clone(),
             series: HashMap::new(),
             samples: 0,
         })
@@ -52,17 +55,20 @@ impl RangeSeries {
                 labels: row.labels().to_string(),
             });
         }
-        let mut labels = row.labels();
-        // Faults are told with all labels.
-        if !is_faulty {
-            let by_labels = self.range.grouping.as_ref().is_some_and(|grouping| !grouping.without);
-            if let Some(unwrap) = self.range.unwrap.as_ref().filter(|_| !by_labels) {
-                labels = labels.without(|name| name == unwrap.label);
+        let labels = match &self.range.grouping {
+            // Faults are told with all labels.
+            _ if is_faulty => row.series(&self.named),
+            Some(grouping) if !grouping.without => row.only(&grouping.labels),
+            grouping => {
+                let gone = |name: &str| {
+                    self.range.unwrap.as_ref().is_some_and(|unwrap| unwrap.label == name)
+                        || grouping
+                            .as_ref()
+                            .is_some_and(|grouping| grouping.labels.iter().any(|other| other == name))
+                };
+                row.series(&self.named).without(gone)
             }
-            if let Some(grouping) = &self.range.grouping {
-                labels = group(&labels, grouping);
-            }
-        }
+        };
         self.samples += 1;
         if self.samples > parameters.max_samples {
             return Err(EvaluationError::Limit(format!(

@@ -8,7 +8,7 @@ use crate::json::{Object, write_string};
 use crate::request::Call;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use parapet_logs::logql::ast::Stage;
+use parapet_logs::logql::ast::{LogExpr, Stage};
 use parapet_logs::logql::{Answer, Evaluation, Expr, Parameters, plan};
 use parapet_logs::{LogRecord, parse_bytes, parse_duration_seconds};
 use parapet_model::Labels;
@@ -120,11 +120,11 @@ async fn detected(api: &Api, call: &Call) -> Result<(BTreeMap<String, Field>, us
             })
         })?;
         let mut fields = BTreeMap::new();
-        for (parser, stage) in [
-            ("", None),
-            ("json", Some(Stage::Json(Vec::new()))),
+        for (parsers, stage) in [
+            (own_parsers(&log), None),
+            (vec!["json"], Some(Stage::Json(Vec::new()))),
             (
-                "logfmt",
+                vec!["logfmt"],
                 Some(Stage::Logfmt {
                     strict: true,
                     keep_empty: false,
@@ -134,7 +134,15 @@ async fn detected(api: &Api, call: &Call) -> Result<(BTreeMap<String, Field>, us
         ] {
             let mut with_parser = log.clone();
             with_parser.stages.extend(stage);
-            find_fields(&Expr::Log(with_parser), parameters, &sample, parser, &mut fields)?;
+            let known = fields.keys().cloned().collect();
+            find_fields(
+                &Expr::Log(with_parser),
+                parameters,
+                &sample,
+                &parsers,
+                &known,
+                &mut fields,
+            )?;
         }
         Ok(fields)
     })
@@ -142,12 +150,23 @@ async fn detected(api: &Api, call: &Call) -> Result<(BTreeMap<String, Field>, us
     Ok((fields, limit))
 }
 
-/// Adds the labels that lines have beyond their streams' once a parser has seen them.
+/// The parsers of a query that are told of.
+fn own_parsers(log: &LogExpr) -> Vec<&'static str> {
+    let name = |stage: &Stage| match stage {
+        Stage::Json(_) => Some("json"),
+        Stage::Logfmt { .. } => Some("logfmt"),
+        _ => None,
+    };
+    log.stages.iter().filter_map(name).collect()
+}
+
+/// Adds the labels that lines have beyond their streams' and beyond those known before, once parsers have seen them.
 fn find_fields(
     expr: &Expr,
     parameters: Parameters,
     sample: &[LogRecord],
-    parser: &'static str,
+    parsers: &[&'static str],
+    known: &BTreeSet<String>,
     fields: &mut BTreeMap<String, Field>,
 ) -> Result<(), Fault> {
     // A line that a parser does not understand has no fields of it.
@@ -159,24 +178,17 @@ fn find_fields(
         };
         let entries = streams.iter().flat_map(|stream| &stream.entries);
         for entry in entries.filter(|entry| entry.parsed.get("__error__").is_none()) {
-            for (name, value) in entry.metadata.iter().chain(entry.parsed.iter()) {
-                if !parser.is_empty() && is_known(fields, name) {
-                    continue;
-                }
-                let field = fields.entry(name.to_owned()).or_default();
-                field.values.insert(value.to_owned());
-                if !parser.is_empty() {
-                    field.parsers.insert(parser);
+            // Those of the record need no parser.
+            for (labels, parsers) in [(&entry.metadata, &[][..]), (&entry.parsed, parsers)] {
+                for (name, value) in labels.iter().filter(|(name, _)| !known.contains(*name)) {
+                    let field = fields.entry(name.to_owned()).or_default();
+                    field.values.insert(value.to_owned());
+                    field.parsers.extend(parsers);
                 }
             }
         }
     }
     Ok(())
-}
-
-/// Whether a field is the record's own: it needs no parser.
-fn is_known(fields: &BTreeMap<String, Field>, name: &str) -> bool {
-    fields.get(name).is_some_and(|field| field.parsers.is_empty())
 }
 
 /// The type that all of a field's values have.

@@ -50,8 +50,10 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, call: Call) -> Response {
 /// How volumes are told apart.
 #[derive(Clone, Debug)]
 struct Aggregation {
-    /// The labels that count: those that are asked for, else those of the matchers; all where there are none.
+    /// The labels that count; all where there are none.
     labels: BTreeSet<String>,
+    /// Those of them that a stream must have.
+    required: Vec<String>,
     /// Whether a volume is that of a label's name.
     by_label: bool,
 }
@@ -60,9 +62,6 @@ impl Aggregation {
     fn of(form: &Form, matchers: &[Matcher]) -> Result<Self, Fault> {
         let targets = form.get("targetLabels").unwrap_or_default().split(',').map(str::trim);
         let mut labels: BTreeSet<String> = targets.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        if labels.is_empty() {
-            labels = matchers.iter().map(|matcher| matcher.name.clone()).collect();
-        }
         let by_label = match form.get("aggregateBy").unwrap_or("series") {
             "series" => false,
             "labels" => true,
@@ -72,11 +71,23 @@ impl Aggregation {
                 )));
             }
         };
-        Ok(Self { labels, by_label })
+        let of_matchers: BTreeSet<String> = matchers.iter().map(|matcher| matcher.name.clone()).collect();
+        let required = labels.difference(&of_matchers).cloned().collect();
+        if labels.is_empty() && !by_label {
+            labels = of_matchers;
+        }
+        Ok(Self {
+            labels,
+            required,
+            by_label,
+        })
     }
 
     /// The volumes that a stream's bytes are part of.
     fn keys(&self, stream: &Labels) -> Vec<Labels> {
+        if self.required.iter().any(|name| stream.get(name).is_none()) {
+            return Vec::new();
+        }
         let wanted = |name: &str| self.labels.is_empty() || self.labels.contains(name);
         let labels = stream.iter().filter(|(name, _)| wanted(name));
         match self.by_label {

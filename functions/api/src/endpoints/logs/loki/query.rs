@@ -50,15 +50,15 @@ pub(super) async fn range(State(api): State<Arc<Api>>, headers: HeaderMap, call:
         let direction = parameters::direction(&call.form)?;
         let limit = parameters::limit(&call.form, 100)?;
         let interval_ns = parameters::interval(&call.form)?;
-        let is_log = matches!(expr, Expr::Log(_));
+        let step_ns = match expr {
+            Expr::Log(_) => 0,
+            Expr::Metric(_) => parameters::step(&call.form, start_ns, end_ns)?,
+        };
+        let (start_ns, end_ns) = whole_steps(start_ns, end_ns, step_ns);
         let parameters = Parameters {
             start_ns,
             end_ns,
-            step_ns: if is_log {
-                0
-            } else {
-                parameters::step(&call.form, start_ns, end_ns)?
-            },
+            step_ns,
             limit: if interval_ns > 0 {
                 parameters::MAX_ENTRIES
             } else {
@@ -77,6 +77,15 @@ pub(super) async fn range(State(api): State<Arc<Api>>, headers: HeaderMap, call:
         Ok(respond::answer(&answer, end_ns, &cost, parameters.categorize))
     };
     answer.await.unwrap_or_else(Fault::into_response)
+}
+
+/// A range in multiples of the step, as Loki asks it of itself: from the one before the start to the one after the end.
+fn whole_steps(start_ns: i64, end_ns: i64, step_ns: i64) -> (i64, i64) {
+    if step_ns <= 0 {
+        return (start_ns, end_ns);
+    }
+    let last = end_ns.saturating_add(step_ns - 1);
+    (start_ns - start_ns.rem_euclid(step_ns), last - last.rem_euclid(step_ns))
 }
 
 pub(in super::super) fn now_ns(api: &Api) -> i64 {
@@ -121,6 +130,15 @@ mod tests {
     use super::*;
     use parapet_logs::logql::Entry;
     use parapet_model::Labels;
+
+    #[test]
+    fn ranges_of_whole_steps() {
+        assert_eq!(whole_steps(61, 119, 60), (60, 120));
+        assert_eq!(whole_steps(60, 120, 60), (60, 120));
+        assert_eq!(whole_steps(-1, 1, 60), (-60, 60));
+        assert_eq!(whole_steps(1, i64::MAX, 60).0, 0);
+        assert_eq!(whole_steps(61, 119, 0), (61, 119));
+    }
 
     #[test]
     fn entries_an_interval_apart() {

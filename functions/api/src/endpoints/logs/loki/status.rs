@@ -7,6 +7,7 @@ use crate::json::write_string;
 use crate::request::Call;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use parapet_logs::discover::SERVICE_LABELS;
 use std::sync::Arc;
 
 /// The release of Loki whose API this is: clients choose what to ask by it.
@@ -34,11 +35,7 @@ pub(super) async fn drilldown_limits(State(api): State<Arc<Api>>) -> Response {
         object.object("limits", |object| {
             object.boolean("volume_enabled", true);
             object.boolean("discover_log_levels", true);
-            object.array(
-                "discover_service_name",
-                ["service_name", "app", "service", "container", "job"],
-                write_string,
-            );
+            object.array("discover_service_name", SERVICE_LABELS, write_string);
             object.array("log_level_fields", ["level"], write_string);
             object.integer("max_entries_limit_per_query", parameters::MAX_ENTRIES as u64);
             object.integer("max_line_size", api.settings.logs.max_line_bytes as u64);

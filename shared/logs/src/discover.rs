@@ -1,0 +1,181 @@
+//! What Loki finds out by itself when lines come in: the service of a stream, the level of a line.
+
+use crate::{Level, LogRecord};
+use parapet_model::{Labels, Matcher};
+
+/// The label that Grafana's views of logs begin with.
+pub const SERVICE_NAME: &str = "service_name";
+
+/// The service where nothing tells one.
+pub const UNKNOWN_SERVICE: &str = "unknown_service";
+
+/// The labels that name a service, in the order in which Loki looks for them (its `discover_service_name`).
+pub const SERVICE_LABELS: [&str; 13] = [
+    "service",
+    "app",
+    "application",
+    "app_name",
+    "name",
+    "app_kubernetes_io_name",
+    "container",
+    "container_name",
+    "k8s_container_name",
+    "component",
+    "workload",
+    "job",
+    "k8s_job_name",
+];
+
+/// The labels and fields that name a level, in the order in which Loki looks for them (its `log_level_fields`).
+const LEVEL_NAMES: [&str; 14] = [
+    "level",
+    "LEVEL",
+    "Level",
+    "log.level",
+    "severity",
+    "SEVERITY",
+    "Severity",
+    "SeverityText",
+    "lvl",
+    "LVL",
+    "Lvl",
+    "severity_text",
+    "Severity_Text",
+    "SEVERITY_TEXT",
+];
+
+/// A stream with its service, where it has none and one of its labels names it.
+#[must_use]
+pub fn with_service(stream: Labels) -> Labels {
+    if stream.get(SERVICE_NAME).is_some() {
+        return stream;
+    }
+    match SERVICE_LABELS.iter().find_map(|name| stream.get(name)) {
+        Some(service) => stream.with(SERVICE_NAME, service),
+        None => stream,
+    }
+}
+
+/// The service of a record: that of its stream, or the one that the record tells, or [`UNKNOWN_SERVICE`].
+#[must_use]
+pub fn service_name<'a>(stream: &'a Labels, service: &'a str) -> &'a str {
+    let own = if service.is_empty() { UNKNOWN_SERVICE } else { service };
+    stream.get(SERVICE_NAME).unwrap_or(own)
+}
+
+/// The label `detected_level`.
+#[must_use]
+pub fn detected_level(level: Option<Level>) -> &'static str {
+    level.map_or("unknown", Level::detected)
+}
+
+/// The level of a record that no pipeline found: what a label or a field calls level, or else the first word of the line
+/// that is one. Neither `misc:error` nor `errors` is such a word.
+#[must_use]
+pub fn level(record: &LogRecord) -> Option<Level> {
+    let named = LEVEL_NAMES
+        .iter()
+        .find_map(|name| record.stream.get(name).or_else(|| record.attributes.get(name)));
+    match named {
+        Some(word) => Level::from_word(word),
+        None => level_of_line(&record.raw),
+    }
+}
+
+/// As Loki finds it where the line is no JSON and no logfmt with a level.
+fn level_of_line(line: &[u8]) -> Option<Level> {
+    let after_boundary = line
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| pair[1].is_ascii_alphabetic() && is_boundary_before(pair[0]))
+        .map(|(at, _)| at + 1);
+    std::iter::once(0)
+        .chain(after_boundary)
+        .find_map(|start| level_of_word(&line[start..]))
+}
+
+fn is_boundary_before(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\n' | b'[' | b'(' | b'{' | b'"' | b'\'' | b'=' | b'|'
+    )
+}
+
+fn is_boundary_after(byte: u8) -> bool {
+    is_boundary_before(byte) || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
+}
+
+/// The level that a text begins with, if that is a word of its own.
+fn level_of_word(text: &[u8]) -> Option<Level> {
+    const LONGEST: usize = "critical".len();
+    let letters = text
+        .iter()
+        .take(LONGEST + 1)
+        .take_while(|byte| byte.is_ascii_alphabetic());
+    let (word, rest) = text.split_at(letters.count());
+    let known = [
+        "trace", "debug", "fatal", "critical", "error", "err", "warning", "warn", "info",
+    ];
+    let word = known.iter().find(|known| word.eq_ignore_ascii_case(known.as_bytes()))?;
+    let is_whole = rest.first().is_none_or(|next| is_boundary_after(*next));
+    is_whole.then(|| Level::from_word(word)).flatten()
+}
+
+/// Whether a record is of the streams that a selector's matcher wants: labels of its stream, or `service_name`, `host`
+/// and `detected_level` of the record.
+#[must_use]
+pub fn matches(matcher: &Matcher, record: &LogRecord) -> bool {
+    let own = || match matcher.name.as_str() {
+        SERVICE_NAME => service_name(&record.stream, &record.service),
+        "host" => &record.host,
+        "detected_level" => detected_level(record.level),
+        _ => "",
+    };
+    matcher.matches(record.stream.get(&matcher.name).unwrap_or_else(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_of_streams() {
+        let stream = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
+        for (labels, service, want) in [
+            (stream(&[("job", "cron"), ("app", "web")]), "", "web"),
+            (stream(&[("job", "cron")]), "found", "cron"),
+            (stream(&[("service_name", "shop"), ("app", "web")]), "", "shop"),
+            (stream(&[("filename", "/a")]), "found", "found"),
+            (stream(&[("filename", "/a")]), "", "unknown_service"),
+        ] {
+            let labels = with_service(labels);
+            assert_eq!(service_name(&labels, service), want, "{labels}");
+        }
+    }
+
+    #[test]
+    fn levels_of_lines() {
+        for (line, want) in [
+            ("2026-01-05 ERROR it failed", Some(Level::Error)),
+            ("[warn] then error", Some(Level::Warning)),
+            ("misc:error is none, (info) is", Some(Level::Info)),
+            ("errors, information, inferred", None),
+            ("an err: yes", Some(Level::Error)),
+            ("x err", Some(Level::Error)),
+            (r#"{"Level":"Fatal"}"#, Some(Level::Critical)),
+            ("level=trace", Some(Level::Debug)),
+            ("errinfo info", Some(Level::Info)),
+            ("warning", Some(Level::Warning)),
+            ("", None),
+        ] {
+            assert_eq!(level_of_line(line.as_bytes()), want, "{line}");
+        }
+        let record = LogRecord {
+            raw: b"an error".to_vec(),
+            stream: Labels::from_pairs([("severity", "notice")]),
+            ..LogRecord::default()
+        };
+        assert_eq!(level(&record), Some(Level::Info));
+        assert_eq!(detected_level(None), "unknown");
+    }
+}
