@@ -62,7 +62,10 @@ fn record() -> impl Strategy<Value = LogRecord> {
         LogRecord {
             raw: raw.into(),
             level: level.map(|level| Level::ALL[level]),
-            message: fields.first().map_or_else(String::new, |(_, value)| value.clone()).into(),
+            message: fields
+                .first()
+                .map_or_else(String::new, |(_, value)| value.clone())
+                .into(),
             stream: Labels::from_pairs([("app", format!("s{service}"))]),
             service: service.into(),
             attributes: Labels::from_pairs(fields),

@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(level_of_line(line.as_bytes()), want, "{line}");
         }
         let record = LogRecord {
-            raw: b"an error".to_vec(),
+            raw: b"an error".to_vec().into(),
             stream: Labels::from_pairs([("severity", "notice")]),
             ..LogRecord::default()
         };
