@@ -24,6 +24,7 @@ mod body;
 mod client;
 mod counters;
 mod discovery;
+mod fetch;
 mod handler;
 mod known;
 mod metadata;

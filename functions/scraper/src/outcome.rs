@@ -1,19 +1,17 @@
 //! One scrape of one target: request, samples, markers, and what is to be remembered.
 
-use crate::body::{self, Body, BodyFault, Reading};
+use crate::body::{Body, Reading};
 use crate::client::Clients;
 use crate::counters::{Counters, add};
+use crate::fetch::{Failure, Fetched, Read, Response, fetch, read};
 use crate::known::{KnownBodies, KnownBody};
 use crate::metadata;
 use crate::plan::Home;
-use crate::request;
 use crate::sample_labels;
 use crate::series_set::{SeriesSet, SeriesSets, content_hash};
 use crate::settings::Settings;
 use crate::state::{Health, SeriesSetRef, TargetState};
-use bytes::Bytes;
 use parapet_config::{Config, ScrapeJob, Target};
-use parapet_exposition::Format;
 use parapet_model::{BatchSeries, Labels, MetricType, Sample, stale_nan};
 use parapet_ports::{BodyMemory, BodyShare, Error, Ports};
 use parapet_store::{Batch, Readings, Samples};
@@ -37,10 +35,6 @@ const REPORTS: [&str; 8] = [
 
 /// How many of them there are without `extra_scrape_metrics`.
 const USUAL_REPORTS: usize = 5;
-
-/// What the samples of a body take, as a multiple of its length, about: they are there until they are stored, while the
-/// set of their series and the batch are encoded.
-const PARSED_FACTOR: usize = 6;
 
 /// What every scrape of this process shares.
 #[derive(Debug)]
@@ -97,37 +91,13 @@ pub(crate) struct Before<'a> {
 }
 
 impl Before<'_> {
-    fn set(&self) -> Option<&SeriesSetRef> {
+    pub(crate) fn set(&self) -> Option<&SeriesSetRef> {
         self.state.and_then(|state| state.series_set.as_ref())
     }
 
     /// Whether the series of the set have no markers yet.
     fn is_live(&self) -> bool {
         self.state.is_some_and(|state| state.live)
-    }
-}
-
-/// What the HTTP client says of a body over `body_size_limit`.
-const BODY_SIZE_LIMIT: &str = "body size limit exceeded";
-
-/// Why a scrape failed, and how many samples had been read and kept by relabelling.
-struct Failure {
-    message: String,
-    samples: usize,
-    kept: usize,
-    /// As `scrape_body_size_bytes` reports it.
-    body_bytes: i64,
-}
-
-impl From<String> for Failure {
-    fn from(message: String) -> Self {
-        Self {
-            // As in Prometheus, of a body over the limit the size is told as -1.
-            body_bytes: if message == BODY_SIZE_LIMIT { -1 } else { 0 },
-            message,
-            samples: 0,
-            kept: 0,
-        }
     }
 }
 
@@ -386,70 +356,6 @@ async fn failed(
         slowness: 0,
     };
     Ok((Found::Series(series), reports, state, None))
-}
-
-/// What a target answered; nothing where that is no exposition, which says nothing.
-struct Fetched(Option<Response>);
-
-struct Response {
-    bytes: Bytes,
-    format: Format,
-}
-
-impl Fetched {
-    fn length(&self) -> i64 {
-        let length = self.0.as_ref().map_or(0, |response| response.bytes.len());
-        i64::try_from(length).unwrap_or(i64::MAX)
-    }
-}
-
-async fn fetch(context: &Context, reading: &Reading<'_>, memory: &BodyShare) -> Result<Fetched, Failure> {
-    let Reading { job, target, .. } = *reading;
-    let count = job.targets.len() as u64;
-    if job.target_limit > 0 && count > job.target_limit {
-        return Err(Failure::from(format!(
-            "target_limit exceeded (number of targets: {count}, limit: {})",
-            job.target_limit
-        )));
-    }
-    let settings = &context.settings;
-    let request = request::build(&context.clients, job, target, settings.max_body_bytes, memory.clone()).await;
-    let request = request.map_err(|error| error.chain())?;
-    let response = context.ports.http.call(request).await.map_err(|error| error.chain())?;
-    let response = request::read(job, response)?;
-    Ok(Fetched(response.map(|(bytes, format)| Response { bytes, format })))
-}
-
-/// A body as it was read.
-enum Read {
-    Known(Arc<KnownBody>, Readings),
-    Anew(Body),
-}
-
-async fn read(
-    context: &Context,
-    reading: &Reading<'_>,
-    fetched: &Fetched,
-    before: Before<'_>,
-    memory: &BodyShare,
-    within: Duration,
-) -> Result<Read, Failure> {
-    let Some(Response { bytes, format }) = &fetched.0 else {
-        return Ok(Read::Anew(Body::default()));
-    };
-    let hash = before.set().map(|set| set.hash);
-    if let Some((body, readings)) = context.known.read((bytes, *format), reading, before.written, hash) {
-        return Ok(Read::Known(body, readings));
-    }
-    let failure = |fault: BodyFault| Failure {
-        message: fault.message,
-        samples: fault.samples,
-        kept: fault.kept,
-        body_bytes: fetched.length(),
-    };
-    let drawn = tokio::time::timeout(within, memory.draw(bytes.len().saturating_mul(PARSED_FACTOR))).await;
-    drawn.map_err(|_| failure(BodyFault::from(memory.memory().exhausted().to_string())))?;
-    body::read(bytes, *format, reading).map(Read::Anew).map_err(failure)
 }
 
 /// Staleness markers for the tracked series of a set that `ended` says yes to.
