@@ -73,36 +73,64 @@ pub fn detected_level(level: Option<Level>) -> &'static str {
 /// that is one. Neither `misc:error` nor `errors` is such a word.
 #[must_use]
 pub fn level(record: &LogRecord) -> Option<Level> {
-    let named = LEVEL_NAMES
-        .iter()
-        .find_map(|name| record.stream.get(name).or_else(|| record.attributes.get(name)));
-    match named {
-        Some(word) => Level::from_word(word),
+    let named = [named(&record.stream), named(&record.attributes)];
+    match named.into_iter().flatten().min_by_key(|(place, _)| *place) {
+        Some((_, word)) => Level::from_word(word),
         None => level_of_line(&record.raw),
     }
 }
 
+/// The first of the names of a level that labels have: its place among them, and its value.
+fn named(labels: &Labels) -> Option<(usize, &str)> {
+    // Nearly all labels have other first letters.
+    let may_be = |name: &[u8]| matches!(name.first(), Some(b'l' | b'L' | b's' | b'S'));
+    let places = labels.iter_bytes().filter(|(name, _)| may_be(name));
+    let places = places.filter_map(|(name, _)| LEVEL_NAMES.iter().position(|known| known.as_bytes() == name));
+    let first = places.min()?;
+    Some((first, labels.get(LEVEL_NAMES[first])?))
+}
+
 /// As Loki finds it where the line is no JSON and no logfmt with a level.
 fn level_of_line(line: &[u8]) -> Option<Level> {
-    let after_boundary = line
-        .windows(2)
-        .enumerate()
-        .filter(|(_, pair)| pair[1].is_ascii_alphabetic() && is_boundary_before(pair[0]))
-        .map(|(at, _)| at + 1);
-    std::iter::once(0)
-        .chain(after_boundary)
-        .find_map(|start| level_of_word(&line[start..]))
+    if let Some(level) = level_of_word(line) {
+        return Some(level);
+    }
+    let mut from = 1;
+    while let Some(chunk) = line.get(from - 1..).and_then(<[u8]>::first_chunk::<{ CHUNK + 1 }>) {
+        // All places at once: few lines have many such words.
+        let begin: [bool; CHUNK] = std::array::from_fn(|place| may_begin(chunk[place], chunk[place + 1]));
+        if begin.contains(&true) {
+            let mut starts = (0..CHUNK).filter(|place| begin[*place]).map(|place| from + place);
+            if let Some(level) = starts.find_map(|start| level_of_word(&line[start..])) {
+                return Some(level);
+            }
+        }
+        from += CHUNK;
+    }
+    let mut starts = (from..line.len()).filter(|start| may_begin(line[start - 1], line[*start]));
+    starts.find_map(|start| level_of_word(&line[start..]))
 }
 
-fn is_boundary_before(byte: u8) -> bool {
-    matches!(
-        byte,
-        b' ' | b'\t' | b'\n' | b'[' | b'(' | b'{' | b'"' | b'\'' | b'=' | b'|'
-    )
+/// So many places of a line are looked at in one go.
+const CHUNK: usize = 16;
+
+/// Whether a word that is a level may begin with a byte after another one. Without a branch: it is asked of every byte.
+fn may_begin(before: u8, byte: u8) -> bool {
+    let boundary = BOUNDARIES.iter().fold(false, |found, one| found | (before == *one));
+    let letter = FIRST_LETTERS
+        .iter()
+        .fold(false, |found, one| found | (byte | 0x20 == *one));
+    boundary & letter
 }
+
+/// The first letters of the words of [`level_of_word`].
+const FIRST_LETTERS: [u8; 7] = *b"tdfcewi";
+
+/// What stands before such a word.
+const BOUNDARIES: [u8; 10] = *b" \t\n[({\"'=|";
 
 fn is_boundary_after(byte: u8) -> bool {
-    is_boundary_before(byte) || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
+    BOUNDARIES.contains(&byte) || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
 }
 
 /// The level that a text begins with, if that is a word of its own.
@@ -170,6 +198,18 @@ mod tests {
         ] {
             assert_eq!(level_of_line(line.as_bytes()), want, "{line}");
         }
+        for before in 0..50 {
+            let line = format!("{} Warn {}", "x".repeat(before), "error ".repeat(before % 4));
+            assert_eq!(level_of_line(line.as_bytes()), Some(Level::Warning), "{line}");
+            let line = format!("{}warn", "x ".repeat(before));
+            assert_eq!(level_of_line(line.as_bytes()), Some(Level::Warning), "{line}");
+        }
+        let both = LogRecord {
+            stream: Labels::from_pairs([("severity", "error")]),
+            attributes: Labels::from_pairs([("lvl", "info"), ("log.level", "debug"), ("severity", "fatal")]),
+            ..LogRecord::default()
+        };
+        assert_eq!(level(&both), Some(Level::Debug), "log.level comes before severity");
         let record = LogRecord {
             raw: b"an error".to_vec().into(),
             stream: Labels::from_pairs([("severity", "notice")]),
