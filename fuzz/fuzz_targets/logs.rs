@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
     let record = LogRecord {
         timestamp_ns: 5,
-        raw: data.to_vec(),
+        raw: data.to_vec().into(),
         ..LogRecord::default()
     };
     match which % 10 {

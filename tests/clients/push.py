@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Real clients push to a Parapet of its own: an OpenTelemetry SDK over OTLP/HTTP (cumulative and delta), prometheus_client
 to the Pushgateway's API and a scrape of what it left, the InfluxDB clients of both versions, and, where its path is
-given, a Prometheus that remote-writes with both versions of the protocol.
+given, a Prometheus that remote-writes with both versions of the protocol. A Fluent Bit on the PATH or as
+$PARAPET_FLUENT_BIT pushes its own metrics and those of its node exporter by remote write and OTLP.
 
   cargo build --profile fast --bin parapet
   tests/tools/with-tools python3 tests/clients/push.py [--prometheus /path/to/prometheus]
@@ -19,6 +20,9 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "endurance"))
+import harness  # noqa: E402
 
 TOOLS = os.environ.get("PARAPET_TOOLS", os.path.expanduser("~/.cache/parapet-tools"))
 
@@ -176,6 +180,40 @@ def remote_write(parapet, prometheus, directory, message):
         process.wait(60)
 
 
+def fluent_bit(parapet, fluent_bit, directory):
+    host, port = parapet.address.split(":")
+    to = f"host: {host}, port: {port}"
+    config = os.path.join(directory, "fluent-bit.yaml")
+    with open(config, "w") as file:
+        file.write(f"""
+service: {{flush: 1, grace: 5, log_level: info}}
+pipeline:
+  inputs:
+  - {{name: node_exporter_metrics, tag: node, scrape_interval: 2}}
+  - {{name: fluentbit_metrics, tag: own, scrape_interval: 2, scrape_on_start: true}}
+  outputs:
+  - {{name: prometheus_remote_write, match: '*', {to}, uri: /api/v1/write, add_label: sender fluent_write, retry_limit: 5}}
+  - {{name: opentelemetry, match: '*', {to}, metrics_uri: /api/v1/otlp/v1/metrics, add_label: sender fluent_otlp, retry_limit: 5}}
+""")
+    log = open(config + ".log", "w")
+    process = subprocess.Popen([fluent_bit, "-c", config], stdout=log, stderr=log)
+    try:
+        for sender in ("fluent_write", "fluent_otlp"):
+            of = f'{{sender="{sender}"}}'
+            assert float(reads(parapet, f"node_memory_MemTotal_bytes{of}")[0][1]) > 1e6
+            assert len(reads(parapet, f"sum by (mode) (node_cpu_seconds_total{of})")) > 5
+            reads(parapet, f"node_uname_info{of}", 1)
+            reads(parapet, f'count(fluentbit_build_info{of})', 1)
+            # A counter of OTLP has its suffix.
+            uptime = f'{{__name__=~"fluentbit_uptime(_total)?",sender="{sender}"}} > 1'
+            assert float(reads(parapet, uptime)[0][1]) < 600
+    finally:
+        process.terminate()
+        process.wait(60)
+    told = open(log.name, errors="replace").read()
+    assert "HTTP status=4" not in told and "HTTP status=5" not in told, told[-2000:]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ours", default="target/fast/parapet")
@@ -191,12 +229,14 @@ def main():
     for message in ("prometheus.WriteRequest", "io.prometheus.write.v2.Request"):
         tests.append((f"Prometheus, {message}", (lambda message: lambda: remote_write(parapet, options.prometheus, directory, message))(message)
                       if options.prometheus else None))
+    found = harness.peer("fluent-bit", "PARAPET_FLUENT_BIT")
+    tests.append(("Fluent Bit, remote write and OTLP", (lambda: fluent_bit(parapet, found, directory)) if found else None))
     failed = 0
     try:
         for name, test in tests:
             began = time.monotonic()
             if test is None:
-                print(f"skipped  {name}: no --prometheus")
+                print(f"skipped  {name}: {'no fluent-bit is there' if name.startswith('Fluent') else 'no --prometheus'}")
                 continue
             try:
                 test()
@@ -206,7 +246,7 @@ def main():
             except Exception as error:
                 failed += 1
                 print(f"FAILED   {name}: {type(error).__name__}: {error}")
-        print("skipped  Telegraf, Fluent Bit: in no package registry that tests install from")
+        print("skipped  Telegraf: in no package registry that tests install from")
     finally:
         parapet.process.terminate()
         parapet.process.wait(30)

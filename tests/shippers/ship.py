@@ -157,6 +157,37 @@ log {{ source(s); destination(d); }};
         skip("syslog-ng, Elasticsearch bulk", "syslog-ng does not run here")
 
 
+def fluent_bit():
+    """The tail input of the agent, its parsers, and each of the outputs that logs go by."""
+    binary = harness.peer("fluent-bit", "PARAPET_FLUENT_BIT")
+    if binary is None:
+        return skip("Fluent Bit", "no fluent-bit on the PATH, as $PARAPET_FLUENT_BIT or in ~/.cache/parapet-peers")
+    host = f"Host 127.0.0.1\n  Port {port}\n"
+    outputs = [
+        ("es", "Elasticsearch bulk", f"Name es\n  {host}  Path /elasticsearch\n  Index fluent\n  Suppress_Type_Name On\n  Generate_ID On\n  compress gzip",
+         lambda records: all(r.get("level") == "ERROR" and r.get("service") == "shop" for r in records)),
+        ("loki", "Loki push", f"Name loki\n  {host}  labels app=fluent, set=one\n  label_keys $service\n  structured_metadata order=$order\n"
+         "  remove_keys service, order\n  line_format json\n  compress gzip",
+         lambda records: all(r["stream"].get("service") == "shop" and r["stream"].get("set") == "one" and "order" in r["fields"] for r in records)),
+        ("loki-text", "Loki push of plain lines", f"Name loki\n  {host}  labels app=fluent-text\n  remove_keys service, order, level\n  drop_single_key raw",
+         lambda records: all(r["line"] == f"fluentbit loki-text number{int(r['line'][-4:]):04}" for r in records)),
+        ("otlp", "OTLP", f"Name opentelemetry\n  {host}  logs_uri /v1/logs\n  logs_body_key message\n  logs_body_key_attributes true\n  compress gzip",
+         lambda records: all("order" in r["fields"] for r in records)),
+    ]
+    for word, name, output, also in outputs:
+        source, parsers, configuration = (directory / f"fluent-{word}.{kind}" for kind in ("in", "parsers", "conf"))
+        source.write_text("".join(
+            json.dumps({"level": "error", "service": "shop", "order": n, "message": f"fluentbit {word} number{n:04}"}) + "\n" for n in range(LINES)))
+        parsers.write_text("[PARSER]\n  Name lines\n  Format json\n")
+        configuration.write_text(f"[SERVICE]\n  Flush 0.5\n  Grace 5\n  Parsers_File {parsers}\n"
+                                 f"[INPUT]\n  Name tail\n  Path {source}\n  Read_from_Head On\n  Parser lines\n"
+                                 f"[OUTPUT]\n  {output}\n  Match *\n  Retry_Limit 3\n")
+        name = f"Fluent Bit, {name}"
+        if not run_daemon([binary, "-c", str(configuration)], lambda: check(name, f'"fluentbit {word}" AND NOT "fluentbit {word}-text"', also=also),
+                          directory / f"fluent-{word}.log"):
+            skip(name, "fluent-bit does not run here")
+
+
 def opentelemetry():
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
@@ -271,7 +302,7 @@ def tail():
 
 server = start()
 try:
-    for shipper in [rsyslog, syslog_ng, opentelemetry, python_logging, elasticsearch, tail, live_tail]:
+    for shipper in [rsyslog, syslog_ng, fluent_bit, opentelemetry, python_logging, elasticsearch, tail, live_tail]:
         try:
             shipper()
         except ImportError as error:
@@ -279,7 +310,7 @@ try:
 finally:
     server.send_signal(signal.SIGTERM)
     server.wait(30)
-for name in ["Fluent Bit", "Vector", "Filebeat", "Logstash"]:
+for name in ["Vector", "Filebeat", "Logstash"]:
     skip(name, "neither Debian nor PyPI has it; what it asks of Elasticsearch is in functions/api/tests/api/logs/elasticsearch.rs")
 if failed:
     print((directory / "log").read_text()[-3000:])
