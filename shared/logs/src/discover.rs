@@ -92,45 +92,33 @@ fn named(labels: &Labels) -> Option<(usize, &str)> {
 
 /// As Loki finds it where the line is no JSON and no logfmt with a level.
 fn level_of_line(line: &[u8]) -> Option<Level> {
-    if let Some(level) = level_of_word(line) {
-        return Some(level);
-    }
-    let mut from = 1;
-    while let Some(chunk) = line.get(from - 1..).and_then(<[u8]>::first_chunk::<{ CHUNK + 1 }>) {
-        // All places at once: few lines have many such words.
-        let begin: [bool; CHUNK] = std::array::from_fn(|place| may_begin(chunk[place], chunk[place + 1]));
-        if begin.contains(&true) {
-            let mut starts = (0..CHUNK).filter(|place| begin[*place]).map(|place| from + place);
-            if let Some(level) = starts.find_map(|start| level_of_word(&line[start..])) {
-                return Some(level);
-            }
-        }
-        from += CHUNK;
-    }
-    let mut starts = (from..line.len()).filter(|start| may_begin(line[start - 1], line[*start]));
-    starts.find_map(|start| level_of_word(&line[start..]))
+    let after_boundary = line
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| BOUNDARY[usize::from(pair[0])] & FIRST_LETTER[usize::from(pair[1])])
+        .map(|(at, _)| at + 1);
+    std::iter::once(0)
+        .chain(after_boundary)
+        .find_map(|start| level_of_word(&line[start..]))
 }
 
-/// So many places of a line are looked at in one go.
-const CHUNK: usize = 16;
+/// What stands before a word that is a level.
+static BOUNDARY: [bool; 256] = table(b" \t\n[({\"'=|");
 
-/// Whether a word that is a level may begin with a byte after another one. Without a branch: it is asked of every byte.
-fn may_begin(before: u8, byte: u8) -> bool {
-    let boundary = BOUNDARIES.iter().fold(false, |found, one| found | (before == *one));
-    let letter = FIRST_LETTERS
-        .iter()
-        .fold(false, |found, one| found | (byte | 0x20 == *one));
-    boundary & letter
+/// With what such a word begins.
+static FIRST_LETTER: [bool; 256] = table(b"tdfcewiTDFCEWI");
+
+const fn table(bytes: &[u8]) -> [bool; 256] {
+    let (mut table, mut index) = ([false; 256], 0);
+    while index < bytes.len() {
+        table[bytes[index] as usize] = true;
+        index += 1;
+    }
+    table
 }
-
-/// The first letters of the words of [`level_of_word`].
-const FIRST_LETTERS: [u8; 7] = *b"tdfcewi";
-
-/// What stands before such a word.
-const BOUNDARIES: [u8; 10] = *b" \t\n[({\"'=|";
 
 fn is_boundary_after(byte: u8) -> bool {
-    BOUNDARIES.contains(&byte) || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
+    BOUNDARY[usize::from(byte)] || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
 }
 
 /// The level that a text begins with, if that is a word of its own.
