@@ -35,6 +35,9 @@ struct Cli {
     /// Megabytes of lines of each form
     #[arg(long, default_value_t = 1000)]
     megabytes: usize,
+    /// The form to measure; both where none is given
+    #[arg(long)]
+    form: Option<Form>,
     /// Lines of one request
     #[arg(long, default_value_t = 5000)]
     request_lines: usize,
@@ -44,7 +47,7 @@ struct Cli {
 }
 
 /// A form of lines and the pipeline that reads it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
 enum Form {
     Json,
     Nginx,
@@ -87,6 +90,9 @@ const AGENTS: [&str; 4] = [
     "curl/8.5.0",
     "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0",
 ];
+
+/// A word of one line of JSON.
+const RARE: &str = "zymurgy";
 
 /// Writes the lines of each form to a file.
 fn write(cli: &Cli, folder: &std::path::Path) -> anyhow::Result<()> {
@@ -192,6 +198,9 @@ async fn main() -> anyhow::Result<()> {
     }
     let mut rows = Vec::new();
     for form in [Form::Json, Form::Nginx] {
+        if cli.form.is_some_and(|only| only != form) {
+            continue;
+        }
         measure_form(&cli, form, &mut rows).await?;
     }
     print(&rows);
@@ -214,7 +223,10 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
     while number < count {
         let mut records = Vec::with_capacity(cli.request_lines);
         for _ in 0..cli.request_lines {
-            let line = lines.line(START_MS + number * DAY_MS / count);
+            let mut line = lines.line(START_MS + number * DAY_MS / count);
+            if number == count / 3 * 2 {
+                line = line.replacen("message\":\"", &format!("message\":\"{RARE} "), 1);
+            }
             if number == count / 3 {
                 trace = line
                     .split("trace_id\":\"")
@@ -332,6 +344,13 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
                 },
             ),
             (
+                "a word of one line",
+                LogQuery {
+                    need: Need::Word(RARE.to_owned()),
+                    ..whole_day.clone()
+                },
+            ),
+            (
                 "a word that is nowhere",
                 LogQuery {
                     need: Need::Word("xylophone".to_owned()),
@@ -340,7 +359,11 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
             ),
         ] {
             let mut found = 0;
-            let mut look = |record: LogRecord| found += u32::from(record.trace_id == trace);
+            let is_wanted = |record: &LogRecord| match what {
+                "a word of one line" => record.message.starts_with(RARE),
+                _ => record.trace_id == trace,
+            };
+            let mut look = |record: LogRecord| found += u32::from(is_wanted(&record));
             let (stats, seconds, cpu) = search(&ports, &query, &mut look).await?;
             anyhow::ensure!(what.contains("nowhere") || found == 1, "{what}: {found}");
             row(what, told(&stats, seconds, cpu), "");
