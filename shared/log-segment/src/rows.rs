@@ -87,7 +87,7 @@ impl Projection {
 #[derive(Debug)]
 struct Batch {
     times: Vec<i64>,
-    level: StringArray,
+    levels: Vec<Option<Level>>,
     service: Option<StringArray>,
     host: Option<StringArray>,
     route: Option<StringArray>,
@@ -139,7 +139,12 @@ impl Batch {
             times: times
                 .map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)))
                 .collect(),
-            level: text(schema::LEVEL)?.ok_or_else(|| missing(schema::LEVEL))?,
+            // Looked at for every row of a search by level: their words are read once, one after the other.
+            levels: {
+                let words = required(schema::LEVEL)?.as_string_opt::<i32>();
+                let words = words.ok_or_else(|| Error::form("the column of levels is of another type"))?;
+                words.iter().map(|word| level_of(word?)).collect()
+            },
             service: text(schema::SERVICE)?,
             host: text(schema::HOST)?,
             route: text(schema::ROUTE)?,
@@ -157,6 +162,18 @@ impl Batch {
             raw: column::<BinaryArray>(batch, schema::RAW)?.cloned(),
         })
     }
+}
+
+/// The level of this name.
+fn level_of(name: &str) -> Option<Level> {
+    let guess = match name.as_bytes().first()? {
+        b'D' => Level::Debug,
+        b'I' => Level::Info,
+        b'W' => Level::Warning,
+        b'E' => Level::Error,
+        _ => Level::Critical,
+    };
+    (guess.as_str() == name).then_some(guess)
 }
 
 fn text(column: Option<&StringArray>, row: usize) -> ByteString {
@@ -216,7 +233,7 @@ impl Rows {
     #[must_use]
     pub fn level(&self, row: usize) -> Option<Level> {
         let (batch, row) = self.place(row);
-        batch.level(row)
+        batch.levels[row]
     }
 
     /// The first row that is not before a time.
@@ -247,7 +264,7 @@ impl Rows {
         let (batch, row) = (&self.batches[number], row - self.starts[number]);
         let mut record = LogRecord {
             timestamp_ns: batch.times[row],
-            level: batch.level(row),
+            level: batch.levels[row],
             service: text(batch.service.as_ref(), row),
             host: text(batch.host.as_ref(), row),
             trace_id: text(batch.trace_id.as_ref(), row),
@@ -276,14 +293,6 @@ impl Rows {
 }
 
 impl Batch {
-    fn level(&self, row: usize) -> Option<Level> {
-        let column = &self.level;
-        column.is_valid(row).then(|| column.value(row)).and_then(|name| {
-            let mut levels = Level::ALL.into_iter();
-            levels.find(|level| level.as_str() == name)
-        })
-    }
-
     fn line(&self, row: usize, record: &LogRecord) -> Result<Bytes, Error> {
         let lost = || Error::form("a line cannot be put together");
         let (shape, raw) = self.shape.as_ref().zip(self.raw.as_ref()).ok_or_else(lost)?;
