@@ -31,19 +31,9 @@ from rules_peer import cpu, field, snappy, varint  # noqa: E402
 DAY_S, START_S = 86_400, 1_767_571_200  # 2026-01-05 00:00 UTC
 REQUEST_LINES = 5_000
 
-LOKI = """
-auth_enabled: false
-analytics: {reporting_enabled: false}
+LOKI = harness.LOKI + """
 server: {http_listen_address: 127.0.0.1, http_listen_port: HTTP, grpc_listen_address: 127.0.0.1, grpc_listen_port: GRPC, log_level: error,
   http_server_write_timeout: 10m, grpc_server_max_recv_msg_size: 100000000, grpc_server_max_send_msg_size: 100000000}
-common:
-  instance_addr: 127.0.0.1
-  path_prefix: DIRECTORY
-  replication_factor: 1
-  ring: {kvstore: {store: inmemory}}
-storage_config: {object_store: {filesystem: {dir: DIRECTORY/objects}}}
-schema_config:
-  configs: [{from: 2020-10-24, store: tsdb, object_store: filesystem, schema: v13, index: {prefix: index_, period: 24h}}]
 ingester: {chunk_encoding: ENCODING, flush_check_period: 1s, chunk_retain_period: 0s}
 ingester_client: {remote_timeout: 2m}
 limits_config:
@@ -52,8 +42,6 @@ limits_config:
   per_stream_rate_limit_burst: 10GB
   ingestion_rate_mb: 10000
   ingestion_burst_size_mb: 10000
-query_range: {cache_results: false}
-frontend: {encoding: protobuf}
 pattern_ingester: {enabled: false}
 """
 

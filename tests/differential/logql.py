@@ -31,18 +31,8 @@ from run import Server, port
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "endurance"))
 import harness  # noqa: E402
 
-LOKI = """
-auth_enabled: false
-analytics: {reporting_enabled: false}
+LOKI = harness.LOKI + """
 server: {http_listen_address: 127.0.0.1, grpc_listen_address: 127.0.0.1, log_level: warn, http_server_write_timeout: 10m}
-common:
-  instance_addr: 127.0.0.1
-  path_prefix: DIRECTORY
-  replication_factor: 1
-  ring: {kvstore: {store: inmemory}}
-storage_config: {object_store: {filesystem: {dir: DIRECTORY/objects}}}
-schema_config:
-  configs: [{from: 2020-10-24, store: tsdb, object_store: filesystem, schema: v13, index: {prefix: index_, period: 24h}}]
 limits_config:
   volume_enabled: true
   max_query_series: 10000
@@ -50,8 +40,6 @@ limits_config:
   per_stream_rate_limit_burst: 200MB
   ingestion_rate_mb: 200
   ingestion_burst_size_mb: 200
-query_range: {cache_results: false}
-frontend: {encoding: protobuf}
 pattern_ingester: {enabled: true}
 """
 

@@ -33,6 +33,23 @@ def peer(program, variable):
     return next(found, None)
 
 
+# A Loki of one process that keeps everything below DIRECTORY: what its users add to this is their own.
+LOKI = """
+auth_enabled: false
+analytics: {reporting_enabled: false}
+common:
+  instance_addr: 127.0.0.1
+  path_prefix: DIRECTORY
+  replication_factor: 1
+  ring: {kvstore: {store: inmemory}}
+storage_config: {object_store: {filesystem: {dir: DIRECTORY/objects}}}
+schema_config:
+  configs: [{from: 2020-10-24, store: tsdb, object_store: filesystem, schema: v13, index: {prefix: index_, period: 24h}}]
+query_range: {cache_results: false}
+frontend: {encoding: protobuf}
+"""
+
+
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
