@@ -9,9 +9,10 @@ use parapet_logs::shape::Cut;
 use parapet_logs::{Level, LogRecord};
 use std::sync::Arc;
 
-/// Rows are handed to the Parquet writer in batches of about this many rows, or bytes of lines.
-const BATCH_ROWS: usize = 8 * 1024;
-const BATCH_BYTES: usize = 16 << 20;
+/// Rows are handed to the Parquet writer in batches of about this many rows, or bytes of lines: few, so that the columns
+/// are read again while they are in a core's own cache.
+const BATCH_ROWS: usize = 1024;
+const BATCH_BYTES: usize = 4 << 20;
 
 pub(crate) const NANOS_PER_MS: i64 = 1_000_000;
 

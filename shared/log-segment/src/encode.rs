@@ -28,6 +28,8 @@ pub struct EncodeOptions {
     pub block_words: usize,
     /// A page is closed when it reaches this, about.
     pub page_bytes: usize,
+    /// Most rows of a page.
+    pub page_rows: usize,
 }
 
 impl Default for EncodeOptions {
@@ -38,16 +40,19 @@ impl Default for EncodeOptions {
             block_line_bytes: 24 << 20,
             block_words: 512 * 1024,
             page_bytes: 1 << 20,
+            page_rows: 128 * 1024,
         }
     }
 }
 
 impl EncodeOptions {
-    /// For what log-parse writes: it is merged within minutes.
+    /// For what log-parse writes: it is merged within minutes. Its pages stay within a core's own cache.
     #[must_use]
     pub fn flush() -> Self {
         Self {
             zstd_level: 1,
+            page_bytes: 256 << 10,
+            page_rows: 16 * 1024,
             ..Self::default()
         }
     }
@@ -238,7 +243,7 @@ fn properties(options: &EncodeOptions) -> Result<WriterProperties, Error> {
         // Blocks are closed by the words that they have.
         .set_max_row_group_row_count(None)
         .set_data_page_size_limit(options.page_bytes)
-        .set_data_page_row_count_limit(128 * 1024)
+        .set_data_page_row_count_limit(options.page_rows)
         .set_dictionary_page_size_limit(2 << 20)
         .set_offset_index_disabled(true)
         .set_statistics_enabled(EnabledStatistics::None)

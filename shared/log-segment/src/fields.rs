@@ -9,6 +9,7 @@ use crate::texts::{Ends, Texts};
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, MapArray, StringArray, StructArray};
 use parapet_model::Labels;
+use parapet_model::compare::same;
 use std::sync::Arc;
 
 /// Maps of texts, one for each row.
@@ -70,6 +71,31 @@ pub(crate) struct FieldColumns {
     rows: usize,
     /// The columns of the last row's fields, in their order: those of the next one are the same mostly.
     last: Vec<usize>,
+    /// What the last batch of this block has in every row: the next one has it too mostly.
+    constant: Option<Constant>,
+}
+
+/// Columns that have the same in every row.
+#[derive(Debug)]
+struct Constant {
+    /// So many names are told.
+    names: usize,
+    /// The column `fields`.
+    fields: ArrayRef,
+    /// A column of no field.
+    missing: ArrayRef,
+}
+
+impl Constant {
+    fn new(names: &[String], rows: usize) -> Self {
+        let text = names.join(&NAME_END.to_string());
+        let text = (!text.is_empty()).then_some(text);
+        Self {
+            names: names.len(),
+            fields: Arc::new(StringArray::from(vec![text.as_deref(); rows])),
+            missing: Arc::new(StringArray::new_null(rows)),
+        }
+    }
 }
 
 impl FieldColumns {
@@ -79,7 +105,7 @@ impl FieldColumns {
                 self.last.push(usize::MAX);
             }
             let last = self.last[position];
-            let known = self.names.get(last).is_some_and(|known| known.as_bytes() == name);
+            let known = self.names.get(last).is_some_and(|known| same(known.as_bytes(), name));
             let Some(column) = known.then_some(last).or_else(|| self.column_of(name)) else {
                 self.rest.push(name, value);
                 continue;
@@ -112,15 +138,17 @@ impl FieldColumns {
     /// The columns `fields`, that of each field, and `attributes`.
     pub(crate) fn finish(&mut self) -> Result<Vec<ArrayRef>, Error> {
         let rows = std::mem::take(&mut self.rows);
-        let names = self.names.join(&NAME_END.to_string());
-        let names = (!names.is_empty()).then_some(names);
+        let constant = self.constant.take();
+        let constant = constant.filter(|last| last.names == self.names.len() && last.fields.len() == rows);
+        let constant = constant.unwrap_or_else(|| Constant::new(&self.names, rows));
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(FIELD_COLUMNS.len() + 2);
-        arrays.push(Arc::new(StringArray::from(vec![names.as_deref(); rows])));
+        arrays.push(constant.fields.clone());
         for column in &mut self.columns {
             column.fill(rows);
             arrays.push(column.finish()?);
         }
-        arrays.resize(FIELD_COLUMNS.len() + 1, Arc::new(StringArray::new_null(rows)));
+        arrays.resize(FIELD_COLUMNS.len() + 1, constant.missing.clone());
+        self.constant = Some(constant);
         arrays.push(self.rest.finish()?);
         Ok(arrays)
     }
@@ -129,6 +157,7 @@ impl FieldColumns {
     pub(crate) fn next_block(&mut self) {
         self.names.clear();
         self.last.clear();
+        self.constant = None;
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is in which block: kept in the footer, read without the rows.
 
+use hashbrown::HashTable;
 use parapet_logs::discover::{SERVICE_NAME, service_name};
 use parapet_logs::{Level, LogRecord, Need, index::IndexSet};
-use parapet_model::{Labels, Matcher};
+use parapet_model::{Labels, Matcher, compare};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
@@ -111,17 +112,23 @@ pub(crate) struct SummaryBuilder {
     summary: Summary,
     open: Block,
     rows: u64,
-    /// The numbers of origins by their hashes.
-    numbers: HashMap<u64, u32>,
+    /// The numbers of origins, found by their hashes.
+    numbers: HashTable<u32>,
     /// The last record's stream, and its hash: the next one is the same mostly.
     last_stream: (Labels, u64),
+    /// Those of the open block, and for each origin whether it is among them.
     of_block: Vec<u32>,
+    is_of_block: Vec<bool>,
     many: bool,
 }
 
+/// A hash of an origin, given that of its stream.
+fn hash(stream: u64, service: &str, host: &str) -> u64 {
+    stream ^ xxh3_64(host.as_bytes()) ^ xxh3_64(service.as_bytes()).rotate_left(1)
+}
+
 fn is_of(origin: &Origin, record: &LogRecord) -> bool {
-    // Empty texts are not compared: C's `memcmp` takes its time to find out that it must not look where they are.
-    let same = |a: &str, b: &str| a.len() == b.len() && (a.is_empty() || a == b);
+    let same = |a: &str, b: &str| compare::same(a.as_bytes(), b.as_bytes());
     same(&origin.host, &record.host) && same(&origin.service, &record.service) && origin.stream == record.stream
 }
 
@@ -140,34 +147,30 @@ impl SummaryBuilder {
         if self.last_stream.0 != record.stream {
             self.last_stream = (record.stream.clone(), record.stream.series_id().cast_unsigned());
         }
-        let texts = xxh3_64(record.host.as_bytes()) ^ xxh3_64(record.service.as_bytes()).rotate_left(1);
-        let hash = texts ^ self.last_stream.1;
+        let hash_of = hash(self.last_stream.1, &record.service, &record.host);
         let origins = &mut self.summary.origins;
-        let known = self.numbers.get(&hash).copied();
-        let number = known.filter(|number| is_of(&origins[*number as usize], record));
-        let number = number.unwrap_or_else(|| {
-            // Two origins of one hash have their numbers by turns.
-            let number = origins.iter().position(|origin| is_of(origin, record));
-            let number = u32::try_from(number.unwrap_or(origins.len())).unwrap_or(u32::MAX);
-            if number as usize == origins.len() {
-                origins.push(Origin {
-                    stream: record.stream.clone(),
-                    service: record.service.to_string(),
-                    host: record.host.to_string(),
-                });
-            }
-            self.numbers.insert(hash, number);
+        let known = self
+            .numbers
+            .find(hash_of, |number| is_of(&origins[*number as usize], record));
+        let number = known.copied().unwrap_or_else(|| {
+            let number = u32::try_from(origins.len()).unwrap_or(u32::MAX);
+            origins.push(Origin {
+                stream: record.stream.clone(),
+                service: record.service.to_string(),
+                host: record.host.to_string(),
+            });
+            self.summary.volumes.push((0, 0));
+            self.is_of_block.push(false);
+            self.many = origins.len() > MAX_ORIGINS;
+            self.numbers.insert_unique(hash_of, number, |number| {
+                let origin = &origins[*number as usize];
+                hash(origin.stream.series_id().cast_unsigned(), &origin.service, &origin.host)
+            });
             number
         });
-        self.many = origins.len() > MAX_ORIGINS;
-        if let Err(at) = self.of_block.binary_search(&number) {
-            self.of_block.insert(at, number);
-        }
-        let number = number as usize;
-        if number >= self.summary.volumes.len() {
-            self.summary.volumes.resize(number + 1, (0, 0));
-        }
-        let (records, line_bytes) = &mut self.summary.volumes[number];
+        let is_new = !std::mem::replace(&mut self.is_of_block[number as usize], true);
+        self.of_block.extend(is_new.then_some(number));
+        let (records, line_bytes) = &mut self.summary.volumes[number as usize];
         *records += 1;
         *line_bytes += record.raw.len() as u64;
     }
@@ -175,7 +178,10 @@ impl SummaryBuilder {
     /// Ends a block.
     pub(crate) fn close(&mut self) {
         let mut block = std::mem::take(&mut self.open);
-        block.origins = Some(std::mem::take(&mut self.of_block));
+        let mut origins = std::mem::take(&mut self.of_block);
+        origins.sort_unstable();
+        block.origins = Some(origins);
+        self.is_of_block.fill(false);
         self.rows = 0;
         self.summary.blocks.push(block);
     }

@@ -89,8 +89,8 @@ impl Texts {
     }
 
     fn parts(&mut self) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
-        // The next batch is about as large.
-        let bytes = Vec::with_capacity(self.bytes.len());
+        // The next batch is about as large, and a little more is spared a second allocation.
+        let bytes = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8);
         let bytes = std::mem::replace(&mut self.bytes, bytes);
         let nulls = (!self.valid.is_empty()).then(|| NullBuffer::from(self.valid.as_slice()));
         self.valid.clear();

@@ -38,6 +38,9 @@ const MAX_SLOTS: usize = 1 << 19;
 /// Words that were added lately: most words of a line are those of the line before. So many fit into a core's own cache.
 const RECENT: usize = 4096;
 
+/// So many entries wait to be set.
+const WAITING: usize = 1024;
+
 /// Eight words of 32 bits, two in each number.
 type Slot = [u64; 4];
 
@@ -46,6 +49,9 @@ type Slot = [u64; 4];
 pub struct IndexBuilder {
     slots: Vec<Slot>,
     len: usize,
+    /// Entries that are not set yet. Their slots are anywhere: set one after another, without any work between, many of them
+    /// are fetched at once.
+    waiting: Vec<u64>,
     recent: Vec<u64>,
     /// The line, its words as they are hashed.
     folded: Vec<u8>,
@@ -72,6 +78,7 @@ impl IndexBuilder {
         Self {
             slots: vec![[0; 4]; slots_for(entries)],
             len: 0,
+            waiting: Vec::with_capacity(2 * WAITING),
             recent: vec![u64::MAX; RECENT],
             folded: Vec::new(),
         }
@@ -141,22 +148,30 @@ impl IndexBuilder {
 
     /// Takes in a word of the folded text, by its hash.
     fn word(&mut self, range: Range<usize>, hash: u64) {
-        let (slots, len) = (&mut self.slots, &mut self.len);
-        each_entry(&self.folded[range], hash, |entry| {
-            *len += usize::from(set(slots, entry))
-        });
+        let waiting = &mut self.waiting;
+        each_entry(&self.folded[range], hash, |entry| waiting.push(entry));
+        if self.waiting.len() >= WAITING {
+            self.settle();
+        }
     }
 
-    /// How many entries there are, about.
+    /// Sets the entries that wait.
+    fn settle(&mut self) {
+        for entry in self.waiting.drain(..) {
+            self.len += usize::from(set(&mut self.slots, entry));
+        }
+    }
+
+    /// How many entries there are, about: some may be counted twice.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.len + self.waiting.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 }
 
@@ -206,10 +221,20 @@ fn hash(text: &[u8]) -> u64 {
 #[inline]
 fn place(entry: u64, slots: usize) -> (usize, Slot) {
     let slot = ((entry >> 32) * slots as u64) >> 32;
-    let bit = |word: usize| 1 << ((entry >> (5 * word)) & 31);
-    let mask = std::array::from_fn(|pair| bit(2 * pair) | bit(2 * pair + 1) << 32);
+    #[allow(clippy::cast_possible_truncation)] // The lower bits are wanted.
+    let mask = std::array::from_fn(|pair| PAIRS[(entry >> (10 * pair)) as usize % PAIRS.len()]);
     (usize::try_from(slot).unwrap_or_default(), mask)
 }
+
+/// The bits that ten bits of an entry choose, five of them in each of two words.
+static PAIRS: [u64; 1024] = {
+    let (mut pairs, mut bits) = ([0; 1024], 0);
+    while bits < 1024 {
+        pairs[bits] = 1 << (bits & 31) | 1 << (bits >> 5) << 32;
+        bits += 1;
+    }
+    pairs
+};
 
 /// The entries that a block with the word has, two at least: made of `hash`, that of the word, or those of its parts.
 fn each_entry(folded: &[u8], hash: u64, mut emit: impl FnMut(u64)) {
@@ -233,8 +258,8 @@ fn each_minimizer(folded: &[u8], mut emit: impl FnMut(u64)) {
     let (mut before, mut last) = ([u64::MAX; WINDOW], None);
     for (number, start) in (0..(folded.len() + 1).saturating_sub(RUN)).step_by(WINDOW).enumerate() {
         let (mut hashes, mut least) = ([u64::MAX; WINDOW], u64::MAX);
-        for (place, run) in folded[start..].windows(RUN).take(WINDOW).enumerate() {
-            hashes[place] = hash_run(run);
+        for place in 0..WINDOW.min(folded.len() - start - RUN + 1) {
+            hashes[place] = hash_run(&folded[start + place..]);
             least = least.min(hashes[place]);
             let window = before.get(place + 1).map_or(least, |before| least.min(*before));
             let is_window = number > 0 || place + 1 == WINDOW;
@@ -259,11 +284,16 @@ fn second(hash: u64, seed: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
-/// A number for a run of six bytes, by which one of its neighbours is chosen.
-fn hash_run(run: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    bytes[..RUN].copy_from_slice(&run[..RUN]);
-    let mixed = u64::from_le_bytes(bytes).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+/// A number for the run of six bytes at the beginning of a text, by which one of its neighbours is chosen.
+#[inline]
+fn hash_run(text: &[u8]) -> u64 {
+    let bytes = text.first_chunk().copied().unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        bytes[..RUN].copy_from_slice(&text[..RUN]);
+        bytes
+    });
+    let run = u64::from_le_bytes(bytes) << (64 - 8 * RUN) >> (64 - 8 * RUN);
+    let mixed = run.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
@@ -275,7 +305,8 @@ pub struct IndexSetBuilder {
 
 impl IndexSetBuilder {
     /// Adds the index of the next block.
-    pub fn push(&mut self, block: IndexBuilder) {
+    pub fn push(&mut self, mut block: IndexBuilder) {
+        block.settle();
         let (mut slots, wanted) = (block.slots, slots_for(block.len));
         while slots.len() > wanted {
             let (pairs, _) = slots.as_chunks::<2>();

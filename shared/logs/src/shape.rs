@@ -4,7 +4,8 @@
 //! lines. [`Shapes::cut`] takes the fields out, and what else has digits; what is left repeats, and takes no room in a
 //! dictionary. [`restore`] puts the line together again, byte for byte.
 
-use crate::{LogRecord, PROMOTED};
+use crate::{Level, LogRecord, PROMOTED};
+use parapet_model::compare::{begins_with, same};
 use std::ops::Range;
 
 /// Begins a hole in a shape; its field's name follows, or nothing for a variable.
@@ -18,9 +19,13 @@ const CLOSE: char = '\u{12}';
 pub struct Shapes {
     /// The one that was used last is the first.
     known: Vec<Shape>,
+    fields: Vec<Text<'static>>,
     holes: Vec<Range<usize>>,
     variables: Vec<Range<usize>>,
 }
+
+/// Name and value of a field.
+type Text<'a> = (&'a [u8], &'a [u8]);
 
 /// So many shapes are tried before a line is looked at in full.
 const MAX_KNOWN: usize = 16;
@@ -43,6 +48,8 @@ pub struct Cut<'a> {
 struct Shape {
     text: String,
     parts: Vec<Part>,
+    /// That of the line which had it first.
+    level: Option<Level>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,12 +68,19 @@ impl Shapes {
     /// The record must have, when the line is restored, the fields that it has now.
     pub fn cut(&mut self, record: &LogRecord) -> Option<Cut<'_>> {
         let line = record.raw.as_ref();
-        let fields = fields_of(record);
-        let known = self.known.iter().position(|shape| {
-            self.holes.clear();
-            self.variables.clear();
-            shape.fits(line, &fields, &mut self.holes, &mut self.variables)
-        });
+        let fields = fields_of(record, std::mem::take(&mut self.fields));
+        let (holes, variables) = (&mut self.holes, &mut self.variables);
+        let mut fits = |shape: &Shape| {
+            holes.clear();
+            variables.clear();
+            shape.fits(line, &fields, holes, variables)
+        };
+        // The level stands in the shape mostly: lines of another one are tried last.
+        let is_likely = |shape: &Shape| shape.level == record.level;
+        let mut shapes = self.known.iter();
+        let known = shapes.position(|shape| is_likely(shape) && fits(shape));
+        let mut shapes = self.known.iter();
+        let known = known.or_else(|| shapes.position(|shape| !is_likely(shape) && fits(shape)));
         if let Some(number) = known {
             self.known[..=number].rotate_right(1);
         } else {
@@ -76,10 +90,13 @@ impl Shapes {
             }
             self.holes.clear();
             self.variables.clear();
-            let shape = self.look(line, &fields);
+            let mut shape = self.look(line, &fields);
+            shape.level = record.level;
             self.known.truncate(MAX_KNOWN - 1);
             self.known.insert(0, shape);
         }
+        // The same memory, for the next record's.
+        self.fields = fields.into_iter().map_while(|_| None).collect();
         Some(Cut {
             shape: &self.known[0].text,
             variables: &self.variables,
@@ -89,12 +106,13 @@ impl Shapes {
     }
 
     /// Cuts a line whose shape is not known.
-    fn look(&mut self, line: &str, fields: &[(&[u8], &[u8])]) -> Shape {
+    fn look(&mut self, line: &str, fields: &[Text<'_>]) -> Shape {
         let mut fields = Search::new(fields);
         let bytes = line.as_bytes();
         let mut shape = Shape {
             text: String::with_capacity(64),
             parts: Vec::new(),
+            level: None,
         };
         // What stands in no hole yet begins here.
         let (mut literal, mut at, mut within) = (0, 0, false);
@@ -168,7 +186,7 @@ impl Shape {
     fn fits(
         &self,
         line: &[u8],
-        fields: &[(&[u8], &[u8])],
+        fields: &[Text<'_>],
         holes: &mut Vec<Range<usize>>,
         variables: &mut Vec<Range<usize>>,
     ) -> bool {
@@ -177,7 +195,7 @@ impl Shape {
             let rest = &line[at..];
             match part {
                 Part::Literal(range) => {
-                    if !rest.starts_with(&text[range.clone()]) {
+                    if !begins_with(rest, &text[range.clone()]) {
                         return false;
                     }
                     at += range.len();
@@ -187,9 +205,9 @@ impl Shape {
                     // Lines of one shape have the same fields as a rule.
                     let field = fields
                         .get(*number)
-                        .filter(|(other, _)| *other == name)
+                        .filter(|(other, _)| same(other, name))
                         .or_else(|| fields.iter().find(|(other, _)| *other == name));
-                    let Some((_, value)) = field.filter(|(_, value)| rest.starts_with(value)) else {
+                    let Some((_, value)) = field.filter(|(_, value)| begins_with(rest, value)) else {
                         return false;
                     };
                     holes.push(at..at + value.len());
@@ -234,15 +252,14 @@ pub fn restore<'a>(shape: &str, mut variables: impl Iterator<Item = &'a str>, re
     Some(line.into_bytes())
 }
 
-/// The fields of a record that may fill holes, name and value: the promoted ones, then the attributes in their order.
-fn fields_of(record: &LogRecord) -> Vec<(&[u8], &[u8])> {
-    let promoted: [(&[u8], &[u8]); 4] = [
+/// The fields of a record that may fill holes, in an empty list: the promoted ones, then the attributes in their order.
+fn fields_of<'a>(record: &'a LogRecord, mut fields: Vec<Text<'a>>) -> Vec<Text<'a>> {
+    let promoted: [Text<'a>; 4] = [
         (b"message", record.message.as_bytes()),
         (b"service", record.service.as_bytes()),
         (b"host", record.host.as_bytes()),
         (b"trace_id", record.trace_id.as_bytes()),
     ];
-    let mut fields = Vec::with_capacity(32);
     fields.extend(promoted.into_iter().filter(|(_, value)| !value.is_empty()));
     fields.extend(record.attributes.iter_bytes());
     fields
@@ -260,7 +277,7 @@ struct Search<'a> {
 const MAX_FIELDS: usize = 64;
 
 impl<'a> Search<'a> {
-    fn new(of: &[(&'a [u8], &'a [u8])]) -> Self {
+    fn new(of: &[Text<'a>]) -> Self {
         let texts = of.iter().enumerate().filter_map(|(number, (name, value))| {
             let (name, value) = (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?);
             // A promoted field hides an attribute of its name.

@@ -1,5 +1,6 @@
 //! [`Labels`]: a sorted, immutable, cheaply cloned label set.
 
+use crate::compare::same;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -81,9 +82,9 @@ impl Labels {
     /// The value of `name`, `None` where the label is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
+        // Names mostly differ by their lengths: to compare them all is quicker than to stop at the first larger one.
         self.iter_bytes()
-            .take_while(|(n, _)| *n <= name.as_bytes())
-            .find_map(|(n, v)| (n == name.as_bytes()).then_some(v))
+            .find_map(|(n, v)| same(n, name.as_bytes()).then_some(v))
             .map(text)
     }
 

@@ -13,6 +13,7 @@
 
 mod alert;
 mod batch;
+pub mod compare;
 mod duration;
 mod escaping;
 mod exemplar;

@@ -1,5 +1,6 @@
 //! JSON read in place: texts without escapes are borrowed from the line, numbers stay as they are written.
 
+use parapet_model::compare::begins_with;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -138,7 +139,7 @@ impl<'a> Reader<'a> {
     /// Passes over a text, where it is the next one.
     #[inline]
     pub(crate) fn skip_text(&mut self, text: &str) -> bool {
-        let found = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
+        let found = begins_with(&self.text.as_bytes()[self.at..], text.as_bytes());
         self.at += if found { text.len() } else { 0 };
         found
     }

@@ -1,10 +1,11 @@
 //! [`Skeletons`]: how objects are written, but for their values. Lines of one logger differ in nothing else, and are read by
 //! comparing what lies between.
 
-use super::found::Found;
+use super::found::{Found, Name};
 use super::json::{NotJson, Reader};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// So many ways of writing are tried before an object is read in full.
 const MAX_KNOWN: usize = 4;
@@ -24,16 +25,16 @@ struct Skeleton {
 #[derive(Clone, Debug)]
 struct Leaf {
     before: String,
-    name: Name,
+    name: LeafName,
     depth: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Name {
+enum LeafName {
     /// It stands in the text before the value.
     Within(Range<usize>),
     /// It is put together of several, or has escapes.
-    Own(String),
+    Own(Rc<str>),
 }
 
 impl Skeletons {
@@ -55,9 +56,9 @@ impl Skeletons {
                 name: match &name {
                     Cow::Borrowed(name) => {
                         let start = name.as_ptr() as usize - between.as_ptr() as usize;
-                        Name::Within(start..start + name.len())
+                        LeafName::Within(start..start + name.len())
                     }
-                    Cow::Owned(name) => Name::Own(name.clone()),
+                    Cow::Owned(name) => LeafName::Own(name.as_str().into()),
                 },
                 before: between.to_owned(),
                 depth: place.depth,
@@ -89,8 +90,8 @@ impl Skeleton {
                 return false;
             };
             let name = match &leaf.name {
-                Name::Within(range) => Cow::Borrowed(&text[start + range.start..start + range.end]),
-                Name::Own(name) => Cow::Owned(name.clone()),
+                LeafName::Within(range) => Name::Text(&text[start + range.start..start + range.end]),
+                LeafName::Own(name) => Name::Shared(name.clone()),
             };
             fields.push(name, value.into_text());
         }
@@ -118,7 +119,7 @@ mod tests {
         for text in texts {
             let mut fields = Found::default();
             let read = skeletons.flatten(text, &mut fields).map(|()| {
-                let owned = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| (name.to_string(), value.to_string());
+                let owned = |(name, value): &(Name<'_>, Cow<'_, str>)| (name.to_string(), value.to_string());
                 fields.pairs().iter().map(owned).collect::<Vec<_>>()
             });
             assert_eq!(read, plainly(text), "{text}");

@@ -2,10 +2,11 @@
 
 use super::Origin;
 use crate::filter::Fields;
-use crate::parse::found::Found;
+use crate::parse::found::{Found, Name};
 use crate::{Level, LogRecord};
 use bytestring::ByteString;
 use parapet_model::Labels;
+use parapet_model::compare::same;
 use std::borrow::Cow;
 
 /// A line and its fields, which borrow from it as long as they can.
@@ -85,7 +86,7 @@ impl<'a> Event<'a> {
     /// The event of a record, of which `known` was taken.
     pub(super) fn new(known: &'a Known, record: &mut LogRecord, origin: Origin<'a>, mut fields: Found<'a>) -> Self {
         for (name, value) in known.attributes.iter() {
-            fields.push(name.into(), value.into());
+            fields.push(name, value.into());
         }
         Self {
             line: &known.line,
@@ -147,12 +148,10 @@ pub(super) struct Order {
 
 impl Order {
     /// The fields as labels: sorted, without repeats and without empty values.
-    fn labels(&mut self, fields: &[(Cow<'_, str>, Cow<'_, str>)]) -> Labels {
-        let is_next = |(known, (name, _)): (&String, &(Cow<'_, str>, Cow<'_, str>))| {
-            // Comparing nothing costs more than comparing something: C's `memcmp` looks at where an empty text would be.
-            known.len() == name.len() && (known.is_empty() || known == name)
-        };
-        if self.names.len() != fields.len() || !self.names.iter().zip(fields).all(is_next) {
+    fn labels(&mut self, fields: &[(Name<'_>, Cow<'_, str>)]) -> Labels {
+        let mut names = self.names.iter().zip(fields);
+        let is_known = |(known, (name, _)): (&String, &(Name<'_>, _))| same(known.as_bytes(), name.as_bytes());
+        if self.names.len() != fields.len() || !names.all(is_known) {
             self.names = fields.iter().map(|(name, _)| name.to_string()).collect();
             self.sorted = (0..fields.len())
                 .rev()

@@ -20,7 +20,7 @@ pub(super) fn fields_of_path(event: &mut Event<'_>) {
         ("k8s.pod.uid", uid),
     ] {
         if !value.is_empty() {
-            event.fields.set(Cow::Borrowed(name), Cow::Borrowed(value));
+            event.fields.set(name, Cow::Borrowed(value));
         }
     }
     if event.service.is_empty() {
@@ -59,9 +59,9 @@ pub(super) fn container_line(event: &mut Event<'_>) -> bool {
         return false;
     }
     event.timestamp_ns = time;
-    event.fields.set(Cow::Borrowed("stream"), Cow::Borrowed(stream));
+    event.fields.set("stream", Cow::Borrowed(stream));
     if flags.starts_with('P') {
-        event.fields.set(Cow::Borrowed("partial"), Cow::Borrowed("true"));
+        event.fields.set("partial", Cow::Borrowed("true"));
     }
     event.message = Some(Cow::Borrowed(parts.next().unwrap_or_default()));
     true
@@ -80,7 +80,7 @@ fn docker_line(event: &mut Event<'_>) -> bool {
     };
     event.timestamp_ns = time;
     if let Some(stream) = stream {
-        event.fields.set(Cow::Borrowed("stream"), stream);
+        event.fields.set("stream", stream);
     }
     event.message = Some(match log {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches('\n')),

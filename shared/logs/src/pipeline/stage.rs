@@ -118,7 +118,7 @@ impl Stage {
             Action::Set(fields) => {
                 for (name, value) in fields {
                     if !event.promote(name, Cow::Borrowed(value)) {
-                        event.fields.set(Cow::Borrowed(name), Cow::Borrowed(value));
+                        event.fields.set(name, Cow::Borrowed(value));
                     }
                 }
                 Fate::On
@@ -126,7 +126,7 @@ impl Stage {
             Action::Rename(names) => {
                 for (to, from) in names {
                     if let Some(value) = event.fields.take(from) {
-                        event.fields.set(Cow::Borrowed(to), value);
+                        event.fields.set(to, value);
                     }
                 }
                 Fate::On
@@ -197,7 +197,7 @@ fn parse_json(event: &mut Event<'_>, field: Option<&str>, prefix: &str, skeleton
         }),
         Some(Cow::Owned(text)) => json::flatten(&text, ".", &mut |name, value| {
             event.fields.push(
-                named(prefix, name).into_owned().into(),
+                Cow::Owned(named(prefix, name).into_owned()),
                 value.into_text().into_owned().into(),
             );
         }),
@@ -220,7 +220,7 @@ fn parse_logfmt(event: &mut Event<'_>, field: Option<&str>, prefix: &str) -> boo
         valued |= value.is_some();
         if let Some(value) = value {
             let name = named(prefix, Cow::Borrowed(key)).into_owned();
-            event.fields.push(name.into(), value.into_owned().into());
+            event.fields.push(Cow::Owned(name), value.into_owned().into());
         }
     }
     // Words alone are prose.
@@ -248,7 +248,7 @@ impl<'a> Event<'a> {
         if name == "message" {
             self.message = Some(value);
         } else {
-            self.fields.push(Cow::Borrowed(name), value);
+            self.fields.push(name, value);
         }
     }
 }
