@@ -48,14 +48,6 @@ fn main() {
             parsed += middle - start;
             encoded += cpu_seconds() - middle;
         }
-        if std::env::var_os("NOMERGE").is_some() {
-            println!(
-                "{name}: parsed {:.0} encoded {:.0}",
-                file.len() as f64 / 1e6 / parsed,
-                file.len() as f64 / 1e6 / encoded
-            );
-            continue;
-        }
         let start = cpu_seconds();
         let merged = merge(&sources, &EncodeOptions::default(), 100 << 20, &[]).unwrap();
         let merging = cpu_seconds() - start;
