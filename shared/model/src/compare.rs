@@ -37,7 +37,7 @@ mod tests {
         let text: Vec<u8> = (b'a'..=b'z').collect();
         for length in 0..text.len() {
             let text = &text[..length];
-            assert!(same(text, &text.to_vec()) && !same(text, &text[..length.saturating_sub(1)]) == (length > 0));
+            assert!(same(text, text) && (length == 0 || !same(text, &text[..length - 1])));
             for at in 0..length {
                 assert!(begins_with(text, &text[..at]) && !begins_with(&text[..at], text));
                 let mut other = text.to_vec();
