@@ -3,13 +3,17 @@
 and timestamps of floats and native histograms, the scrape's own series included.
 
   cargo build --profile fast --bin parapet
-  python3 tests/differential/scrapes.py --prometheus /path/to/prometheus [--native] [--only PART-OF-A-NAME]
+  python3 tests/differential/scrapes.py --prometheus /path/to/prometheus [--histograms MODE] [--only PART-OF-A-NAME]
 
 Bodies are those of $PARAPET_CONFORMANCE/scrapes (../shared/conformance/scrapes): texts with the content type of their
 format, *.pb.gz as the protobuf format. Each is a target of one job, all are scraped once by both, and asked of both by
-/api/v1/query. With --native the job asks for native histograms and converts classic ones, which Prometheus 3.5 knows by
---enable-feature=native-histograms. Bodies that Prometheus refuses have to be refused here too. The exit status is 1
-where anything differs."""
+/api/v1/query. Bodies that Prometheus refuses have to be refused here too. The exit status is 1 where anything differs
+that no rule of `reason` accounts for, number by number. All three modes are run where none is named:
+
+  native     histograms that have a native form are taken as that: scrape_native_histograms here, the feature flag there
+  classic    they are not: Prometheus 3.5 without the flag takes classic buckets beside native ones only where
+             always_scrape_classic_histograms says so; later releases and Parapet need no word
+  converted  classic ones become native ones with custom buckets, and are kept"""
 
 import argparse
 import collections
@@ -34,6 +38,15 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 # The time that a scrape took is nobody's to compare; how much was added depends on earlier scrapes.
 OWN_TIME = {"scrape_duration_seconds"}
+ALWAYS_CLASSIC = "  always_scrape_classic_histograms: true\n"
+CONVERT = "  convert_classic_histograms_to_nhcb: true\n"
+# By mode: what the job says to both, what it says to Parapet besides, and what Prometheus is started with.
+FLAG, WANTED = ["--enable-feature=native-histograms"], "  scrape_native_histograms: true\n"
+MODES = {
+    "native": ("", WANTED, FLAG),
+    "classic": (ALWAYS_CLASSIC, "", []),
+    "converted": (CONVERT + ALWAYS_CLASSIC, WANTED, FLAG),
+}
 
 
 def bodies(root):
@@ -67,6 +80,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Bodies(http.server.ThreadingHTTPServer):
+    # Parapet asks all targets at once when it begins. A queue of 5, as it is otherwise, drops connections on a busy
+    # machine, which the kernel tries again after 1, 2, 4 and 8 s: that is the timeout.
+    request_queue_size = 1024
+
+    def handle_error(self, *_):
+        """Whoever asked did not wait: it says so itself."""
 
 
 def free_port():
@@ -162,9 +184,10 @@ def fields(message):
         at += length
 
 
-def native_families(body):
-    """The names of the histograms of a protobuf body that have a native form: a schema (5) or a zero threshold (6)."""
-    names, rest = set(), body
+def native_histograms(body):
+    """The histograms of a protobuf body that have a native form (`isNativeHistogram` of Prometheus: spans, 9 and 12, a
+    zero threshold, 6, or a count of zeros, 7): the name, and whether there are classic buckets (3) too."""
+    found, rest = [], body
     while rest:
         length = shift = at = 0
         while True:
@@ -176,90 +199,104 @@ def native_families(body):
                 break
         family, rest = list(fields(rest[at : at + length])), rest[at + length :]
         name = next((value.decode() for number, value in family if number == 1), "")
-        histograms = (inner for number, metric in family if number == 4 for of, inner in fields(metric) if of == 7)
-        if any(number in (5, 6) for histogram in histograms for number, _ in fields(histogram)):
-            names.add(name)
-    return names
+        metrics = (metric for number, metric in family if number == 4)
+        histograms = [list(fields(inner)) for metric in metrics for of, inner in fields(metric) if of == 7]
+        is_set = lambda number, value: number in (9, 12) or (number in (6, 7) and value not in (0, bytes(8)))
+        native = (histogram for histogram in histograms if any(is_set(*field) for field in histogram))
+        found.extend((name, any(number == 3 for number, _ in histogram)) for histogram in native)
+    return found
 
 
-def classic_of_native(key, families):
-    """Whether a series is a classic one of a histogram that has a native form too."""
-    return re.sub("_(bucket|sum|count)$", "", dict(key)["__name__"]) in families
+COUNTS = ("scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added")
 
 
-def is_wanted(key, ours, theirs, body, content_type, native, left_out):
-    """Differences that have a reason: Prometheus 3.5 keeps no classic buckets beside a native histogram where native
-    histograms are not enabled (`left_out` of them, by which its counts are less), and takes `_created` away where it converts classic ones; 3.14, which Parapet follows,
-    does neither. And samples whose own time is long past are not taken by Prometheus' head, while Parapet refuses them
-    when it stores, after they were counted as added."""
-    name = dict(key)["__name__"]
-    counts = name in ("scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added")
-    if content_type == PROTOBUF and not native and left_out:
-        if counts:
-            return float(ours[0][0]) - float(theirs[0][0]) == left_out
-        return theirs is None and classic_of_native(key, native_families(body))
-    if native and b"_created" in body and (counts or name.endswith("_created")):
-        return theirs is None or (counts and float(ours[0][0]) > float(theirs[0][0]))
-    timed = re.search(rb"[ }][^ #\n]+ [0-9]{1,13}(\.[0-9]+)?( #|\n)", body)
-    return name == "scrape_series_added" and timed and float(ours[0][0]) > float(theirs[0][0])
+def reasons(mode, content_type, body):
+    """What ours has more than theirs, and why that is right: a test of the names of series, and by the name of a series
+    that the scrape reports of itself a number.
+
+    - Prometheus 3.5 counts native histograms that it does not take as scraped; since 3.8, which has
+      scrape_native_histograms, the parser passes over them (`ignoreNativeHistograms`), and so does Parapet: one without
+      classic buckets is read as the classic histogram that it is then, of count, sum and a bucket for all.
+    - Where 3.5 converts classic histograms of OpenMetrics, it looks for their `_created` and passes over it; 3.14 and
+      Parapet do so only where start times are asked for.
+    - What is older than the head of Prometheus' database is not taken, and not counted as added; Parapet counts before
+      it stores."""
+    native = native_histograms(body) if mode == "classic" and content_type == PROTOBUF else []
+    without = [f"{name}_{part}" for name, has_buckets in native if not has_buckets for part in ("bucket", "count", "sum")]
+    created = created_series(body) if mode == "converted" and content_type == OPENMETRICS else []
+    more = collections.Counter({name: len(without) + len(created) for name in COUNTS})
+    more["scrape_samples_scraped"] -= len(native)
+    if content_type != PROTOBUF:
+        more["scrape_series_added"] += old_series(body)
+    return {*without, *created}, more
 
 
-def same(ours, theirs, scraped):
-    """The first sample of each series; a time of the body has to agree, a time of the scrape is each one's own."""
+def created_series(body):
+    """The `_created` of OpenMetrics, one for each series, that Prometheus 3.5 passes over: those of a histogram, and those
+    after it until another one begins."""
+    skipped, found = False, []
+    for line in body.decode(errors="replace").splitlines():
+        histogram = re.match(r"# TYPE (\S+) histogram$", line)
+        if histogram:
+            skipped = f"\n{histogram[1]}_created" in body.decode(errors="replace")
+        created = re.match(r"([\w:]+_created)[{ ]", line)
+        if skipped and created:
+            found.append(created[1])
+    return found
+
+
+def old_series(body):
+    """How many series of a text have a time of their own: those that were recorded are long past."""
+    quoted = rb'"(?:[^"\\]|\\.)*"'
+    series = rb"[a-zA-Z_:][\w:]*(?![\w:])(?:[ \t]*\{(?:[^\"}]|" + quoted + rb")*\})?|\{(?:[^\"}]|" + quoted + rb")*\}"
+    timed = re.compile(rb"^[ \t]*(" + series + rb")[ \t]*[^ \t\n#{]+[ \t]+-?[0-9.]+[ \t]*(?:#.*)?$", re.M)
+    return len({match[1] for match in timed.finditer(body)})
+
+
+def same(ours, theirs, scraped, more):
+    """The first sample of each series, ours by so much `more`; a time of the body has to agree, a time of the scrape is
+    each one's own. The one or the other may have scraped once more."""
     (value, at), (other, other_at) = ours[0], theirs[0]
-    if not equal(value, other):
+    if not (equal(value, other) if more == 0 else float(value) == float(other) + more):
         return False
     # Parapet begins with the slot of 15 s that is under way.
     own = lambda at, window: window[0] - 20 <= at <= window[1] + 5
     return at == other_at or (own(at, scraped) and own(other_at, scraped))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prometheus", required=True)
-    parser.add_argument("--ours", default="target/fast/parapet")
-    parser.add_argument("--native", action="store_true")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--keep", action="store_true", help="leave the data directory")
-    options = parser.parse_args()
-    root = os.environ.get("PARAPET_CONFORMANCE", "../shared/conformance") + "/scrapes"
-    found = [body for body in bodies(root) if options.only in body[0]]
-    if not found:
-        sys.exit(f"no bodies under {root}")
-    Handler.served = {f"/{at}": (content_type, body) for at, (_, content_type, body) in enumerate(found)}
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"127.0.0.1:{server.server_address[1]}"
-    native = {
-        "prometheus": "",
-        "parapet": "  scrape_native_histograms: true\n" if options.native else "",
-    }
+def configuration(mode, address, names):
+    """The text for Prometheus and that for Parapet."""
+    both, wanted, _ = MODES[mode]
     config = (
-        "global: {{scrape_interval: 15s, scrape_timeout: 15s}}\nscrape_configs:\n- job_name: bodies\n{native}{convert}"
+        "global: {{scrape_interval: 15s, scrape_timeout: 15s}}\nscrape_configs:\n- job_name: bodies\n{histograms}"
         "  honor_timestamps: true\n  honor_labels: true\n  static_configs:\n"
     )
-    for at, (name, _, _) in enumerate(found):
+    for at, name in enumerate(names):
         labels = f"__metrics_path__: /{at}, body: {json.dumps(name)}"
         config += f"  - {{{{targets: ['{address}'], labels: {{{{{labels}}}}}}}}}\n"
-    convert = "  convert_classic_histograms_to_nhcb: true\n  always_scrape_classic_histograms: true\n" if options.native else ""
-    texts = {who: config.format(native=native[who], convert=convert) for who in native}
+    return config.format(histograms=both), config.format(histograms=both + wanted)
+
+
+def compare(mode, found, address, options):
+    """Whether both took the same of all bodies."""
+    theirs_config, ours_config = configuration(mode, address, [name for name, _, _ in found])
     directory = tempfile.mkdtemp(prefix="scrapes-")
+    began = time.time()
     peers = [
         Server(
             "prometheus",
             [options.prometheus, "--config.file={config}", "--storage.tsdb.path={directory}/data",
-             "--web.listen-address={listen}", "--storage.tsdb.retention.time=100y",
-             *(["--enable-feature=native-histograms"] if options.native else [])],
-            os.path.join(directory, "prometheus"), texts["prometheus"],
+             "--web.listen-address={listen}", "--storage.tsdb.retention.time=100y", *MODES[mode][2]],
+            os.path.join(directory, "prometheus"), theirs_config,
         ),
         Server(
             "parapet",
             [options.ours, "run", "--config.file={config}", "--storage.path={directory}/data",
              "--web.listen-address={listen}"],
-            os.path.join(directory, "parapet"), texts["parapet"],
+            os.path.join(directory, "parapet"), ours_config,
         ),
     ]
-    began, different, compared, refused, wanted = time.time(), collections.Counter(), 0, 0, 0
+    different, compared, refused, accounted = collections.Counter(), 0, 0, collections.Counter()
     try:
         for peer in peers:
             peer.wait(len(found))
@@ -267,18 +304,17 @@ def main():
         window = (began, time.time())
         for name, content_type, body in found:
             theirs, ours = (peer.samples(name, "10m") for peer in peers)
-            # The one or the other may have scraped once more: of a counter of the scrape the first counts.
             is_up = lambda samples: any(dict(key)["__name__"] == "up" and first[0][0] == "1" for key, first in samples.items())
-            if not is_up(theirs):
-                refused += 1
-            families = native_families(body) if content_type == PROTOBUF else set()
-            left_out = sum(classic_of_native(key, families) for key in ours.keys() - theirs.keys())
+            refused += not is_up(theirs)
+            extra, more = reasons(mode, content_type, body)
             for key in sorted(theirs.keys() | ours.keys()):
                 compared += 1
-                if key not in theirs or key not in ours or not same(ours[key], theirs[key], window):
-                    if is_wanted(key, ours.get(key), theirs.get(key), body, content_type, options.native, left_out):
-                        wanted += 1
-                        continue
+                own = dict(key)["__name__"]
+                if key not in theirs and own in extra:
+                    accounted["series"] += 1
+                elif key in theirs and key in ours and same(ours[key], theirs[key], window, more[own]):
+                    accounted[own] += more[own] != 0
+                else:
                     different[name] += 1
                     if different[name] <= 3:
                         print(f"{name}: {dict(key)}\n  prometheus {theirs.get(key)}\n  parapet    {ours.get(key)}")
@@ -287,9 +323,31 @@ def main():
             peer.stop()
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
-    print(f"{len(found)} bodies ({refused} refused by Prometheus), {compared} series compared, "
-          f"{wanted} differ for a reason, {sum(different.values())} without one in {len(different)} bodies")
-    sys.exit(1 if different else 0)
+    reasoned = ", ".join(f"{count} {name}" for name, count in sorted((+accounted).items())) or "none"
+    print(f"{mode}: {len(found)} bodies ({refused} refused by Prometheus), {compared} series compared; differ by what "
+          f"is known: {reasoned}; otherwise: {sum(different.values())} in {len(different)} bodies", flush=True)
+    return not different
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prometheus", required=True)
+    parser.add_argument("--ours", default="target/fast/parapet")
+    parser.add_argument("--histograms", choices=MODES, help="one mode alone")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--keep", action="store_true", help="leave the data directory")
+    options = parser.parse_args()
+    root = os.environ.get("PARAPET_CONFORMANCE", "../shared/conformance") + "/scrapes"
+    found = [body for body in bodies(root) if options.only in body[0]]
+    if not found:
+        sys.exit(f"no bodies under {root}")
+    Handler.served = {f"/{at}": (content_type, body) for at, (_, content_type, body) in enumerate(found)}
+    server = Bodies(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{server.server_address[1]}"
+    modes = [options.histograms] if options.histograms else list(MODES)
+    outcomes = [compare(mode, found, address, options) for mode in modes]
+    sys.exit(0 if all(outcomes) else 1)
 
 
 main()

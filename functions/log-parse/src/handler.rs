@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
+use parapet_logs::LogRecord;
 use parapet_logs::inputs::cloudwatch;
 use parapet_logs::pipeline::{Counts, Origin};
-use parapet_logs::{LogRecord, discover};
 use parapet_model::{Labels, SampleBatch};
 use parapet_ports::error::chain;
 use parapet_ports::function::Function;
@@ -164,10 +164,7 @@ impl LogParse {
                     path: &batch.lines.path,
                     received_ns: batch.lines.received_ns,
                 };
-                let mut outcome = pipelines.process(batch.lines.records, origin);
-                for record in &mut outcome.records {
-                    record.level = record.level.or_else(|| discover::level(record));
-                }
+                let outcome = pipelines.process(batch.lines.records, origin);
                 for (pipeline, more) in outcome.counts {
                     counts.entry(pipeline).or_default().add(more);
                 }

@@ -24,7 +24,7 @@ type Scraped = (Batch, Outcome);
 /// Runs a task; `rerun` where an earlier run may have begun it.
 ///
 /// What has been scraped is stored in waves: the first a short while after the first target answered, and so on, so
-/// that a slow target holds up no other's samples.
+/// that a slow target holds up no other's samples, and no body waits for memory that others are only kept in.
 ///
 /// # Errors
 /// Where a port fails; the task may be run again: its samples have the same ids, and its state does not say that it is
@@ -139,14 +139,23 @@ impl Storing<'_> {
         Ok(())
     }
 
-    /// What comes until a short while after the first of it.
+    /// What comes until a short while after the first of it, or until other bodies wait for the memory that it takes.
     async fn next_wave(&self, scraped: &mut mpsc::UnboundedReceiver<Scraped>) -> Vec<Scraped> {
         let mut wave = Vec::from_iter(scraped.next().await);
         let until = Instant::now() + Duration::from_millis(self.context.settings.slow_ms);
-        while let Ok(Some(next)) = timeout_at(until, scraped.next()).await {
-            wave.push(next);
+        loop {
+            let holds = wave.iter().any(|(_, outcome)| outcome.memory.is_some());
+            let next = async {
+                tokio::select! {
+                    next = scraped.next() => next,
+                    () = self.context.memory.wanted(), if holds => None,
+                }
+            };
+            match timeout_at(until, next).await {
+                Ok(Some(next)) => wave.push(next),
+                _ => return wave,
+            }
         }
-        wave
     }
 
     /// Stores a wave; whether the task goes on. The order of effects is what makes a death in between harmless:

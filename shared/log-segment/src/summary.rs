@@ -1,7 +1,7 @@
 //! What is in which block: kept in the footer, read without the rows.
 
 use hashbrown::HashTable;
-use parapet_logs::discover::{SERVICE_NAME, service_name};
+use parapet_logs::discover::{SERVICE_NAME, label, service_name};
 use parapet_logs::{Level, LogRecord, Need, index::IndexSet};
 use parapet_model::{Labels, Matcher, compare};
 use serde::{Deserialize, Serialize};
@@ -41,13 +41,8 @@ impl Origin {
     #[must_use]
     pub fn may_match(&self, matchers: &[Matcher]) -> bool {
         matchers.iter().all(|matcher| {
-            let own = match matcher.name.as_str() {
-                SERVICE_NAME => service_name(&self.stream, &self.service),
-                "host" => &self.host,
-                "detected_level" if self.stream.get("detected_level").is_none() => return true,
-                _ => "",
-            };
-            matcher.matches(self.stream.get(&matcher.name).unwrap_or(own))
+            label(&matcher.name, &self.stream, &self.service, &self.host, None)
+                .is_none_or(|value| matcher.matches(value))
         })
     }
 }

@@ -6,6 +6,9 @@ use parapet_model::{Labels, Matcher};
 /// The label that Grafana's views of logs begin with.
 pub const SERVICE_NAME: &str = "service_name";
 
+/// The label of a line's level.
+pub const DETECTED_LEVEL: &str = "detected_level";
+
 /// The service where nothing tells one.
 pub const UNKNOWN_SERVICE: &str = "unknown_service";
 
@@ -69,14 +72,19 @@ pub fn detected_level(level: Option<Level>) -> &'static str {
     level.map_or("unknown", Level::detected)
 }
 
-/// The level of a record that no pipeline found: what a label or a field calls level, or else the first word of the line
-/// that is one. Neither `misc:error` nor `errors` is such a word.
-#[must_use]
-pub fn level(record: &LogRecord) -> Option<Level> {
-    let named = [named(&record.stream), named(&record.attributes)];
+/// The level of a line that no stage found: what a label of the stream or a field calls level, or else the first word of
+/// the line that is one. Neither `misc:error` nor `errors` is such a word.
+pub(crate) fn level<'a>(
+    stream: &'a Labels,
+    field: impl Fn(&'static str) -> Option<&'a str>,
+    line: &[u8],
+) -> Option<Level> {
+    let of_fields = LEVEL_NAMES.iter().enumerate();
+    let mut of_fields = of_fields.filter_map(|(place, name)| Some((place, field(name)?)));
+    let named = [named(stream), of_fields.find(|(_, word)| !word.is_empty())];
     match named.into_iter().flatten().min_by_key(|(place, _)| *place) {
         Some((_, word)) => Level::from_word(word),
-        None => level_of_line(&record.raw),
+        None => level_of_line(line),
     }
 }
 
@@ -137,17 +145,31 @@ fn level_of_word(text: &[u8]) -> Option<Level> {
     is_whole.then(|| Level::from_word(word)).flatten()
 }
 
-/// Whether a record is of the streams that a selector's matcher wants: labels of its stream, or `service_name`, `host`
-/// and `detected_level` of the record.
+/// What a selector finds as a label: one of the stream, or `service_name`, `host` and `detected_level` of the record;
+/// empty where there is none. `None` where `level` is, which is that of many records then, and it would tell.
+#[must_use]
+pub fn label<'a>(
+    name: &str,
+    stream: &'a Labels,
+    service: &'a str,
+    host: &'a str,
+    level: Option<Option<Level>>,
+) -> Option<&'a str> {
+    stream.get(name).or_else(|| match name {
+        SERVICE_NAME => Some(service_name(stream, service)),
+        "host" => Some(host),
+        DETECTED_LEVEL => level.map(detected_level),
+        _ => Some(""),
+    })
+}
+
+/// Whether a record is of the streams that a selector's matcher wants.
 #[must_use]
 pub fn matches(matcher: &Matcher, record: &LogRecord) -> bool {
-    let own = || match matcher.name.as_str() {
-        SERVICE_NAME => service_name(&record.stream, &record.service),
-        "host" => &record.host,
-        "detected_level" => detected_level(record.level),
-        _ => "",
-    };
-    matcher.matches(record.stream.get(&matcher.name).unwrap_or_else(own))
+    let LogRecord {
+        stream, service, host, ..
+    } = record;
+    label(&matcher.name, stream, service, host, Some(record.level)).is_some_and(|value| matcher.matches(value))
 }
 
 #[cfg(test)]
@@ -192,18 +214,29 @@ mod tests {
             let line = format!("{}warn", "x ".repeat(before));
             assert_eq!(level_of_line(line.as_bytes()), Some(Level::Warning), "{line}");
         }
-        let both = LogRecord {
-            stream: Labels::from_pairs([("severity", "error")]),
-            attributes: Labels::from_pairs([("lvl", "info"), ("log.level", "debug"), ("severity", "fatal")]),
-            ..LogRecord::default()
+        let of = |stream: &[(&str, &str)], fields: &[(&str, &'static str)], line: &str| {
+            let stream = Labels::from_pairs(stream.iter().copied());
+            let field = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            level(&stream, field, line.as_bytes())
         };
-        assert_eq!(level(&both), Some(Level::Debug), "log.level comes before severity");
-        let record = LogRecord {
-            raw: b"an error".to_vec().into(),
-            stream: Labels::from_pairs([("severity", "notice")]),
-            ..LogRecord::default()
-        };
-        assert_eq!(level(&record), Some(Level::Info));
+        let fields = [
+            ("lvl", "info"),
+            ("log.level", "debug"),
+            ("severity", "fatal"),
+            ("level", ""),
+        ];
+        let found = of(&[("severity", "error")], &fields, "");
+        assert_eq!(
+            found,
+            Some(Level::Debug),
+            "log.level comes before severity, and an empty one is none"
+        );
+        assert_eq!(
+            of(&[("severity", "error")], &[("severity", "fatal")], ""),
+            Some(Level::Error)
+        );
+        assert_eq!(of(&[("severity", "notice")], &[], "an error"), Some(Level::Info));
+        assert_eq!(of(&[], &[("level", "odd")], "an error"), None);
         assert_eq!(detected_level(None), "unknown");
     }
 }

@@ -28,6 +28,7 @@
 
 pub mod ast;
 mod compile;
+mod detect;
 mod evaluation;
 mod hints;
 mod ip;
@@ -42,6 +43,7 @@ mod selector;
 mod stages;
 
 pub use ast::Expr;
+pub use detect::detect;
 pub use evaluation::{Answer, Direction, Entry, Evaluation, EvaluationError, Parameters, Sample, Series, Stream};
 pub use lex::ParseError;
 pub use parser::parse;

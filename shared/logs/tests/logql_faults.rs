@@ -38,6 +38,7 @@ fn errors_say_where_and_what() {
         (r#"rate({app="a"}[5m]) @ 5"#, "line 1, col 21", "unexpected"),
         (r#"rate({app="a"}[5m])[1h:5m]"#, "line 1, col 20", "duration"),
         (r#"{app="a"} | logfmt | b > 0x10"#, "line 1, col 26", "no number"),
+        ("1__0 + 1", "line 1, col 1", "no number"),
         (r#"foo({app="a"})"#, "line 1, col 1", "functions are"),
         (
             r#"{app="a"} | label_format a=b,a=c"#,

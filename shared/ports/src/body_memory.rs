@@ -10,11 +10,14 @@
 //! turn ends, by its own limit of bytes or of time, and then the next has it.
 //!
 //! Half of the budget is for the first `SMALL_BYTES` of each body, so that a few endless ones hold up no small one.
+//!
+//! Whoever holds what bodies were made of for a while, to store much at once, does so as long as nobody waits
+//! ([`BodyMemory::wanted`]).
 
 use crate::{Error, Kind, VarReader, Vars};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
 /// What a body may take of the half of the budget that is kept for small ones, bytes.
 const SMALL_BYTES: usize = 4 * 1024 * 1024;
@@ -31,6 +34,8 @@ pub struct BodyMemory {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// How many draws wait.
+    waiting: Arc<watch::Sender<usize>>,
 }
 
 impl Default for BodyMemory {
@@ -49,7 +54,14 @@ impl BodyMemory {
             small: Arc::new(Semaphore::new(bytes / 2)),
             large: Arc::new(Semaphore::new(bytes - bytes / 2)),
             turn: Arc::default(),
+            waiting: Arc::default(),
         }
+    }
+
+    /// Comes back when a body waits for memory.
+    pub async fn wanted(&self) {
+        // The sender is not dropped meanwhile.
+        let _ = self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
     }
 
     /// What `PARAPET_BODY_MEMORY_BYTES` says.
@@ -184,35 +196,37 @@ impl BodyShare {
             return;
         }
         metrics::counter!("parapet_body_memory_waits_total").increment(1);
-        let _waiting = Waiting::of(&self.0.waiting);
+        let _waiting = Waiting::of(&self.0);
         let memory = &self.0.memory;
         let count = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let is_small = self.bytes() + bytes <= SMALL_BYTES;
+        // The semaphores are never closed.
         tokio::select! {
             turn = memory.turn.clone().lock_owned() => self.held().turn = Some(turn),
-            permit = memory.large.clone().acquire_many_owned(count) => {
-                // The semaphore is never closed.
-                if let Ok(permit) = permit {
-                    add(&mut self.held().large, permit);
-                }
+            Ok(permit) = memory.large.clone().acquire_many_owned(count) => add(&mut self.held().large, permit),
+            Ok(permit) = memory.small.clone().acquire_many_owned(count), if is_small => {
+                add(&mut self.held().small, permit);
             }
         }
         self.held().note(bytes);
     }
 }
 
-/// Counts a wait for as long as it lasts.
-struct Waiting<'a>(&'a AtomicUsize);
+/// Counts a wait for as long as it lasts: of the share, and of all.
+struct Waiting<'a>(&'a Share);
 
 impl<'a> Waiting<'a> {
-    fn of(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+    fn of(share: &'a Share) -> Self {
+        share.waiting.fetch_add(1, Ordering::Relaxed);
+        share.memory.waiting.send_modify(|waiting| *waiting += 1);
+        Self(share)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.memory.waiting.send_modify(|waiting| *waiting -= 1);
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub(crate) struct Committer {
     dataset: Dataset,
-    objects: Objects,
+    pub(crate) objects: Objects,
     pub(crate) table: Arc<dyn Table>,
     /// How long the mark of a stored batch is kept.
     batch_memory_ms: i64,
@@ -25,11 +25,39 @@ pub(crate) struct Commit<'a> {
     pub(crate) files: &'a [(Day, NewFile)],
     /// The ids of the batches that the files hold.
     pub(crate) ids: Vec<&'a str>,
+    /// What their marks say.
+    pub(crate) mark: &'a Mark,
     /// Further writes of the transaction.
     pub(crate) writes: Vec<Write>,
     /// Counts the collisions of names with tombstones.
     pub(crate) salt: u32,
     pub(crate) now_ms: i64,
+}
+
+/// What the mark of a batch says, which is absent before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// It is stored.
+    Stored,
+    /// What it is made of is decided, and stands in this object. It is stored from there, in more transactions than one.
+    Decided(String),
+}
+
+impl Mark {
+    fn encode(&self) -> String {
+        match self {
+            Self::Stored => "{}".to_owned(),
+            Self::Decided(key) => key.clone(),
+        }
+    }
+
+    fn decode(value: String) -> Self {
+        if value == "{}" {
+            Self::Stored
+        } else {
+            Self::Decided(value)
+        }
+    }
 }
 
 /// What came of a commit.
@@ -39,8 +67,8 @@ pub(crate) enum Committed {
     Done(Vec<FileEntry>),
     /// Nothing is: something was there already.
     Conflict {
-        /// For each batch whether it was stored before.
-        stored: Vec<bool>,
+        /// For each batch the mark that it has already.
+        marks: Vec<Option<Mark>>,
         /// Whether a name is taken by a tombstone.
         tombstone: bool,
     },
@@ -74,17 +102,20 @@ impl Committer {
         for (key, entry) in &entries {
             writes.push(put(key.clone(), entry.encode()?, None));
         }
-        let expires_at = commit.now_ms.saturating_add(self.batch_memory_ms).div_euclid(1000);
         for id in &commit.ids {
             let key = keys::batch(self.dataset, commit.tenant, id);
-            writes.push(put(key, "{}".to_owned(), Some(expires_at)));
+            writes.push(put(
+                key,
+                commit.mark.encode(),
+                Some(self.mark_expires_at(commit.now_ms)),
+            ));
         }
         match self.table.transact(writes).await {
             Ok(_) => Ok(Committed::Done(entries.into_iter().map(|(_, entry)| entry).collect())),
             Err(error) if error.kind() == Kind::Conflict => {
-                let marks = commit.ids.iter().map(|id| self.is_stored(commit.tenant, id));
+                let marks = commit.ids.iter().map(|id| self.mark(commit.tenant, id));
                 Ok(Committed::Conflict {
-                    stored: futures::future::try_join_all(marks).await?,
+                    marks: futures::future::try_join_all(marks).await?,
                     tombstone: self.any_tombstone(&entries).await?,
                 })
             }
@@ -105,9 +136,28 @@ impl Committer {
         Ok(entries)
     }
 
+    /// The mark of a batch.
+    async fn mark(&self, tenant: &str, id: &str) -> Result<Option<Mark>, Error> {
+        let item = self.table.get(&keys::batch(self.dataset, tenant, id)).await?;
+        Ok(item.map(|item| Mark::decode(item.value)))
+    }
+
     /// Whether a batch is stored.
     pub(crate) async fn is_stored(&self, tenant: &str, id: &str) -> Result<bool, Error> {
-        Ok(self.table.get(&keys::batch(self.dataset, tenant, id)).await?.is_some())
+        Ok(self.mark(tenant, id).await? == Some(Mark::Stored))
+    }
+
+    /// Marks a batch as stored all of which is, though not by one transaction.
+    pub(crate) async fn set_stored(&self, tenant: &str, id: &str, now_ms: i64) -> Result<(), Error> {
+        let (key, value) = (keys::batch(self.dataset, tenant, id), Mark::Stored.encode());
+        let expires_at = Some(self.mark_expires_at(now_ms));
+        self.table.put(key, value, expires_at, Condition::Any).await?;
+        Ok(())
+    }
+
+    /// Seconds since the Unix epoch.
+    fn mark_expires_at(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_add(self.batch_memory_ms).div_euclid(1000)
     }
 
     async fn any_tombstone(&self, entries: &[(Key, FileEntry)]) -> Result<bool, Error> {

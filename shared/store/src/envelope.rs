@@ -129,15 +129,15 @@ impl Body {
         }
     }
 
-    /// Puts the body in the bucket. The key holds the day, so that claims of a day go when no message of that
-    /// day can be left, and the batch's identity and content, so that a repeat writes nothing new.
+    /// Puts the body in the bucket; answers its key. That holds the day, so that claims of a day go when no message of
+    /// that day can be left, and the batch's identity and content, so that a repeat writes nothing new.
     pub(crate) async fn into_claim(
         self,
         objects: &dyn ObjectStore,
         now_ms: i64,
         tenant: &str,
         id: &str,
-    ) -> Result<Content, Error> {
+    ) -> Result<String, Error> {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for part in [tenant.as_bytes(), id.as_bytes(), &self.0] {
             hasher.update(&(part.len() as u64).to_le_bytes());
@@ -151,7 +151,7 @@ impl Body {
             ..PutOptions::default()
         };
         match objects.put_opts(&path, self.0.into(), options).await {
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(Content::Claim(key)),
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(key),
             Err(error) => Err(error.into()),
         }
     }
@@ -246,6 +246,14 @@ fn decode<P: Payload>(id: &str, bytes: &[u8]) -> Result<P, Poison> {
     P::decode(plain.into()).map_err(|error| Poison(format!("batch {id:?} is not {}: {error}", P::NAME)))
 }
 
+/// What [`Body::into_claim`] put in the bucket.
+pub(crate) async fn claimed<P: Payload>(objects: &dyn ObjectStore, id: &str, key: String) -> Result<P, FetchError> {
+    match objects::get(objects, &key).await? {
+        Some(bytes) => Ok(decode(id, &bytes)?),
+        None => Err(FetchError::Missing(key)),
+    }
+}
+
 /// Why a parcel's payload cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -278,10 +286,7 @@ impl<P: Payload> Parcel<P> {
     pub async fn payload(self, objects: &dyn ObjectStore) -> Result<P, FetchError> {
         match self.content {
             ParcelContent::Payload(payload) => Ok(payload),
-            ParcelContent::Claim(key) => match objects::get(objects, &key).await? {
-                Some(bytes) => Ok(decode(&self.id, &bytes)?),
-                None => Err(FetchError::Missing(key)),
-            },
+            ParcelContent::Claim(key) => claimed(objects, &self.id, key).await,
             ParcelContent::Readings(..) => Err(Poison(format!("batch {:?} is not {}", self.id, P::NAME)).into()),
         }
     }

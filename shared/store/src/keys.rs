@@ -12,7 +12,7 @@
 //! | log metrics' minute | `log-metrics-minute#<tenant>` | `-` | the last minute of which those sums were sent, ms |
 //! | pieces of objects | `object-piece#<tenant>#<batch>` | `-` | the byte at which a piece of a dropped object ends; expires |
 //! | dropped objects | `dropped-object#<tenant>` | `<key>@<version>` | empty: its lines are taken in; where no notification tells of objects |
-//! | batches | `batch#<tenant>#<id>` | `-` | empty: the batch is stored; expires |
+//! | batches | `batch#<tenant>#<id>` | `-` | empty: the batch is stored; or where the records stand that it is being stored from; expires |
 //! | deletions | `deletions` | `<due, ms>#<name>` | objects to delete when due |
 //! | scrape state | `scrape-state#<tenant>` | `<interval, ms>/<shards>/<shard>` | what the last scrapes of a shard's targets saw |
 //! | rule state | `rule-state#<tenant>` | `<group>` | a rule group's state |
@@ -77,7 +77,7 @@ pub fn tenants(dataset: Dataset) -> &'static str {
     }
 }
 
-/// The mark that a batch is stored.
+/// The mark of a batch.
 #[must_use]
 pub fn batch(dataset: Dataset, tenant: &str, id: &str) -> Key {
     Key::new(format!("{}batch#{tenant}#{id}", prefix(dataset)), "-")

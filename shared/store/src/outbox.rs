@@ -91,7 +91,8 @@ async fn content(ports: &Ports, id: &str, tenant: &str, payload: &impl Payload) 
         Ok(inline) => Ok(inline),
         Err(body) => {
             let now_ms = ports.clock.now_ms();
-            body.into_claim(ports.objects.as_ref(), now_ms, tenant, id).await
+            let key = body.into_claim(ports.objects.as_ref(), now_ms, tenant, id).await?;
+            Ok(Content::Claim(key))
         }
     }
 }

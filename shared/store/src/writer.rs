@@ -4,7 +4,7 @@ mod prepare;
 mod templates;
 
 use crate::batch::Batch;
-use crate::commit::{Commit, Committed, Committer};
+use crate::commit::{Commit, Committed, Committer, Mark};
 use crate::day::DAY_MS;
 use crate::limits::{Limits, Refusals};
 use crate::{Dataset, blocking};
@@ -218,6 +218,7 @@ impl Writer {
                 tenant,
                 files: &prepared.files,
                 ids: batches.iter().map(|batch| batch.id.as_str()).collect(),
+                mark: &Mark::Stored,
                 writes: Vec::new(),
                 salt,
                 now_ms,
@@ -230,8 +231,9 @@ impl Writer {
                     add(&mut report.refused, &prepared.refused);
                     return Ok(());
                 }
-                Committed::Conflict { stored, tombstone } => {
-                    let left = batches.iter().zip(&stored).filter(|(_, stored)| !**stored);
+                Committed::Conflict { marks, tombstone } => {
+                    // Whatever it says: samples are stored by one transaction.
+                    let left = batches.iter().zip(&marks).filter(|(_, mark)| mark.is_none());
                     let left: Vec<Batch> = left.map(|(batch, _)| batch.clone()).collect();
                     report.repeated += (batches.len() - left.len()) as u64;
                     if left.is_empty() {

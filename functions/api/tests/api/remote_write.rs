@@ -1,146 +1,21 @@
 //! What is asked of a receiver of remote write: the checks of Prometheus' compliance suite by name, so that one without a
 //! check here is noticed; faults that cost a sample alone; too many pushes at one time.
 
+mod request;
+
 use crate::conformance;
 use crate::harness::{Answer, Harness, get};
 use http::Request;
-use parapet_remote_write::proto::v2::{Exemplar, Metadata, Request as WriteRequest, Sample, TimeSeries};
-use parapet_remote_write::proto::{BucketSpan, Count, Histogram, ZeroCount, v1};
+use parapet_remote_write::proto::v2::{Request as WriteRequest, Sample};
+use parapet_remote_write::proto::{Count, Histogram, v1};
 use parapet_remote_write::snappy_encode;
 use prost::Message as _;
+use request::{Builder, custom, histogram, histogram_case, sample};
 use serde_json::Value;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const V1: &str = "application/x-protobuf";
 const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-
-/// A request of version 2.0 under construction.
-struct Builder(WriteRequest);
-
-impl Builder {
-    fn new() -> Self {
-        Self(WriteRequest {
-            symbols: vec![String::new()],
-            timeseries: Vec::new(),
-        })
-    }
-
-    fn text(&mut self, text: &str) -> u32 {
-        let known = self.0.symbols.iter().position(|symbol| symbol == text);
-        let at = known.unwrap_or_else(|| {
-            self.0.symbols.push(text.to_owned());
-            self.0.symbols.len() - 1
-        });
-        u32::try_from(at).unwrap()
-    }
-
-    fn labels(&mut self, labels: &[(&str, &str)]) -> Vec<u32> {
-        labels
-            .iter()
-            .flat_map(|(name, value)| [*name, *value])
-            .map(|text| self.text(text))
-            .collect()
-    }
-
-    fn series(&mut self, labels: &[(&str, &str)]) -> &mut TimeSeries {
-        let labels_refs = self.labels(labels);
-        self.0.timeseries.push(TimeSeries {
-            labels_refs,
-            ..TimeSeries::default()
-        });
-        self.0.timeseries.last_mut().unwrap()
-    }
-
-    fn exemplar(&mut self, labels: &[(&str, &str)], value: f64) {
-        let labels_refs = self.labels(labels);
-        let series = self.0.timeseries.last_mut().unwrap();
-        series.exemplars.push(Exemplar {
-            labels_refs,
-            value,
-            timestamp: NOW_MS - 1,
-        });
-    }
-
-    fn metadata(&mut self, kind: i32, help: &str, unit: &str) {
-        let (help_ref, unit_ref) = (self.text(help), self.text(unit));
-        self.0.timeseries.last_mut().unwrap().metadata = Some(Metadata {
-            r#type: kind,
-            help_ref,
-            unit_ref,
-        });
-    }
-}
-
-fn sample(value: f64) -> Sample {
-    Sample {
-        value,
-        timestamp: NOW_MS,
-        start_timestamp: 0,
-    }
-}
-
-fn span(offset: i32, length: u32) -> BucketSpan {
-    BucketSpan { offset, length }
-}
-
-fn histogram() -> Histogram {
-    Histogram {
-        count: Some(Count::Int(10)),
-        sum: 18.4,
-        schema: 1,
-        zero_threshold: 0.001,
-        zero_count: Some(ZeroCount::Int(2)),
-        positive_spans: vec![span(0, 2), span(1, 2)],
-        positive_deltas: vec![1, 1, -1, 0],
-        negative_spans: vec![span(0, 2)],
-        negative_deltas: vec![1, 1],
-        timestamp: NOW_MS,
-        ..Histogram::default()
-    }
-}
-
-fn custom() -> Histogram {
-    Histogram {
-        count: Some(Count::Int(6)),
-        schema: -53,
-        positive_spans: vec![span(0, 3)],
-        positive_deltas: vec![1, 1, 1],
-        custom_values: vec![1.0, 5.0],
-        timestamp: NOW_MS,
-        ..Histogram::default()
-    }
-}
-
-fn histogram_case(case: &str) -> Histogram {
-    let whole = histogram();
-    match case {
-        "custom_buckets_histogram" => custom(),
-        "positive_only_histogram" => Histogram {
-            count: Some(Count::Int(7)),
-            negative_spans: Vec::new(),
-            negative_deltas: Vec::new(),
-            ..whole
-        },
-        "negative_only_histogram" => Histogram {
-            count: Some(Count::Int(3)),
-            zero_count: Some(ZeroCount::Int(0)),
-            positive_spans: Vec::new(),
-            positive_deltas: Vec::new(),
-            ..whole
-        },
-        "minimal_histogram" => Histogram {
-            count: Some(Count::Int(2)),
-            zero_count: Some(ZeroCount::Int(2)),
-            timestamp: NOW_MS,
-            ..Histogram::default()
-        },
-        "bad_count_histogram" => Histogram {
-            count: Some(Count::Int(11)),
-            ..whole
-        },
-        _ => whole,
-    }
-}
 
 /// Names and values.
 type Labels<'a> = &'a [(&'a str, &'a str)];

@@ -6,6 +6,7 @@ mod death;
 
 mod conformance;
 mod crashes;
+mod days;
 mod objects;
 mod pieces;
 mod search;

@@ -129,6 +129,26 @@ async fn a_scrape_without_memory_fails_and_says_why() {
     }
 }
 
+/// Targets whose bodies the memory does not hold at once: what is read is stored early, and each has its turn.
+#[tokio::test]
+async fn little_memory_makes_scrapes_wait_for_one_another_alone() {
+    const BODY: &str = "a 1\nb 1\n";
+    let hosts = ["h:1", "h:2", "h:3", "h:4", "h:5", "h:6"];
+    let settings = Settings {
+        // Longer than any scrape may take.
+        slow_ms: 3_600_000,
+        ..Settings::default()
+    };
+    let mut world = World::with_settings(&job(&hosts, ""), settings.clone());
+    world.scraper = Scraper::new(world.ports.clone(), settings).with_body_memory(BodyMemory::new(100));
+    hosts.iter().for_each(|host| world.expose(host, BODY));
+    world.scrape(0).await;
+    for host in hosts {
+        let up = format!(r#"up{{instance="{host}", job="j"}}"#);
+        assert_eq!(world.values(&up), ["1"], "{host}");
+    }
+}
+
 /// A small message that would unfold to gigabytes: empty messages within messages, and numbers of one byte.
 #[tokio::test]
 async fn protobuf_that_would_grow_is_refused() {

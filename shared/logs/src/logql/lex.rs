@@ -156,11 +156,19 @@ fn number(rest: &str) -> Option<(Kind, usize)> {
         .char_indices()
         .find(|(index, c)| {
             let exponent_sign = matches!(c, '+' | '-') && rest[..*index].ends_with(['e', 'E']);
-            !c.is_alphanumeric() && *c != '.' && !exponent_sign
+            !c.is_alphanumeric() && !matches!(c, '.' | '_') && !exponent_sign
         })
         .map_or(rest.len(), |(index, _)| index);
     let text = &rest[..length];
     if let Ok(number) = text.parse() {
+        return Some((Kind::Number(number), length));
+    }
+    if text.contains('_') {
+        // As in Go: `1_000`.
+        let is_digit = |c: char| c.is_ascii_digit();
+        let mut parts = text.split('_');
+        let are_digits = parts.all(|part| part.starts_with(is_digit) && part.ends_with(is_digit));
+        let number = are_digits.then(|| text.replace('_', "").parse().ok()).flatten()?;
         return Some((Kind::Number(number), length));
     }
     if let Some(seconds) = parse_duration_seconds(text) {

@@ -2,7 +2,7 @@
 
 use super::hints::Hints;
 use crate::LogRecord;
-use crate::discover::{self, SERVICE_NAME};
+use crate::discover::{self, DETECTED_LEVEL, SERVICE_NAME};
 use parapet_model::Labels;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,9 +11,6 @@ use std::collections::BTreeSet;
 pub(super) const ERROR: &str = "__error__";
 /// The label that tells why.
 pub(super) const ERROR_DETAILS: &str = "__error_details__";
-
-/// The label that tells how grave a line is.
-const DETECTED_LEVEL: &str = "detected_level";
 
 /// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +45,21 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(record: &'a LogRecord, line: Cow<'a, str>, hints: &'a Hints) -> Self {
-        let mut row = Self {
-            timestamp_ns: record.timestamp_ns,
+    /// A line of which nothing is known but its stream.
+    pub(super) fn of_stream(stream: &'a Labels, timestamp_ns: i64, line: Cow<'a, str>, hints: &'a Hints) -> Self {
+        Self {
+            timestamp_ns,
             line,
-            stream: &record.stream,
+            stream,
             over: Vec::with_capacity(8),
             hints,
             error: "",
             error_details: String::new(),
-        };
+        }
+    }
+
+    pub(super) fn new(record: &'a LogRecord, line: Cow<'a, str>, hints: &'a Hints) -> Self {
+        let mut row = Self::of_stream(&record.stream, record.timestamp_ns, line, hints);
         for (name, value) in record.attributes.iter() {
             let name = row.free_name(label_name(name), value);
             row.put(name, Cow::Borrowed(value), Origin::Stored);
@@ -232,6 +234,11 @@ impl<'a> Row<'a> {
                 origin => wanted == origin,
             })
         })
+    }
+
+    /// The labels that stages found.
+    pub(super) fn parsed(&self) -> Labels {
+        self.labels_of(&|_, origin| origin == Origin::Parsed)
     }
 
     fn labels_of(&self, wanted: &dyn Fn(&str, Origin) -> bool) -> Labels {

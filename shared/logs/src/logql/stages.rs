@@ -12,6 +12,7 @@ use parapet_gotemplate::{Environment, TemplateSet, Value};
 use std::borrow::Cow;
 
 pub(super) use filter::{go_duration_seconds, passes};
+pub(super) use parse::{json, logfmt};
 
 /// Runs a record through stages; `None` where one filters it out.
 pub(super) fn run<'a>(record: &'a LogRecord, stages: &[Compiled], hints: &'a Hints, now_ns: i64) -> Option<Row<'a>> {

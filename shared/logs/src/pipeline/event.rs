@@ -3,7 +3,7 @@
 use super::Origin;
 use crate::filter::Fields;
 use crate::parse::found::{Found, Name};
-use crate::{Level, LogRecord};
+use crate::{Level, LogRecord, discover};
 use bytestring::ByteString;
 use parapet_model::Labels;
 use parapet_model::compare::same;
@@ -44,7 +44,7 @@ impl Known {
     pub(super) fn take(record: &mut LogRecord) -> Self {
         let line = ByteString::try_from(record.raw.clone());
         Self {
-            line: line.unwrap_or_else(|_| String::from_utf8_lossy(&record.raw).into_owned().into()),
+            line: line.unwrap_or_else(|_| record.line().into_owned().into()),
             attributes: std::mem::take(&mut record.attributes),
             service: std::mem::take(&mut record.service),
             host: std::mem::take(&mut record.host),
@@ -121,10 +121,29 @@ impl<'a> Event<'a> {
         true
     }
 
+    /// A field as stages made it: one of the promoted ones, or of those that were found, or a label of the stream.
+    pub(super) fn told(&self, name: &str) -> Option<&str> {
+        let promoted = match name {
+            "level" => self.level.map_or("", Level::as_str),
+            "service" => &self.service,
+            "host" => &self.host,
+            "trace_id" => &self.trace_id,
+            "message" => self.message.as_deref().unwrap_or(self.line),
+            "route" => &self.route,
+            "path" if self.fields.get("path").is_none() => self.origin.path,
+            _ => "",
+        };
+        if !promoted.is_empty() {
+            return Some(promoted);
+        }
+        let found = self.fields.get(name);
+        found.map(|value| &**value).or_else(|| self.stream.get(name))
+    }
+
     /// Gives the record what stages made of it; answers the fields, whose memory the next event can have.
     pub(super) fn finish(self, known: &Known, record: &mut LogRecord, order: &mut Order) -> Found<'a> {
         record.timestamp_ns = self.timestamp_ns;
-        record.level = self.level;
+        record.level = self.level();
         record.service = known.own(self.service);
         record.host = known.own(self.host);
         record.trace_id = known.own(self.trace_id);
@@ -171,26 +190,17 @@ impl Fields for Event<'_> {
         Cow::Borrowed(self.line)
     }
 
+    /// A line has a level before a stage says so.
     fn field(&self, name: &str) -> Option<&str> {
-        let promoted = match name {
-            "level" => self.level.map_or("", Level::as_str),
-            "service" => &self.service,
-            "host" => &self.host,
-            "trace_id" => &self.trace_id,
-            "message" => self.message.as_deref().unwrap_or(self.line),
-            "route" => &self.route,
-            "path" if self.fields.get("path").is_none() => self.origin.path,
-            _ => "",
-        };
-        if !promoted.is_empty() {
-            return Some(promoted);
-        }
-        let found = self.fields.get(name);
-        found.map(|value| &**value).or_else(|| self.stream.get(name))
+        let found = || (name == "level").then(|| self.level().map(Level::as_str)).flatten();
+        self.told(name).or_else(found)
     }
 
+    /// The one that a stage set, or else what a line like this says of itself.
     fn level(&self) -> Option<Level> {
-        self.level
+        let field = |name: &'static str| self.fields.get(name).map(|value| &**value);
+        let found = || discover::level(&self.stream, field, self.line.as_bytes());
+        self.level.or_else(found)
     }
 
     fn timestamp_ns(&self) -> i64 {

@@ -99,7 +99,7 @@ impl Stage {
             Action::Cri => parsed(kubernetes::container_line(event)),
             Action::Timestamp { fields, formats, zone } => timestamp(event, fields, formats, *zone),
             Action::Level { field, map, default } => {
-                let word = event.field(field).unwrap_or_default();
+                let word = event.told(field).unwrap_or_default();
                 let level = map.get(word).copied().or_else(|| Level::from_word(word));
                 if level.is_some() {
                     event.fields.take(field);

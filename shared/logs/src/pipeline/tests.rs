@@ -179,6 +179,64 @@ fn dropping_sampling_and_routing() {
 }
 
 #[test]
+fn what_lines_say_of_their_level_is_seen_by_all_stages() {
+    let yaml = r"
+pipelines:
+- name: p
+  stages:
+  - logfmt
+  - drop: 'level:DEBUG'
+  - sample: {keep: 0, where: 'level:INFO'}
+  - level: {field: odd, map: {x: CRITICAL}, default: INFO, when: 'odd:*'}
+  - route: {to: errors, where: 'level:>=ERROR'}
+  - labels: {grave: level, when: '_exists_:level'}
+  metrics: [{name: lines_total, type: counter, where: 'level:*', labels: [level]}]
+";
+    let outcome = run(
+        yaml,
+        &[
+            "a DEBUG line",
+            "an info",
+            "[Error] it broke",
+            "severity=warn error=none",
+            "odd=x error",
+            "odd=y error",
+            "errors are none",
+        ],
+    );
+    let found: Vec<_> = outcome
+        .records
+        .iter()
+        .map(|record| {
+            (
+                record.level,
+                &*record.route,
+                record.stream.get("grave").unwrap_or_default(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Some(Level::Error), "errors", "ERROR"),
+            (Some(Level::Warning), "", "WARNING"),
+            (Some(Level::Critical), "errors", "CRITICAL"),
+            (Some(Level::Info), "", "INFO"),
+            (None, "", ""),
+        ],
+        "what a stage says counts, a default too"
+    );
+    let counts = outcome.counts["p"];
+    assert_eq!((counts.dropped, counts.sampled_out), (1, 1));
+    let levels: Vec<_> = outcome
+        .observations
+        .iter()
+        .map(|observation| observation.labels.get("level").unwrap_or_default())
+        .collect();
+    assert_eq!(levels, ["CRITICAL", "ERROR", "INFO", "WARNING"]);
+}
+
+#[test]
 fn lines_are_joined() {
     let yaml = "pipelines:\n- name: p\n  multiline: {starts: '^\\d', max_lines: 3}\n";
     let outcome = run(yaml, &["  tail", "1 a", "  at x", "  at y", "  at z", "2 b"]);

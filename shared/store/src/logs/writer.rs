@@ -1,8 +1,9 @@
 //! Writing logs: batches become files and manifest entries, each batch exactly once.
 
-use super::sums;
-use crate::commit::{Commit, Committed, Committer};
+use super::{RawLogs, sums};
+use crate::commit::{Commit, Committed, Committer, Mark};
 use crate::day::{DAY_MS, Day};
+use crate::envelope::{self, Body, FetchError};
 use crate::manifest::NewFile;
 use crate::writer::FailedBatch;
 use crate::{Dataset, blocking};
@@ -22,7 +23,7 @@ pub struct LogWriterSettings {
     pub max_commit_batches: usize,
     /// Most bytes of lines in one transaction; a single batch may have more.
     pub max_commit_bytes: usize,
-    /// A batch with lines of more days than this is committed in parts: a transaction holds so many writes.
+    /// A batch with lines of more days than this is committed day by day: a transaction holds so many writes.
     pub max_commit_days: usize,
     /// How long the mark of a stored batch is kept: longer than queues keep messages (4 days).
     pub batch_memory_ms: i64,
@@ -79,6 +80,21 @@ pub struct LogCommitReport {
     pub series_refused: u64,
     /// Batches that are not stored.
     pub failed: Vec<FailedBatch>,
+    /// Batches that are decided and not stored yet: the id, and the object with the records.
+    decided: Vec<(String, String)>,
+}
+
+impl LogCommitReport {
+    /// Takes in what became of batches that share a fate.
+    fn note(&mut self, tenant: &str, ids: Vec<String>, outcome: Result<(), Error>) {
+        let Err(error) = outcome else { return };
+        let error = Arc::new(error);
+        self.failed.extend(ids.into_iter().map(|id| FailedBatch {
+            tenant: tenant.to_owned(),
+            id,
+            error: error.clone(),
+        }));
+    }
 }
 
 /// Commits batches. Cheap to clone.
@@ -110,42 +126,93 @@ impl LogWriter {
 
     /// Stores batches: a file per tenant and day, one transaction per tenant, as long as limits allow.
     ///
-    /// Invariant: a batch's records are visible, and its observations counted, exactly when its mark is in the table: one
-    /// transaction writes the mark (which must be absent), the manifest entries of the files, and the sums (which must be
-    /// as they were read).
+    /// Invariant: what a batch is made of (its records, by the pipelines of one moment, and their observations) is decided
+    /// once, by the transaction that writes its mark, which must be absent.
+    ///
+    /// - That transaction writes the manifest entries of the files too, and the sums (which must be as they were read):
+    ///   records are visible, and observations counted, exactly when the mark is there.
+    /// - Of a batch with records of more days than a transaction holds, it writes the sums, and the mark names an object
+    ///   with the records, put before. Whoever meets that mark goes on from the object, whatever its own pipelines made
+    ///   of the lines: each day is a batch for itself, with a mark of its own. After the last one the mark is
+    ///   [`Mark::Stored`].
     pub async fn commit(&self, batches: Vec<ParsedBatch>) -> LogCommitReport {
         let mut report = LogCommitReport::default();
         let mut by_tenant: BTreeMap<String, Vec<ParsedBatch>> = BTreeMap::new();
         let mut seen = HashSet::new();
         for batch in batches {
             if seen.insert((batch.tenant.clone(), batch.id.clone())) {
-                let of_tenant = by_tenant.entry(batch.tenant.clone()).or_default();
-                of_tenant.extend(parts(batch, self.settings.max_commit_days));
+                by_tenant.entry(batch.tenant.clone()).or_default().push(batch);
             } else {
                 report.repeated += 1;
             }
         }
         for (tenant, batches) in by_tenant {
-            let mut failed = HashSet::new();
-            for mut group in self.groups(batches) {
-                // The last part has the batch's mark: it is not stored before the others.
-                group.retain(|batch| !failed.contains(whole_id(&batch.id)));
-                let ids: Vec<String> = group.iter().map(|batch| whole_id(&batch.id).to_owned()).collect();
-                if group.is_empty() {
-                    continue;
-                }
-                if let Err(error) = self.commit_group(&tenant, group, &mut report).await {
-                    let error = Arc::new(error);
-                    report.failed.extend(ids.iter().map(|id| FailedBatch {
-                        tenant: tenant.clone(),
-                        id: id.clone(),
-                        error: error.clone(),
-                    }));
-                    failed.extend(ids);
-                }
+            let is_wide = |batch: &ParsedBatch| days_of(&batch.records).len() > self.settings.max_commit_days.max(1);
+            let (wide, batches): (Vec<_>, Vec<_>) = batches.into_iter().partition(is_wide);
+            for group in self.groups(batches) {
+                let ids: Vec<String> = group.iter().map(|batch| batch.id.clone()).collect();
+                let outcome = self.commit_group(&tenant, group, &Mark::Stored, &mut report).await;
+                report.note(&tenant, ids, outcome);
+            }
+            for batch in wide {
+                let ids = vec![batch.id.clone()];
+                let outcome = self.decide(batch, &mut report).await;
+                report.note(&tenant, ids, outcome);
+            }
+            for (id, key) in std::mem::take(&mut report.decided) {
+                let outcome = self.store_decided(&tenant, &id, key, &mut report).await;
+                report.note(&tenant, vec![id], outcome);
             }
         }
         report
+    }
+
+    /// Decides what a batch is made of that no transaction holds, unless that is decided already.
+    async fn decide(&self, batch: ParsedBatch, report: &mut LogCommitReport) -> Result<(), Error> {
+        let records = RawLogs {
+            records: batch.records,
+            ..RawLogs::default()
+        };
+        let body = blocking(move || Body::encode(&records)).await?;
+        let (objects, tenant) = (self.committer.objects.as_ref(), batch.tenant.clone());
+        let key = body
+            .into_claim(objects, self.clock.now_ms(), &tenant, &batch.id)
+            .await?;
+        let head = ParsedBatch {
+            records: Vec::new(),
+            ..batch
+        };
+        self.commit_group(&tenant, vec![head], &Mark::Decided(key), report)
+            .await
+    }
+
+    /// Stores a batch that is decided, day by day.
+    async fn store_decided(
+        &self,
+        tenant: &str,
+        id: &str,
+        key: String,
+        report: &mut LogCommitReport,
+    ) -> Result<(), Error> {
+        let records = envelope::claimed::<RawLogs>(self.committer.objects.as_ref(), id, key).await;
+        let records = records.map_err(|error| match error {
+            FetchError::Port(error) => error,
+            error => Error::new(Kind::Corrupt, "the records of a decided batch cannot be had").with_source(error),
+        })?;
+        let mut days: BTreeMap<Day, ParsedBatch> = BTreeMap::new();
+        for record in records.records {
+            let day = day_of(&record);
+            let of_day = days.entry(day).or_insert_with(|| ParsedBatch {
+                id: format!("{id}#{day}"),
+                tenant: tenant.to_owned(),
+                ..ParsedBatch::default()
+            });
+            of_day.records.push(record);
+        }
+        for group in self.groups(days.into_values().collect()) {
+            self.commit_group(tenant, group, &Mark::Stored, report).await?;
+        }
+        self.committer.set_stored(tenant, id, self.clock.now_ms()).await
     }
 
     fn groups(&self, batches: Vec<ParsedBatch>) -> Vec<Vec<ParsedBatch>> {
@@ -176,6 +243,7 @@ impl LogWriter {
         &self,
         tenant: &str,
         batches: Vec<ParsedBatch>,
+        mark: &Mark,
         report: &mut LogCommitReport,
     ) -> Result<(), Error> {
         crate::tenant::check(tenant)
@@ -197,6 +265,7 @@ impl LogWriter {
                 tenant,
                 files,
                 ids: batches.iter().map(|batch| batch.id.as_str()).collect(),
+                mark,
                 writes: raised.writes,
                 salt,
                 now_ms,
@@ -208,18 +277,28 @@ impl LogWriter {
                     report.records += entries.iter().map(|entry| entry.rows).sum::<u64>();
                     report.line_bytes += entries.iter().map(|entry| entry.line_bytes).sum::<u64>();
                     report.series_refused += raised.refused;
+                    if let Mark::Decided(key) = mark {
+                        report
+                            .decided
+                            .extend(batches.iter().map(|batch| (batch.id.clone(), key.clone())));
+                    }
                     return Ok(());
                 }
-                Committed::Conflict { stored, tombstone } => {
-                    let left = batches.iter().zip(&stored).filter(|(_, stored)| !**stored);
-                    let left: Vec<ParsedBatch> = left.map(|(batch, _)| batch.clone()).collect();
-                    report.repeated += (batches.len() - left.len()) as u64;
+                Committed::Conflict { marks, tombstone } => {
+                    let mut left = Vec::new();
+                    for (batch, mark) in batches.iter().zip(marks) {
+                        match mark {
+                            None => left.push(batch.clone()),
+                            Some(Mark::Stored) => report.repeated += 1,
+                            Some(Mark::Decided(key)) => report.decided.push((batch.id.clone(), key)),
+                        }
+                    }
                     if left.is_empty() {
                         return Ok(());
                     }
                     if left.len() < batches.len() {
                         // Their files are others. Where sums changed alone, they stand as they are.
-                        return Box::pin(self.commit_group(tenant, left, report)).await;
+                        return Box::pin(self.commit_group(tenant, left, mark, report)).await;
                     }
                     batches = Arc::new(left);
                     salt += u32::from(tombstone);
@@ -230,14 +309,6 @@ impl LogWriter {
     }
 }
 
-/// What stands between a batch's id and the number of a part of it.
-const PART: &str = "#days-";
-
-/// The id of the batch that a part is of.
-fn whole_id(id: &str) -> &str {
-    id.split(PART).next().unwrap_or_default()
-}
-
 fn day_of(record: &LogRecord) -> Day {
     Day::of_ms(record.timestamp_ns.div_euclid(1_000_000))
 }
@@ -246,34 +317,6 @@ fn day_of(record: &LogRecord) -> Day {
 fn days_of(records: &[LogRecord]) -> BTreeSet<Day> {
     let of_one_day = records.chunk_by(|a, b| day_of(a) == day_of(b));
     of_one_day.filter_map(|records| records.first().map(day_of)).collect()
-}
-
-/// A batch that spans many days, in parts of fewer; the same batch gives the same parts. The last one has the batch's
-/// own id: where that is marked as stored, all of the batch is.
-fn parts(batch: ParsedBatch, max_days: usize) -> Vec<ParsedBatch> {
-    let mut days: BTreeMap<Day, Vec<LogRecord>> = BTreeMap::new();
-    if days_of(&batch.records).len() <= max_days.max(1) {
-        return vec![batch];
-    }
-    for record in batch.records {
-        days.entry(day_of(&record)).or_default().push(record);
-    }
-    let days: Vec<Vec<LogRecord>> = days.into_values().collect();
-    let mut observations = Some(batch.observations);
-    let parts = days.chunks(max_days.max(1));
-    let last = parts.len() - 1;
-    parts
-        .enumerate()
-        .map(|(number, days)| ParsedBatch {
-            id: match number {
-                number if number == last => batch.id.clone(),
-                number => format!("{}{PART}{number}", batch.id),
-            },
-            tenant: batch.tenant.clone(),
-            records: days.concat(),
-            observations: observations.take().unwrap_or_default(),
-        })
-        .collect()
 }
 
 /// The files of batches, one for each day.

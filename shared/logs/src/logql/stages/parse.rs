@@ -11,7 +11,7 @@ use std::borrow::Cow;
 const JSON_ERROR: &str = "JSONParserErr";
 
 /// `| json`: names of nested objects are joined with `_`, arrays are left out; or the paths that are asked for.
-pub(super) fn json(row: &mut Row<'_>, paths: &[(String, Vec<Step>)]) {
+pub(in crate::logql) fn json(row: &mut Row<'_>, paths: &[(String, Vec<Step>)]) {
     if row.is_complete() {
         return;
     }
@@ -56,7 +56,7 @@ fn valid(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// `| logfmt`.
-pub(super) fn logfmt(row: &mut Row<'_>, strict: bool, keep_empty: bool, labels: &[(String, String)]) {
+pub(in crate::logql) fn logfmt(row: &mut Row<'_>, strict: bool, keep_empty: bool, labels: &[(String, String)]) {
     if row.is_complete() {
         return;
     }

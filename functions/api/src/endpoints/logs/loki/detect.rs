@@ -8,9 +8,8 @@ use crate::json::{Object, write_string};
 use crate::request::Call;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use parapet_logs::logql::ast::{LogExpr, Stage};
-use parapet_logs::logql::{Answer, Evaluation, Expr, Parameters, plan};
-use parapet_logs::{LogRecord, parse_bytes, parse_duration_seconds};
+use parapet_logs::logql::{Answer, Evaluation, Expr, Parameters, Stream, detect, plan};
+use parapet_logs::{parse_bytes, parse_duration_seconds};
 use parapet_model::Labels;
 use parapet_store::logs::{LogQuery, Order};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +18,9 @@ use std::sync::Arc;
 
 /// How many lines are looked at for their fields, where nothing is said.
 const SAMPLED_LINES: usize = 100;
+/// What tells that a stage failed is no field.
+const ERROR: &str = "__error__";
+const ERROR_DETAILS: &str = "__error_details__";
 /// How many fields are told of, where nothing is said.
 const FIELDS: usize = 1_000;
 
@@ -110,85 +112,46 @@ async fn detected(api: &Api, call: &Call) -> Result<(BTreeMap<String, Field>, us
             ..LogQuery::from(selection)
         };
         let mut evaluation = Evaluation::new(&expr, parameters)?;
-        let mut sample: Vec<LogRecord> = Vec::new();
         search.each(&query, |record| {
             evaluation.push(0, record)?;
-            sample.push(record.clone());
             Ok(match evaluation.bound_ns() {
                 Some(_) => ControlFlow::Break(()),
                 None => ControlFlow::Continue(()),
             })
         })?;
-        let mut fields = BTreeMap::new();
-        for (parsers, stage) in [
-            (own_parsers(&log), None),
-            (vec!["json"], Some(Stage::Json(Vec::new()))),
-            (
-                vec!["logfmt"],
-                Some(Stage::Logfmt {
-                    strict: true,
-                    keep_empty: false,
-                    labels: Vec::new(),
-                }),
-            ),
-        ] {
-            let mut with_parser = log.clone();
-            with_parser.stages.extend(stage);
-            let known = fields.keys().cloned().collect();
-            find_fields(
-                &Expr::Log(with_parser),
-                parameters,
-                &sample,
-                &parsers,
-                &known,
-                &mut fields,
-            )?;
+        match evaluation.finish()? {
+            Answer::Streams(streams) => Ok(fields_of(&streams)),
+            _ => Ok(BTreeMap::new()),
         }
-        Ok(fields)
     })
     .await?;
     Ok((fields, limit))
 }
 
-/// The parsers of a query that are told of.
-fn own_parsers(log: &LogExpr) -> Vec<&'static str> {
-    let name = |stage: &Stage| match stage {
-        Stage::Json(_) => Some("json"),
-        Stage::Logfmt { .. } => Some("logfmt"),
-        _ => None,
+/// The fields that lines have beyond the labels of their streams: those of the record, those that stages of the query
+/// found, and those that a parser would find.
+fn fields_of(streams: &[Stream]) -> BTreeMap<String, Field> {
+    let mut fields: BTreeMap<String, Field> = BTreeMap::new();
+    let mut add = |labels: &Labels, parser: Option<&'static str>| {
+        for (name, value) in labels
+            .iter()
+            .filter(|(name, _)| !matches!(*name, ERROR | ERROR_DETAILS))
+        {
+            let field = fields.entry(name.to_owned()).or_default();
+            field.values.insert(value.to_owned());
+            field.parsers.extend(parser);
+        }
     };
-    log.stages.iter().filter_map(name).collect()
-}
-
-/// Adds the labels that lines have beyond their streams' and beyond those known before, once parsers have seen them.
-fn find_fields(
-    expr: &Expr,
-    parameters: Parameters,
-    sample: &[LogRecord],
-    parsers: &[&'static str],
-    known: &BTreeSet<String>,
-    fields: &mut BTreeMap<String, Field>,
-) -> Result<(), Fault> {
-    // A line that a parser does not understand has no fields of it.
-    for record in sample {
-        let mut evaluation = Evaluation::new(expr, parameters)?;
-        evaluation.push(0, record)?;
-        let Answer::Streams(streams) = evaluation.finish()? else {
-            continue;
-        };
-        let entries = streams.iter().flat_map(|stream| &stream.entries);
-        for entry in entries.filter(|entry| entry.parsed.get("__error__").is_none()) {
+    for stream in streams {
+        for entry in &stream.entries {
+            let (found, parser) = detect(&stream.labels, &entry.line);
             // Those of the record need no parser.
-            for (labels, parsers) in [(&entry.metadata, &[][..]), (&entry.parsed, parsers)] {
-                for (name, value) in labels.iter().filter(|(name, _)| !known.contains(*name)) {
-                    let field = fields.entry(name.to_owned()).or_default();
-                    field.values.insert(value.to_owned());
-                    field.parsers.extend(parsers);
-                }
-            }
+            add(&entry.metadata, None);
+            add(&entry.parsed, Some(parser));
+            add(&found, Some(parser));
         }
     }
-    Ok(())
+    fields
 }
 
 /// The type that all of a field's values have.
