@@ -10,12 +10,12 @@ use object_store::local::LocalFileSystem;
 use parapet_compactor::Compactor;
 use parapet_log_parse::{LogParse, Settings};
 use parapet_logs::logql::{Parameters, parse};
-use parapet_logs::{Level, LogRecord, Need};
+use parapet_logs::{Level, LogRecord, Need, Steps};
 use parapet_model::Labels;
 use parapet_ports::memory::MemoryPorts;
 use parapet_ports::{Condition, ConfigFiles, Disposition, Key, Ports, Queue, SourceFile};
 use parapet_store::Dataset;
-use parapet_store::logs::{Columns, LogBatch, LogQuery, LogReader, LogReaderSettings, LogStats, RawLogs, send_logs};
+use parapet_store::logs::{LogBatch, LogQuery, LogReader, LogReaderSettings, LogStats, RawLogs, send_logs};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::ops::ControlFlow;
@@ -435,17 +435,17 @@ async fn searches(
             row(what, told(&stats, seconds, cpu), "");
         }
     }
-    let mut histogram = [0_u64; 24];
-    let mut tally = |record: LogRecord| {
-        let hour = (record.timestamp_ns - START_MS * NANOS_PER_MS) / NANOS_PER_MS / 3_600_000;
-        histogram[usize::try_from(hour).unwrap_or(0).min(23)] += 1;
-    };
+    let hours = Steps::new(HOUR_NS, vec![whole_day.start_ns]);
     let query = LogQuery {
         levels: Some(Level::Error..=Level::Error),
-        columns: Columns::NONE,
         ..whole_day.clone()
     };
-    let (stats, seconds, cpu) = search(ports, &query, &mut tally).await?;
+    let reader = LogReader::new(ports, LogReaderSettings::default());
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (_, stats) = reader
+        .count("default", &query, &hours, &|record| Some(record.level), &|| true)
+        .await?;
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     row("level ERROR over 24 h by hour", told(&stats, seconds, cpu), "");
     let parameters = Parameters {
         start_ns: whole_day.start_ns + HOUR_NS,
@@ -460,9 +460,7 @@ async fn searches(
     ] {
         let reader = LogReader::new(ports, LogReaderSettings::default());
         let (start, cpu) = (Instant::now(), cpu_seconds());
-        let (_, stats) = reader
-            .answer("default", &parse(text)?, parameters, &|| true)
-            .await?;
+        let (_, stats) = reader.answer("default", &parse(text)?, parameters, &|| true).await?;
         let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
         row(text, told(&stats, seconds, cpu), "");
     }

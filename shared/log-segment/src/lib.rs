@@ -37,6 +37,7 @@
 #![warn(missing_docs)]
 
 mod columns;
+mod count;
 mod decode;
 mod encode;
 mod error;

@@ -4,16 +4,23 @@ use crate::columns::NANOS_PER_MS;
 use crate::fields::{Layout, pairs};
 use crate::{Error, schema};
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, BinaryArray, ListArray, MapArray, RecordBatch, StringArray};
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    Array, BinaryArray, DictionaryArray, Int32Array, ListArray, MapArray, RecordBatch, StringArray,
+    TimestampMillisecondArray,
+};
 use bytes::Bytes;
 use bytestring::ByteString;
 use parapet_logs::{Level, LogRecord, shape};
 use parapet_model::Labels;
 
-/// Which parts of records are read, beside time and level.
+/// Which parts of records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Projection {
+    /// `timestamp` and `nanoseconds`.
+    pub time: bool,
+    /// `level`.
+    pub level: bool,
     /// `service`, `host`, `route`.
     pub origin: bool,
     /// `trace_id`.
@@ -31,6 +38,8 @@ pub struct Projection {
 impl Projection {
     /// All of a record.
     pub const ALL: Self = Self {
+        time: true,
+        level: true,
         origin: true,
         trace_id: true,
         message: true,
@@ -39,13 +48,25 @@ impl Projection {
         raw: true,
     };
 
+    /// Nothing of a record.
+    pub const NONE: Self = Self {
+        time: false,
+        level: false,
+        origin: false,
+        trace_id: false,
+        message: false,
+        stream: false,
+        attributes: false,
+        raw: false,
+    };
+
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
         let fields = schema::FIELD_COLUMNS.iter().map(String::as_str);
         let raw = self.raw;
         [
-            (true, schema::TIMESTAMP),
-            (true, schema::NANOSECONDS),
-            (true, schema::LEVEL),
+            (self.time, schema::TIMESTAMP),
+            (self.time, schema::NANOSECONDS),
+            (self.level, schema::LEVEL),
             (self.origin || raw, schema::SERVICE),
             (self.origin || raw, schema::HOST),
             (self.origin, schema::ROUTE),
@@ -85,9 +106,12 @@ impl Projection {
 
 /// One batch of rows, its columns found.
 #[derive(Debug)]
-struct Batch {
-    times: Vec<i64>,
-    levels: Vec<Option<Level>>,
+pub(crate) struct Batch {
+    pub(crate) rows: usize,
+    /// Empty where they are not read.
+    pub(crate) times: Vec<i64>,
+    /// Empty where they are not read.
+    pub(crate) levels: Vec<Option<Level>>,
     service: Option<StringArray>,
     host: Option<StringArray>,
     route: Option<StringArray>,
@@ -105,10 +129,10 @@ struct Batch {
 /// The rows of a block, in the order of their times.
 #[derive(Debug)]
 pub struct Rows {
-    batches: Vec<Batch>,
+    pub(crate) batches: Vec<Batch>,
     /// The first row of each batch, then their count.
-    starts: Vec<usize>,
-    projection: Projection,
+    pub(crate) starts: Vec<usize>,
+    pub(crate) projection: Projection,
     /// The last stream: the next one is the same mostly.
     last_stream: Labels,
     layout: Layout,
@@ -125,26 +149,12 @@ fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<
 }
 
 impl Batch {
-    fn new(batch: &RecordBatch) -> Result<Self, Error> {
-        let missing = |name: &str| Error::form(format!("no column {name}"));
-        let required = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
-        let milliseconds = required(schema::TIMESTAMP)?.as_primitive_opt::<TimestampMillisecondType>();
-        let nanoseconds = required(schema::NANOSECONDS)?.as_primitive_opt::<Int32Type>();
-        let (Some(milliseconds), Some(nanoseconds)) = (milliseconds, nanoseconds) else {
-            return Err(Error::form("the columns of time are of another type"));
-        };
-        let times = milliseconds.values().iter().zip(nanoseconds.values());
+    fn new(batch: &RecordBatch, projection: Projection) -> Result<Self, Error> {
         let text = |name: &str| Ok::<_, Error>(column::<StringArray>(batch, name)?.cloned());
         Ok(Self {
-            times: times
-                .map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)))
-                .collect(),
-            // Looked at for every row of a search by level: their words are read once, one after the other.
-            levels: {
-                let words = required(schema::LEVEL)?.as_string_opt::<i32>();
-                let words = words.ok_or_else(|| Error::form("the column of levels is of another type"))?;
-                words.iter().map(|word| level_of(word?)).collect()
-            },
+            rows: batch.num_rows(),
+            times: if projection.time { times(batch)? } else { Vec::new() },
+            levels: if projection.level { levels(batch)? } else { Vec::new() },
             service: text(schema::SERVICE)?,
             host: text(schema::HOST)?,
             route: text(schema::ROUTE)?,
@@ -162,6 +172,29 @@ impl Batch {
             raw: column::<BinaryArray>(batch, schema::RAW)?.cloned(),
         })
     }
+}
+
+fn required<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, Error> {
+    column(batch, name)?.ok_or_else(|| Error::form(format!("no column {name}")))
+}
+
+fn times(batch: &RecordBatch) -> Result<Vec<i64>, Error> {
+    let milliseconds = required::<TimestampMillisecondArray>(batch, schema::TIMESTAMP)?;
+    let nanoseconds = required::<Int32Array>(batch, schema::NANOSECONDS)?;
+    let both = milliseconds.values().iter().zip(nanoseconds.values());
+    let times = both.map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)));
+    Ok(times.collect())
+}
+
+/// Looked at for every row of a search by level: of each word its level is found once.
+fn levels(batch: &RecordBatch) -> Result<Vec<Option<Level>>, Error> {
+    let column = required::<DictionaryArray<Int32Type>>(batch, schema::LEVEL)?;
+    let words = column.values().as_string_opt::<i32>();
+    let words = words.ok_or_else(|| Error::form("the column of levels is of another type"))?;
+    let known: Vec<Option<Level>> = words.iter().map(|word| level_of(word?)).collect();
+    let levels = column.keys().iter();
+    let levels = levels.map(|key| known.get(usize::try_from(key?).ok()?).copied().flatten());
+    Ok(levels.collect())
 }
 
 /// The level of this name.
@@ -185,10 +218,11 @@ fn text(column: Option<&StringArray>, row: usize) -> ByteString {
 
 impl Rows {
     pub(crate) fn new(batches: Vec<RecordBatch>, projection: Projection) -> Result<Self, Error> {
-        let batches = batches.iter().map(Batch::new).collect::<Result<Vec<_>, _>>()?;
+        let batches = batches.iter().map(|batch| Batch::new(batch, projection));
+        let batches = batches.collect::<Result<Vec<_>, _>>()?;
         let mut starts = vec![0];
         for batch in &batches {
-            starts.push(starts.last().copied().unwrap_or_default() + batch.times.len());
+            starts.push(starts.last().copied().unwrap_or_default() + batch.rows);
         }
         Ok(Self {
             batches,
@@ -219,7 +253,7 @@ impl Rows {
     /// The time of a row, nanoseconds since the Unix epoch.
     ///
     /// # Panics
-    /// Where there is no such row.
+    /// Where there is no such row, or times were not read.
     #[must_use]
     pub fn timestamp_ns(&self, row: usize) -> i64 {
         let (batch, row) = self.place(row);
@@ -229,7 +263,7 @@ impl Rows {
     /// The level of a row.
     ///
     /// # Panics
-    /// Where there is no such row.
+    /// Where there is no such row, or levels were not read.
     #[must_use]
     pub fn level(&self, row: usize) -> Option<Level> {
         let (batch, row) = self.place(row);
@@ -241,13 +275,7 @@ impl Rows {
     pub fn first_from(&self, time_ns: i64) -> usize {
         let before = self.batches.iter().zip(&self.starts);
         before
-            .map(|(batch, start)| {
-                (
-                    start,
-                    batch.times.partition_point(|time| *time < time_ns),
-                    batch.times.len(),
-                )
-            })
+            .map(|(batch, start)| (start, batch.times.partition_point(|time| *time < time_ns), batch.rows))
             .find(|(_, within, rows)| within < rows)
             .map_or(self.len(), |(start, within, _)| start + within)
     }
@@ -263,8 +291,8 @@ impl Rows {
         let number = self.starts.partition_point(|start| *start <= row) - 1;
         let (batch, row) = (&self.batches[number], row - self.starts[number]);
         let mut record = LogRecord {
-            timestamp_ns: batch.times[row],
-            level: batch.levels[row],
+            timestamp_ns: batch.times.get(row).copied().unwrap_or_default(),
+            level: batch.levels.get(row).copied().flatten(),
             service: text(batch.service.as_ref(), row),
             host: text(batch.host.as_ref(), row),
             trace_id: text(batch.trace_id.as_ref(), row),

@@ -42,6 +42,11 @@ pub(crate) fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
 }
 
+/// As which levels are read.
+pub(crate) fn level_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
 pub(crate) fn entry_fields() -> Fields {
     Fields::from(vec![
         Field::new("key", DataType::Utf8, false),

@@ -67,7 +67,7 @@ impl Default for Parameters {
 }
 
 /// A query that cannot be answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum EvaluationError {
     /// A stage failed on a line, and nothing takes the line out.
     #[error(
@@ -228,7 +228,46 @@ impl Evaluation {
                 lines.push(record, self.parameters.now_ns);
                 Ok(())
             }
-            What::Metric { ranges, .. } => ranges[selection].push(record, &self.parameters),
+            What::Metric { ranges, .. } => {
+                let range = &mut ranges[selection];
+                match range.kind(record, &self.parameters)? {
+                    Some((labels, value)) => range.add(labels, time, value, &self.parameters),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// The labels of the series that a record counts for, of a selection that counts records alone
+    /// ([`Selection::steps`]); `None` where it counts for none. It must be one that the selection wants.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    ///
+    /// # Panics
+    /// When there is no such selection.
+    pub fn counts_for(&self, selection: usize, record: &LogRecord) -> Result<Option<Labels>, EvaluationError> {
+        match &self.what {
+            What::Lines(_) => Ok(None),
+            What::Metric { ranges, .. } => {
+                let kind = ranges[selection].kind(record, &self.parameters)?;
+                Ok(kind.map(|(labels, _)| labels))
+            }
+        }
+    }
+
+    /// Gives so many records at once, all of one of [`Selection::steps`] and of what [`Self::counts_for`] told.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    ///
+    /// # Panics
+    /// When there is no such selection.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn add(&mut self, selection: usize, labels: Labels, time_ns: i64, records: u64) -> Result<(), EvaluationError> {
+        match &mut self.what {
+            What::Lines(_) => Ok(()),
+            What::Metric { ranges, .. } => ranges[selection].add(labels, time_ns, records as f64, &self.parameters),
         }
     }
 

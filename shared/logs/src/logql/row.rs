@@ -13,7 +13,7 @@ pub(super) const ERROR: &str = "__error__";
 pub(super) const ERROR_DETAILS: &str = "__error_details__";
 
 /// The label that tells how grave a line is.
-const DETECTED_LEVEL: &str = "detected_level";
+pub(super) const DETECTED_LEVEL: &str = "detected_level";
 
 /// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use super::histogram::Histogram;
 use super::{Wanted, need};
 use crate::endpoints::logs::ask::{Fault, Search};
 use crate::endpoints::logs::mining::{Mined, Pattern, mine};
+use parapet_logs::LogRecord;
 use parapet_store::logs::{Columns, Order};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -41,12 +42,31 @@ impl Summary {
         let mut fields: Vec<(String, HashMap<String, u64>)> =
             top.iter().map(|name| (name.clone(), HashMap::new())).collect();
         let (mut total, mut mined) = (0, Mined::default());
+        if top.is_empty() && !with_patterns && need::is_of_level(&wanted.filter) {
+            let kind = |record: &LogRecord| {
+                let record = LogRecord {
+                    level: record.level,
+                    ..LogRecord::default()
+                };
+                wanted.filter.matches(&record).then_some(record.level)
+            };
+            for count in search.count(&query, &histogram.steps(), &kind)? {
+                total += count.records;
+                histogram.add(count.time_ns, count.kind, count.records);
+            }
+            return Ok(Self {
+                total,
+                histogram,
+                fields,
+                patterns: Vec::new(),
+            });
+        }
         search.each(&query, |record| {
             if !wanted.filter.matches(record) {
                 return Ok(ControlFlow::Continue(()));
             }
             total += 1;
-            histogram.add(record.timestamp_ns, record.level);
+            histogram.add(record.timestamp_ns, record.level, 1);
             for (name, counts) in &mut fields {
                 let Some(value) = record.field(name) else { continue };
                 let is_full = counts.len() >= MAX_VALUES;
