@@ -1,8 +1,11 @@
 //! Counting the rows of a block that are alike.
 
+use crate::Error;
+use crate::fields::pairs;
 use crate::rows::Rows;
-use crate::{Error, summary::Origin};
+use crate::summary::Origin;
 use parapet_logs::{Level, LogRecord, Steps};
+use parapet_model::Labels;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -19,75 +22,107 @@ impl Origin {
     }
 }
 
+/// What a count is asked for.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    /// The first nanosecond and the last.
+    pub range_ns: (i64, i64),
+    /// Which times are told apart.
+    pub steps: Steps,
+    /// Which levels count.
+    pub levels: Vec<Option<Level>>,
+    /// What is not read of records.
+    pub alike: LogRecord,
+}
+
 impl Rows {
-    /// How many rows of a range of time (nanoseconds, both ends within) are alike: of one of `steps`, of one level and of
-    /// one origin, as far as these were read. What was not read is as `alike` has it. For each kind a record, with a time
-    /// of one of its rows; of a kind there may be several.
+    /// How many rows are alike: of one step, of one level and of one origin, as far as these were read. For each kind a
+    /// record, with a time of one of its rows; of a kind there may be several.
     ///
     /// # Errors
     /// [`Error::Form`] where a record does not read.
-    pub fn count(
-        &mut self,
-        (start_ns, end_ns): (i64, i64),
-        steps: &Steps,
-        alike: &LogRecord,
-    ) -> Result<Vec<(LogRecord, u64)>, Error> {
-        let mut counts = Vec::new();
+    pub fn count(&mut self, counting: &Counting) -> Result<Vec<(LogRecord, u64)>, Error> {
+        let (start_ns, end_ns) = counting.range_ns;
+        let (mut counts, mut alike) = (Vec::new(), counting.alike.clone());
         for number in 0..self.batches.len() {
-            let batch = &self.batches[number];
-            if !self.projection.time {
-                self.count_piece(number, 0..batch.rows, alike, &mut counts)?;
-                continue;
-            }
-            let mut row = batch.times.partition_point(|time| *time < start_ns);
-            while let Some(first) = self.batches[number].times.get(row).filter(|time| **time <= end_ns) {
-                let (timestamp_ns, last_ns) = (*first, steps.last_ns(*first).min(end_ns));
-                let rest = &self.batches[number].times[row..];
-                // Of a damaged file times may be in no order.
-                let next = row + rest.partition_point(|time| *time <= last_ns).max(1);
-                let alike = LogRecord {
-                    timestamp_ns,
-                    ..alike.clone()
-                };
-                self.count_piece(number, row..next, &alike, &mut counts)?;
+            let mut row = self.batches[number].times.partition_point(|time| *time < start_ns);
+            while row < self.batches[number].rows {
+                let batch = &self.batches[number];
+                let mut next = batch.rows;
+                if self.projection.time {
+                    alike.timestamp_ns = batch.times[row];
+                    if alike.timestamp_ns > end_ns {
+                        break;
+                    }
+                    let last_ns = counting.steps.last_ns(alike.timestamp_ns).min(end_ns);
+                    // Of a damaged file times may be in no order.
+                    next = row + batch.times[row..].partition_point(|time| *time <= last_ns).max(1);
+                }
+                if self.projection.stream || self.projection.origin {
+                    self.count_origins(number, row..next, counting, &alike, &mut counts)?;
+                } else if self.projection.level {
+                    count_levels(&batch.levels[row..next], &alike, &mut counts);
+                } else {
+                    counts.push((alike.clone(), (next - row) as u64));
+                }
                 row = next;
             }
         }
         Ok(counts)
     }
 
-    /// The same of some rows of a batch, of one piece of time.
-    fn count_piece(
+    /// Counts rows of a batch by origin and level.
+    fn count_origins(
         &mut self,
         number: usize,
         rows: Range<usize>,
+        counting: &Counting,
         alike: &LogRecord,
         counts: &mut Vec<(LogRecord, u64)>,
     ) -> Result<(), Error> {
-        if self.projection.stream || self.projection.origin {
-            let mut found: HashMap<LogRecord, u64> = HashMap::new();
-            for row in rows {
-                let mut record = self.record(self.starts[number] + row)?;
-                record.timestamp_ns = alike.timestamp_ns;
-                if !self.projection.level {
-                    record.level = alike.level;
-                }
-                *found.entry(record).or_default() += 1;
+        let mut of_levels = [false; LEVELS];
+        counting.levels.iter().for_each(|level| of_levels[index(*level)] = true);
+        let batch = &self.batches[number];
+        // Streams by number; of each kind its first row, and how many it has.
+        let mut streams: HashMap<Labels, usize> = HashMap::new();
+        let mut found: HashMap<_, (usize, u64)> = HashMap::new();
+        let (mut last, mut stream) = (Labels::empty(), usize::MAX);
+        for row in rows {
+            let level = batch.levels.get(row).copied().unwrap_or(alike.level);
+            if !of_levels[index(level)] {
+                continue;
             }
-            counts.extend(found);
-            return Ok(());
+            if let Some(column) = &batch.stream {
+                let pairs = pairs(column, row)?;
+                if stream == usize::MAX || !last.iter().eq(pairs.clone()) {
+                    last = Labels::from_sorted(pairs);
+                    let next = streams.len();
+                    stream = *streams.entry(last.clone()).or_insert(next);
+                }
+            }
+            let [service, host] = [&batch.service, &batch.host].map(|words| words.as_ref()?.key(row));
+            found.entry((stream, service, host, level)).or_insert((row, 0)).1 += 1;
         }
-        if !self.projection.level {
-            counts.push((alike.clone(), rows.len() as u64));
-            return Ok(());
+        let start = self.starts[number];
+        for ((.., level), (row, count)) in found {
+            let mut record = self.record(start + row)?;
+            (record.timestamp_ns, record.level) = (alike.timestamp_ns, level);
+            counts.push((record, count));
         }
-        let mut of_levels = [0_u64; Level::ALL.len() + 1];
-        for level in &self.batches[number].levels[rows] {
-            of_levels[level.map_or(0, |level| level as usize + 1)] += 1;
-        }
-        let levels = std::iter::once(None).chain(Level::ALL.map(Some));
-        let found = levels.zip(of_levels).filter(|(_, count)| *count > 0);
-        counts.extend(found.map(|(level, count)| (LogRecord { level, ..alike.clone() }, count)));
         Ok(())
     }
+}
+
+const LEVELS: usize = Level::ALL.len() + 1;
+
+fn index(level: Option<Level>) -> usize {
+    level.map_or(0, |level| level as usize + 1)
+}
+
+fn count_levels(levels: &[Option<Level>], alike: &LogRecord, counts: &mut Vec<(LogRecord, u64)>) {
+    let mut of_levels = [0_u64; LEVELS];
+    levels.iter().for_each(|level| of_levels[index(*level)] += 1);
+    let levels = std::iter::once(None).chain(Level::ALL.map(Some));
+    let found = levels.zip(of_levels).filter(|(_, count)| *count > 0);
+    counts.extend(found.map(|(level, count)| (LogRecord { level, ..alike.clone() }, count)));
 }

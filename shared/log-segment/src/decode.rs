@@ -43,15 +43,11 @@ impl Footer {
             .with_column_index_policy(PageIndexPolicy::Skip)
             .with_offset_index_policy(PageIndexPolicy::Skip);
         let metadata = ArrowReaderMetadata::load(source, options.clone())?;
-        // Levels are looked at row by row: as numbers, not as words.
-        let fields = metadata
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| match field.name().as_str() {
-                schema::LEVEL => Arc::new(field.as_ref().clone().with_data_type(schema::level_type())),
-                _ => field.clone(),
-            });
+        let fields = metadata.schema().fields().iter();
+        let fields = fields.map(|field| match schema::WORDS.contains(&field.name().as_str()) {
+            true => Arc::new(field.as_ref().clone().with_data_type(schema::word_type())),
+            false => field.clone(),
+        });
         let options = options.with_schema(Arc::new(Schema::new(fields.collect::<Fields>())));
         let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata();

@@ -49,6 +49,7 @@ mod summary;
 mod texts;
 mod volume;
 
+pub use count::Counting;
 pub use decode::Footer;
 pub use encode::{EncodeOptions, Segment, SegmentInfo, SegmentWriter};
 pub use error::Error;

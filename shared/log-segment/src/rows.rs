@@ -112,18 +112,53 @@ pub(crate) struct Batch {
     pub(crate) times: Vec<i64>,
     /// Empty where they are not read.
     pub(crate) levels: Vec<Option<Level>>,
-    service: Option<StringArray>,
-    host: Option<StringArray>,
-    route: Option<StringArray>,
+    pub(crate) service: Option<Words>,
+    pub(crate) host: Option<Words>,
+    route: Option<Words>,
     trace_id: Option<StringArray>,
     message: Option<StringArray>,
-    stream: Option<MapArray>,
+    pub(crate) stream: Option<MapArray>,
     fields: Option<StringArray>,
     field_columns: Vec<StringArray>,
     attributes: Option<MapArray>,
     shape: Option<StringArray>,
     variables: Option<ListArray>,
     raw: Option<BinaryArray>,
+}
+
+/// A column of few words: of each row the number of its word.
+#[derive(Debug)]
+pub(crate) struct Words {
+    keys: Int32Array,
+    words: StringArray,
+}
+
+impl Words {
+    fn of(batch: &RecordBatch, name: &str) -> Result<Option<Self>, Error> {
+        let Some(column) = column::<DictionaryArray<Int32Type>>(batch, name)? else {
+            return Ok(None);
+        };
+        let words = column.values().as_string_opt::<i32>();
+        let words = words.ok_or_else(|| Error::form(format!("column {name} is of another type")))?;
+        Ok(Some(Self {
+            keys: column.keys().clone(),
+            words: words.clone(),
+        }))
+    }
+
+    /// The number of a row's word; `None` where it has none.
+    pub(crate) fn key(&self, row: usize) -> Option<usize> {
+        let key = self.keys.is_valid(row).then(|| self.keys.value(row))?;
+        usize::try_from(key).ok().filter(|key| *key < self.words.len())
+    }
+
+    /// Of each word its level is found once.
+    fn levels(&self) -> Vec<Option<Level>> {
+        let known: Vec<Option<Level>> = self.words.iter().map(|word| level_of(word?)).collect();
+        let keys = self.keys.iter();
+        keys.map(|key| known.get(usize::try_from(key?).ok()?).copied().flatten())
+            .collect()
+    }
 }
 
 /// The rows of a block, in the order of their times.
@@ -154,10 +189,14 @@ impl Batch {
         Ok(Self {
             rows: batch.num_rows(),
             times: if projection.time { times(batch)? } else { Vec::new() },
-            levels: if projection.level { levels(batch)? } else { Vec::new() },
-            service: text(schema::SERVICE)?,
-            host: text(schema::HOST)?,
-            route: text(schema::ROUTE)?,
+            levels: match Words::of(batch, schema::LEVEL)? {
+                Some(words) => words.levels(),
+                None if projection.level => return Err(missing(schema::LEVEL)),
+                None => Vec::new(),
+            },
+            service: Words::of(batch, schema::SERVICE)?,
+            host: Words::of(batch, schema::HOST)?,
+            route: Words::of(batch, schema::ROUTE)?,
             trace_id: text(schema::TRACE_ID)?,
             message: text(schema::MESSAGE)?,
             stream: column::<MapArray>(batch, schema::STREAM)?.cloned(),
@@ -174,8 +213,12 @@ impl Batch {
     }
 }
 
+fn missing(name: &str) -> Error {
+    Error::form(format!("no column {name}"))
+}
+
 fn required<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, Error> {
-    column(batch, name)?.ok_or_else(|| Error::form(format!("no column {name}")))
+    column(batch, name)?.ok_or_else(|| missing(name))
 }
 
 fn times(batch: &RecordBatch) -> Result<Vec<i64>, Error> {
@@ -184,17 +227,6 @@ fn times(batch: &RecordBatch) -> Result<Vec<i64>, Error> {
     let both = milliseconds.values().iter().zip(nanoseconds.values());
     let times = both.map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)));
     Ok(times.collect())
-}
-
-/// Looked at for every row of a search by level: of each word its level is found once.
-fn levels(batch: &RecordBatch) -> Result<Vec<Option<Level>>, Error> {
-    let column = required::<DictionaryArray<Int32Type>>(batch, schema::LEVEL)?;
-    let words = column.values().as_string_opt::<i32>();
-    let words = words.ok_or_else(|| Error::form("the column of levels is of another type"))?;
-    let known: Vec<Option<Level>> = words.iter().map(|word| level_of(word?)).collect();
-    let levels = column.keys().iter();
-    let levels = levels.map(|key| known.get(usize::try_from(key?).ok()?).copied().flatten());
-    Ok(levels.collect())
 }
 
 /// The level of this name.
@@ -214,6 +246,11 @@ fn text(column: Option<&StringArray>, row: usize) -> ByteString {
         Some(column) if column.is_valid(row) => column.value(row).into(),
         _ => ByteString::new(),
     }
+}
+
+fn word(column: Option<&Words>, row: usize) -> ByteString {
+    let word = column.and_then(|column| Some(column.words.value(column.key(row)?)));
+    word.map_or_else(ByteString::new, ByteString::from)
 }
 
 impl Rows {
@@ -293,11 +330,11 @@ impl Rows {
         let mut record = LogRecord {
             timestamp_ns: batch.times.get(row).copied().unwrap_or_default(),
             level: batch.levels.get(row).copied().flatten(),
-            service: text(batch.service.as_ref(), row),
-            host: text(batch.host.as_ref(), row),
+            service: word(batch.service.as_ref(), row),
+            host: word(batch.host.as_ref(), row),
             trace_id: text(batch.trace_id.as_ref(), row),
             message: text(batch.message.as_ref(), row),
-            route: text(batch.route.as_ref(), row),
+            route: word(batch.route.as_ref(), row),
             ..LogRecord::default()
         };
         if let Some(stream) = &batch.stream {

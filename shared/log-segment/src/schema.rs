@@ -42,8 +42,11 @@ pub(crate) fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
 }
 
-/// As which levels are read.
-pub(crate) fn level_type() -> DataType {
+/// Columns of few words, which are told apart row by row.
+pub(crate) const WORDS: [&str; 4] = [LEVEL, SERVICE, HOST, ROUTE];
+
+/// As what these are read: numbers of words.
+pub(crate) fn word_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 

@@ -6,7 +6,7 @@ use super::reader::Chosen;
 use super::{LogQuery, LogReader, LogStats};
 use crate::reader::again::{ReadError, again};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use parapet_log_segment::{Projection, Rows};
+use parapet_log_segment::{Counting, Projection, Rows};
 use parapet_logs::{Level, LogRecord, Need, Steps};
 use parapet_ports::Error;
 use std::collections::HashMap;
@@ -67,47 +67,67 @@ impl<K: Eq + Hash> Kinds<'_, K> {
     }
 }
 
-/// What has to be read of a block, and what its records are like as far as it need not be.
+/// What has to be read of a block, and what is asked of it.
 #[derive(Clone, Debug)]
 struct Part {
     block: Chosen,
     projection: Projection,
-    alike: LogRecord,
+    counting: Counting,
 }
 
 /// What of a block tells how many records of which kind it has; `None` where none of them counts.
 fn part(block: Chosen, of_origins: &[ByLevel], query: &LogQuery, steps: &Steps) -> Option<Part> {
-    let known = &block.file.footer.blocks()[block.number];
-    let is_within = query.start_ns <= known.min_ns && known.max_ns <= query.end_ns;
-    let time = !(is_within && known.max_ns <= steps.last_ns(known.min_ns));
-    let levels = || (0..LEVELS.len()).filter(|level| known.has_level(LEVELS[*level]));
-    let mut origins = known.origins.iter().flatten().map(|number| *number as usize);
-    let first = origins.next();
-    let kinds = first.map(|number| of_origins[number]);
-    let is_one_origin = kinds
-        .is_some_and(|kinds| origins.all(|number| levels().all(|level| of_origins[number][level] == kinds[level])));
-    let mut alike = first.map_or_else(LogRecord::default, |number| {
-        block.file.footer.all_origins()[number].record()
+    let footer = &block.file.footer;
+    let known = &footer.blocks()[block.number];
+    let levels: Vec<usize> = (0..LEVELS.len())
+        .filter(|level| known.has_level(LEVELS[*level]))
+        .collect();
+    // Where the file does not tell its origins, there may be records of any kind.
+    let kinds = known.origins.as_ref().map(|origins| {
+        let kinds = origins.iter().map(|number| of_origins[*number as usize]);
+        kinds.collect::<Vec<ByLevel>>()
     });
-    alike.timestamp_ns = known.min_ns;
-    alike.level = levels().next().and_then(|level| LEVELS[level]);
-    let mut of_levels = levels().map(|level| kinds.and_then(|kinds| kinds[level]));
-    let first = of_levels.next().flatten();
-    let is_one_kind = is_one_origin && of_levels.all(|kind| kind == first);
-    if is_one_kind && first.is_none() {
+    let counts = |level: &usize| match &kinds {
+        Some(kinds) => kinds.iter().any(|kinds| kinds[*level].is_some()),
+        None => true,
+    };
+    let counted: Vec<usize> = levels.iter().copied().filter(counts).collect();
+    if counted.is_empty() {
         return None;
     }
+    let first = kinds.as_ref().and_then(|kinds| kinds.first());
+    let is_first = |first: &ByLevel| {
+        let mut kinds = kinds.iter().flatten();
+        kinds.all(|kinds| counted.iter().all(|level| kinds[*level] == first[*level]))
+    };
+    // All origins alike; then perhaps all levels too.
+    let of_level = first.filter(|first| is_first(first));
+    let is_one_kind =
+        of_level.is_some_and(|of_level| levels.iter().all(|level| of_level[*level] == of_level[levels[0]]));
+    let is_within = query.start_ns <= known.min_ns && known.max_ns <= query.end_ns;
     let projection = Projection {
-        time,
+        time: !is_within || steps.last_ns(known.min_ns) < known.max_ns,
         level: !is_one_kind,
-        origin: !is_one_origin,
-        stream: !is_one_origin,
+        origin: of_level.is_none(),
+        stream: of_level.is_none(),
         ..Projection::NONE
+    };
+    let origin = known.origins.as_ref().and_then(|origins| origins.first());
+    let origin = origin.map(|number| footer.all_origins()[*number as usize].record());
+    let counting = Counting {
+        range_ns: (query.start_ns, query.end_ns),
+        steps: steps.clone(),
+        levels: counted.into_iter().map(|level| LEVELS[level]).collect(),
+        alike: LogRecord {
+            timestamp_ns: known.min_ns,
+            level: LEVELS[levels[0]],
+            ..origin.unwrap_or_default()
+        },
     };
     Some(Part {
         block,
         projection,
-        alike,
+        counting,
     })
 }
 
@@ -166,10 +186,9 @@ impl LogReader {
         let reads = parts.into_iter().map(|part| async move {
             let rows = part.block.file.footer.records(part.block.number);
             if part.projection == Projection::NONE {
-                return Ok::<_, ReadError>((0, vec![(part.alike, rows)]));
+                return Ok::<_, ReadError>((0, vec![(part.counting.alike, rows)]));
             }
-            let (range, steps) = ((query.start_ns, query.end_ns), steps.clone());
-            let count = move |mut rows: Rows| rows.count(range, &steps, &part.alike);
+            let count = move |mut rows: Rows| rows.count(&part.counting);
             let counts = self.of_block(&part.block.file, part.block.number, part.projection, bytes_read, count);
             Ok((rows, counts.await?))
         });

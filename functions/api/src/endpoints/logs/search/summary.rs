@@ -5,7 +5,7 @@ use super::{Wanted, need};
 use crate::endpoints::logs::ask::{Fault, Search};
 use crate::endpoints::logs::mining::{Mined, Pattern, mine};
 use parapet_logs::LogRecord;
-use parapet_store::logs::{Columns, Order};
+use parapet_store::logs::{Columns, LogQuery, Order};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -43,23 +43,7 @@ impl Summary {
             top.iter().map(|name| (name.clone(), HashMap::new())).collect();
         let (mut total, mut mined) = (0, Mined::default());
         if top.is_empty() && !with_patterns && need::is_of_level(&wanted.filter) {
-            let kind = |record: &LogRecord| {
-                let record = LogRecord {
-                    level: record.level,
-                    ..LogRecord::default()
-                };
-                wanted.filter.matches(&record).then_some(record.level)
-            };
-            for count in search.count(&query, &histogram.steps(), &kind)? {
-                total += count.records;
-                histogram.add(count.time_ns, count.kind, count.records);
-            }
-            return Ok(Self {
-                total,
-                histogram,
-                fields,
-                patterns: Vec::new(),
-            });
+            return Self::count(search, wanted, &query, histogram);
         }
         search.each(&query, |record| {
             if !wanted.filter.matches(record) {
@@ -86,6 +70,28 @@ impl Summary {
             histogram,
             fields,
             patterns: mined.patterns(),
+        })
+    }
+
+    /// The same of a filter that looks at levels alone: nothing else of the lines is read.
+    fn count(search: &mut Search, wanted: &Wanted, query: &LogQuery, mut histogram: Histogram) -> Result<Self, Fault> {
+        let kind = |record: &LogRecord| {
+            let record = LogRecord {
+                level: record.level,
+                ..LogRecord::default()
+            };
+            wanted.filter.matches(&record).then_some(record.level)
+        };
+        let mut total = 0;
+        for count in search.count(query, &histogram.steps(), &kind)? {
+            total += count.records;
+            histogram.add(count.time_ns, count.kind, count.records);
+        }
+        Ok(Self {
+            total,
+            histogram,
+            fields: Vec::new(),
+            patterns: Vec::new(),
         })
     }
 
