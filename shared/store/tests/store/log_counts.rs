@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-const START_NS: i64 = NOW_MS * 1_000_000;
+const MS: i64 = 1_000_000;
+const START_NS: i64 = NOW_MS * MS;
 
 fn record() -> impl Strategy<Value = LogRecord> {
     let level = prop_oneof![2 => Just(None), 6 => (0..5_usize).prop_map(Some)];
@@ -26,7 +27,7 @@ fn record() -> impl Strategy<Value = LogRecord> {
     ].prop_map(Some)];
     (0..400_i64, level, stream, "[xy]?", "[hi]?", field, "[ab]").prop_map(
         |(at, level, stream, service, host, field, value)| LogRecord {
-            timestamp_ns: START_NS + at,
+            timestamp_ns: START_NS + at * MS,
             level: level.map(|level| Level::ALL[level]),
             service: service.into(),
             host: host.into(),
@@ -105,25 +106,25 @@ fn kind((level, app, origin): Parts, record: &LogRecord) -> Option<(Option<Level
 }
 
 const QUERIES: [&str; 14] = [
-    r#"sum(count_over_time({app="a"}[50ns]))"#,
-    r#"sum by (app) (rate({app=~".+"}[31ns] offset 7ns))"#,
-    r#"sum by (detected_level, service_name) (count_over_time({app=~"a|b"}[40ns]))"#,
-    r#"count_over_time({app="a"}[60ns])"#,
-    r#"count_over_time({host="h"}[60ns])"#,
-    r#"sum by (host) (count_over_time({host=~"h|i"} | detected_level="error" [60ns]))"#,
-    r#"sum without (app) (count_over_time({app="a"} | drop host [25ns]))"#,
-    r#"absent_over_time({app="b", service_name="x"}[10ns])"#,
-    r#"sum by (app) (count_over_time({app="a", detected_level="error"}[20ns])) / 3"#,
-    r#"sum(rate({app="a"}[50ns])) - sum(rate({app="b"}[20ns]))"#,
-    r#"count_over_time({app="a"} | keep app [50ns])"#,
+    r#"sum(count_over_time({app="a"}[50ms]))"#,
+    r#"sum by (app) (rate({app=~".+"}[31ms] offset 7ms))"#,
+    r#"sum by (detected_level, service_name) (count_over_time({app=~"a|b"}[40ms]))"#,
+    r#"count_over_time({app="a"}[60ms])"#,
+    r#"count_over_time({host="h"}[60ms])"#,
+    r#"sum by (host) (count_over_time({host=~"h|i"} | detected_level="error" [60ms]))"#,
+    r#"sum without (app) (count_over_time({app="a"} | drop host [25ms]))"#,
+    r#"absent_over_time({app="b", service_name="x"}[10ms])"#,
+    r#"sum by (app) (count_over_time({app="a", detected_level="error"}[20ms])) / 3"#,
+    r#"sum(rate({app="a"}[50ms])) - sum(rate({app="b"}[20ms]))"#,
+    r#"count_over_time({app="a"} | keep app [50ms])"#,
     // Labels that may be fields: read record by record.
-    r#"sum by (pod) (count_over_time({app="a"}[50ns]))"#,
-    r#"count_over_time({app!="b"} | host="h" [50ns])"#,
-    r#"sum by (detected_level) (count_over_time({app="a"} |= "line a" [50ns]))"#,
+    r#"sum by (pod) (count_over_time({app="a"}[50ms]))"#,
+    r#"count_over_time({app="a"} | host="h" [50ms])"#,
+    r#"sum by (detected_level) (count_over_time({app="a"} |= "line a" [50ms]))"#,
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn counts_are_those_of_records(
         files in prop::collection::vec(prop::collection::vec(record(), 1..40), 1..4),
@@ -134,18 +135,18 @@ proptest! {
         levels in prop::option::of((0..5_usize, 0..5_usize)),
         parts in any::<Parts>(),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let world = world();
             let reader = stored(&world.ports, &files, block_rows).await;
             let query = LogQuery {
-                start_ns: START_NS + start,
-                end_ns: START_NS + end,
+                start_ns: START_NS + start * MS,
+                end_ns: START_NS + end * MS,
                 matchers,
                 levels: levels.map(|(low, high)| Level::ALL[low]..=Level::ALL[high]),
                 ..LogQuery::default()
             };
-            let steps = Steps::new(width, begins.iter().map(|begin| START_NS + begin).collect());
+            let steps = Steps::new(width * MS, begins.iter().map(|begin| START_NS + begin * MS).collect());
             let kind = |record: &LogRecord| kind(parts, record);
             let mut one_by_one = BTreeMap::new();
             for record in read(&reader, &query).await {
@@ -170,15 +171,15 @@ proptest! {
         block_rows in 1..12_u64,
         (start, length, step) in (0..400_i64, 0..300_i64, prop_oneof![Just(0), 1..70_i64]),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let world = world();
             let reader = stored(&world.ports, &files, block_rows).await;
             let everything = LogQuery { end_ns: i64::MAX, ..LogQuery::default() };
             let records = read(&reader, &everything).await;
-            let start_ns = START_NS + start;
-            let end_ns = if step == 0 { start_ns } else { start_ns + length };
-            let parameters = Parameters { start_ns, end_ns, step_ns: step, ..Parameters::default() };
+            let start_ns = START_NS + start * MS;
+            let end_ns = if step == 0 { start_ns } else { start_ns + length * MS };
+            let parameters = Parameters { start_ns, end_ns, step_ns: step * MS, ..Parameters::default() };
             for (number, text) in QUERIES.into_iter().enumerate() {
                 let expr = parse(text).unwrap();
                 let mut evaluation = Evaluation::new(&expr, parameters).unwrap();
