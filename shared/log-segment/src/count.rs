@@ -107,6 +107,12 @@ impl Rows {
         for ((.., level), (row, count)) in found {
             let mut record = self.record(start + row)?;
             (record.timestamp_ns, record.level) = (alike.timestamp_ns, level);
+            if !self.projection.stream {
+                record.stream = alike.stream.clone();
+            }
+            if !self.projection.origin {
+                (record.service, record.host) = (alike.service.clone(), alike.host.clone());
+            }
             counts.push((record, count));
         }
         Ok(())

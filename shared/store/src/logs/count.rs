@@ -6,7 +6,7 @@ use super::reader::Chosen;
 use super::{LogQuery, LogReader, LogStats};
 use crate::reader::again::{ReadError, again};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use parapet_log_segment::{Counting, Projection, Rows};
+use parapet_log_segment::{Counting, Origin, Projection, Rows};
 use parapet_logs::{Level, LogRecord, Need, Steps};
 use parapet_ports::Error;
 use std::collections::HashMap;
@@ -82,46 +82,46 @@ fn part(block: Chosen, of_origins: &[ByLevel], query: &LogQuery, steps: &Steps) 
     let levels: Vec<usize> = (0..LEVELS.len())
         .filter(|level| known.has_level(LEVELS[*level]))
         .collect();
-    // Where the file does not tell its origins, there may be records of any kind.
-    let kinds = known.origins.as_ref().map(|origins| {
-        let kinds = origins.iter().map(|number| of_origins[*number as usize]);
-        kinds.collect::<Vec<ByLevel>>()
+    let told = known.origins.as_ref().map(|numbers| {
+        let numbers = numbers.iter().map(|number| *number as usize);
+        let told = numbers.map(|number| (&footer.all_origins()[number], &of_origins[number]));
+        told.collect::<Vec<(&Origin, &ByLevel)>>()
     });
-    let counts = |level: &usize| match &kinds {
-        Some(kinds) => kinds.iter().any(|kinds| kinds[*level].is_some()),
+    let first = told.iter().flatten().next().copied();
+    // Where the file does not tell its origins, there may be records of any kind.
+    let any = |differs: &dyn Fn(&Origin, &ByLevel) -> bool| match &told {
+        Some(told) => told.iter().any(|(origin, kinds)| differs(origin, kinds)),
         None => true,
     };
-    let counted: Vec<usize> = levels.iter().copied().filter(counts).collect();
-    if counted.is_empty() {
+    let counted: Vec<usize> = levels
+        .iter()
+        .copied()
+        .filter(|level| any(&|_, kinds| kinds[*level].is_some()))
+        .collect();
+    let (Some(level), false) = (levels.first().copied(), counted.is_empty()) else {
         return None;
-    }
-    let first = kinds.as_ref().and_then(|kinds| kinds.first());
-    let is_first = |first: &ByLevel| {
-        let mut kinds = kinds.iter().flatten();
-        kinds.all(|kinds| counted.iter().all(|level| kinds[*level] == first[*level]))
     };
-    // All origins alike; then perhaps all levels too.
-    let of_level = first.filter(|first| is_first(first));
-    let is_one_kind =
-        of_level.is_some_and(|of_level| levels.iter().all(|level| of_level[*level] == of_level[levels[0]]));
     let is_within = query.start_ns <= known.min_ns && known.max_ns <= query.end_ns;
+    let by_origin =
+        any(&|_, kinds| first.is_some_and(|(_, first)| counted.iter().any(|level| kinds[*level] != first[*level])));
     let projection = Projection {
         time: !is_within || steps.last_ns(known.min_ns) < known.max_ns,
-        level: !is_one_kind,
-        origin: of_level.is_none(),
-        stream: of_level.is_none(),
+        level: any(&|_, kinds| levels.iter().any(|other| kinds[*other] != kinds[level])),
+        stream: by_origin && any(&|origin, _| first.is_some_and(|(first, _)| origin.stream != first.stream)),
+        origin: by_origin
+            && any(&|origin, _| {
+                first.is_some_and(|(first, _)| (&origin.service, &origin.host) != (&first.service, &first.host))
+            }),
         ..Projection::NONE
     };
-    let origin = known.origins.as_ref().and_then(|origins| origins.first());
-    let origin = origin.map(|number| footer.all_origins()[*number as usize].record());
     let counting = Counting {
         range_ns: (query.start_ns, query.end_ns),
         steps: steps.clone(),
         levels: counted.into_iter().map(|level| LEVELS[level]).collect(),
         alike: LogRecord {
             timestamp_ns: known.min_ns,
-            level: LEVELS[levels[0]],
-            ..origin.unwrap_or_default()
+            level: LEVELS[level],
+            ..first.map_or_else(LogRecord::default, |(origin, _)| origin.record())
         },
     };
     Some(Part {
