@@ -443,7 +443,7 @@ async fn searches(
     let reader = LogReader::new(ports, LogReaderSettings::default());
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let (_, stats) = reader
-        .count("default", &query, &hours, &|record| Some(record.level), &|| true)
+        .count("default", &query, &hours, &|record| Some(record.level), &|_| true)
         .await?;
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     row("level ERROR over 24 h by hour", told(&stats, seconds, cpu), "");

@@ -256,7 +256,8 @@ impl Evaluation {
         }
     }
 
-    /// Gives so many records at once, all of one of [`Selection::steps`] and of what [`Self::counts_for`] told.
+    /// Gives records by their numbers: `counts` has a time within one of [`Selection::steps`], and how many records of
+    /// that step count for these labels, as [`Self::counts_for`] told.
     ///
     /// # Errors
     /// As [`Self::push`].
@@ -264,11 +265,13 @@ impl Evaluation {
     /// # Panics
     /// When there is no such selection.
     #[allow(clippy::cast_precision_loss)]
-    pub fn add(&mut self, selection: usize, labels: Labels, time_ns: i64, records: u64) -> Result<(), EvaluationError> {
-        match &mut self.what {
-            What::Lines(_) => Ok(()),
-            What::Metric { ranges, .. } => ranges[selection].add(labels, time_ns, records as f64, &self.parameters),
+    pub fn add(&mut self, selection: usize, labels: &Labels, counts: &[(i64, u64)]) -> Result<(), EvaluationError> {
+        if let What::Metric { ranges, .. } = &mut self.what {
+            for (time_ns, records) in counts {
+                ranges[selection].add(labels.clone(), *time_ns, *records as f64, &self.parameters)?;
+            }
         }
+        Ok(())
     }
 
     /// The time beyond which no record matters any more: with [`Direction::Backward`] none before it, with

@@ -48,11 +48,12 @@ impl LogReader {
                 ..LogQuery::from(selection)
             };
             if let Some(steps) = steps {
+                let goes_on = |held: usize| goes_on() && held <= parameters.max_samples;
                 let kind = |record: &LogRecord| evaluation.counts_for(number, record).transpose();
-                let (counts, read) = self.count(tenant, &query, &steps, &kind, goes_on).await?;
+                let (counts, read) = self.count(tenant, &query, &steps, &kind, &goes_on).await?;
                 stats.add(&read);
                 for count in counts {
-                    evaluation.add(number, count.kind?, count.time_ns, count.records)?;
+                    evaluation.add(number, &count.kind?, &count.steps)?;
                 }
                 continue;
             }

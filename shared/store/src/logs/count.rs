@@ -4,24 +4,23 @@
 use super::open_file::LogFile;
 use super::reader::Chosen;
 use super::{LogQuery, LogReader, LogStats};
-use crate::reader::again::{ReadError, again};
+use crate::reader::again::{Attempts, ReadError};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parapet_log_segment::{Counting, Origin, Projection, Rows};
-use parapet_logs::{Level, LogRecord, Need, Steps};
+use parapet_logs::{Level, LogRecord, Steps};
 use parapet_ports::Error;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 
-/// So many records that are of one kind and of one step.
+/// How many records of a kind there are when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count<K> {
     /// What they count for.
     pub kind: K,
-    /// The time of one of them, nanoseconds since the Unix epoch.
-    pub time_ns: i64,
-    /// How many.
-    pub records: u64,
+    /// For each step that has any the time of one of them, nanoseconds since the Unix epoch, and how many; of a step there
+    /// may be several.
+    pub steps: Vec<(i64, u64)>,
 }
 
 /// What a record counts for, by its level and its origin; `None` for nothing.
@@ -40,27 +39,30 @@ const LEVELS: [Option<Level>; Level::ALL.len() + 1] = [
 /// What records of an origin count for, by their level: numbers of kinds.
 type ByLevel = [Option<usize>; LEVELS.len()];
 
+/// The kinds that were met, by number.
 struct Kinds<'a, K> {
     query: &'a LogQuery,
     kind: Kind<'a, K>,
+    numbers: HashMap<K, usize>,
 }
 
 impl<K: Eq + Hash> Kinds<'_, K> {
-    fn of(&self, record: &LogRecord) -> Option<K> {
-        let is_wanted = self.query.wants_level(record.level) && self.query.matches(record);
-        is_wanted.then(|| (self.kind)(record)).flatten()
+    fn of(&mut self, record: &LogRecord) -> Option<usize> {
+        if !self.query.wants_level(record.level) || !self.query.matches(record) {
+            return None;
+        }
+        let (kind, next) = ((self.kind)(record)?, self.numbers.len());
+        Some(*self.numbers.entry(kind).or_insert(next))
     }
 
     /// The kinds of each origin of a file.
-    fn of_origins(&self, file: &LogFile, numbers: &mut HashMap<K, usize>) -> Vec<ByLevel> {
+    fn of_origins(&mut self, file: &LogFile) -> Vec<ByLevel> {
         let origins = file.footer.all_origins().iter();
         let by_level = origins.map(|origin| {
             let mut record = origin.record();
             LEVELS.map(|level| {
                 record.level = level;
-                let kind = self.of(&record)?;
-                let next = numbers.len();
-                Some(*numbers.entry(kind).or_insert(next))
+                self.of(&record)
             })
         });
         by_level.collect()
@@ -132,51 +134,62 @@ fn part(block: Chosen, of_origins: &[ByLevel], query: &LogQuery, steps: &Steps) 
 }
 
 impl LogReader {
-    /// How many records there are of each kind in each of `steps`: `kind` is told the level, the stream, the service, the
-    /// host and a time of a record. What the query says of words, fields, columns and order narrows nothing down. Of a
-    /// kind and a step there may be several counts. `goes_on` is asked after each block, and once it says no, the answer
-    /// is of what was read so far.
+    /// How many records there are of each kind in each of `steps`, of those that [`Self::search`] would give: `kind` is
+    /// told the level, the stream, the service, the host and a time of a record. `goes_on` is asked after each block,
+    /// with how many numbers the answer has so far; once it says no, the answer is of what was read.
     ///
     /// # Errors
     /// As [`Self::search`].
-    pub async fn count<K: Clone + Eq + Hash>(
+    pub async fn count<K: Eq + Hash>(
         &self,
         tenant: &str,
         query: &LogQuery,
         steps: &Steps,
         kind: Kind<'_, K>,
-        goes_on: &(dyn Fn() -> bool + Send + Sync),
+        goes_on: &(dyn Fn(usize) -> bool + Send + Sync),
     ) -> Result<(Vec<Count<K>>, LogStats), Error> {
-        let bytes_read = AtomicU64::new(0);
-        let kinds = Kinds { query, kind };
-        let count = || self.count_once(tenant, steps, &kinds, goes_on, &bytes_read);
-        let (counts, mut stats) = again(|key| self.forget(key), count).await?;
-        stats.bytes_read = bytes_read.into_inner();
-        Ok((counts, stats))
+        let (mut stats, mut attempts) = (LogStats::default(), Attempts::default());
+        loop {
+            let bytes_read = AtomicU64::new(0);
+            let mut kinds = Kinds {
+                query,
+                kind,
+                numbers: HashMap::new(),
+            };
+            stats.records = 0;
+            let outcome = self
+                .count_once(tenant, steps, &mut kinds, goes_on, &mut stats, &bytes_read)
+                .await;
+            stats.bytes_read += bytes_read.into_inner();
+            let Some(mut counts) = attempts.settle(outcome, |key| self.forget(key))? else {
+                continue;
+            };
+            let numbers = kinds.numbers.into_iter();
+            let counts = numbers.filter_map(|(kind, number)| {
+                let steps = counts.get_mut(number).map(std::mem::take)?;
+                (!steps.is_empty()).then_some(Count { kind, steps })
+            });
+            return Ok((counts.collect(), stats));
+        }
     }
 
-    async fn count_once<K: Clone + Eq + Hash>(
+    /// The counts by number of kind.
+    async fn count_once<K: Eq + Hash>(
         &self,
         tenant: &str,
         steps: &Steps,
-        kinds: &Kinds<'_, K>,
-        goes_on: &(dyn Fn() -> bool + Send + Sync),
+        kinds: &mut Kinds<'_, K>,
+        goes_on: &(dyn Fn(usize) -> bool + Send + Sync),
+        stats: &mut LogStats,
         bytes_read: &AtomicU64,
-    ) -> Result<(Vec<Count<K>>, LogStats), ReadError> {
-        let query = LogQuery {
-            need: Need::Nothing,
-            fields: Vec::new(),
-            ..kinds.query.clone()
-        };
-        let (query, mut stats) = (&query, LogStats::default());
-        let mut of_files: HashMap<String, Vec<ByLevel>> = HashMap::new();
-        let mut numbers = HashMap::new();
-        let mut parts = Vec::new();
-        for block in self.choose(tenant, query, &mut stats, bytes_read).await? {
-            if !of_files.contains_key(&block.file.key) {
-                of_files.insert(block.file.key.clone(), kinds.of_origins(&block.file, &mut numbers));
-            }
-            parts.extend(part(block.clone(), &of_files[&block.file.key], query, steps));
+    ) -> Result<Vec<Vec<(i64, u64)>>, ReadError> {
+        let query = kinds.query;
+        let (mut of_files, mut parts) = (HashMap::new(), Vec::new());
+        for block in self.choose(tenant, query, stats, bytes_read).await? {
+            let of_origins: &Vec<ByLevel> = of_files
+                .entry(block.file.key.clone())
+                .or_insert_with(|| kinds.of_origins(&block.file));
+            parts.extend(part(block, of_origins, query, steps));
         }
         // Levels and times take little memory, streams more.
         let parallel = match parts.iter().any(|part| part.projection.stream) {
@@ -193,19 +206,29 @@ impl LogReader {
             Ok((rows, counts.await?))
         });
         let mut reads = stream::iter(reads).buffered(parallel.max(1));
-        let mut counts = Vec::new();
-        while goes_on()
+        let (mut counts, mut held): (Vec<Vec<(i64, u64)>>, usize) = (Vec::new(), 0);
+        while goes_on(held)
             && let Some((rows, alike)) = reads.try_next().await?
         {
             stats.blocks_read += u64::from(rows > 0);
             stats.rows_read += rows;
             for (record, records) in alike {
-                let Some(kind) = kinds.of(&record) else { continue };
-                let time_ns = record.timestamp_ns;
+                let Some(number) = kinds.of(&record) else { continue };
                 stats.records += records;
-                counts.push(Count { kind, time_ns, records });
+                if counts.len() <= number {
+                    counts.resize(number + 1, Vec::new());
+                }
+                let (of_kind, time_ns) = (&mut counts[number], record.timestamp_ns);
+                // Blocks come in the order of their times, mostly.
+                match of_kind.last_mut() {
+                    Some((last_ns, count)) if steps.last_ns(*last_ns) == steps.last_ns(time_ns) => *count += records,
+                    _ => {
+                        of_kind.push((time_ns, records));
+                        held += 1;
+                    }
+                }
             }
         }
-        Ok((counts, stats))
+        Ok(counts)
     }
 }

@@ -111,13 +111,13 @@ impl Search {
     }
 
     /// Counts records of each kind in each of some steps, as [`LogReader::count`].
-    pub(super) fn count<K: Clone + Eq + Hash>(
+    pub(super) fn count<K: Eq + Hash>(
         &mut self,
         query: &LogQuery,
         steps: &Steps,
         kind: CountKind<'_, K>,
     ) -> Result<Vec<Count<K>>, Fault> {
-        let goes_on = || !self.stop.load(Ordering::Relaxed);
+        let goes_on = |_| !self.stop.load(Ordering::Relaxed);
         let count = self.reader.count(&self.tenant, query, steps, kind, &goes_on);
         let (counts, read) = self.runtime.block_on(count)?;
         self.read.add(&read);

@@ -84,8 +84,10 @@ impl Summary {
         };
         let mut total = 0;
         for count in search.count(query, &histogram.steps(), &kind)? {
-            total += count.records;
-            histogram.add(count.time_ns, count.kind, count.records);
+            for (time_ns, lines) in count.steps {
+                total += lines;
+                histogram.add(time_ns, count.kind, lines);
+            }
         }
         Ok(Self {
             total,
