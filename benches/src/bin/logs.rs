@@ -9,15 +9,17 @@ use measure::{Row, cpu_seconds, print};
 use object_store::local::LocalFileSystem;
 use parapet_compactor::Compactor;
 use parapet_log_parse::{LogParse, Settings};
-use parapet_logs::{Level, LogRecord, Need};
+use parapet_logs::logql::{Parameters, parse};
+use parapet_logs::{Level, LogRecord, Need, Steps};
 use parapet_model::Labels;
 use parapet_ports::memory::MemoryPorts;
-use parapet_ports::{ConfigFiles, Disposition, Ports, Queue, SourceFile};
+use parapet_ports::{Condition, ConfigFiles, Disposition, Key, Ports, Queue, SourceFile};
 use parapet_store::Dataset;
-use parapet_store::logs::{Columns, LogBatch, LogQuery, LogReader, LogReaderSettings, LogStats, RawLogs, send_logs};
+use parapet_store::logs::{LogBatch, LogQuery, LogReader, LogReaderSettings, LogStats, RawLogs, send_logs};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +27,7 @@ use std::time::Instant;
 const START_MS: i64 = 1_767_571_200_000;
 const DAY_MS: i64 = 86_400_000;
 const NANOS_PER_MS: i64 = 1_000_000;
+const HOUR_NS: i64 = 3_600_000 * NANOS_PER_MS;
 
 /// Measures parsing, storing and searching of generated lines and prints a table.
 #[derive(Debug, Parser)]
@@ -41,9 +44,12 @@ struct Cli {
     /// Lines of one request
     #[arg(long, default_value_t = 5000)]
     request_lines: usize,
+    /// Keep what is stored in this folder; where a run before kept it, only search it
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// Write the lines to json.log and nginx.log of this folder, for others to read, and measure nothing
     #[arg(long)]
-    write: Option<std::path::PathBuf>,
+    write: Option<PathBuf>,
 }
 
 /// A form of lines and the pipeline that reads it.
@@ -95,7 +101,7 @@ const AGENTS: [&str; 4] = [
 const RARE: &str = "zymurgy";
 
 /// Writes the lines of each form to a file.
-fn write(cli: &Cli, folder: &std::path::Path) -> anyhow::Result<()> {
+fn write(cli: &Cli, folder: &Path) -> anyhow::Result<()> {
     for (form, name) in [(Form::Json, "json.log"), (Form::Nginx, "nginx.log")] {
         let mut lines = Lines {
             random: StdRng::seed_from_u64(1),
@@ -154,7 +160,7 @@ impl Lines {
     }
 }
 
-fn ports(form: Form, folder: &std::path::Path) -> anyhow::Result<(MemoryPorts, Ports)> {
+fn ports(form: Form, folder: &Path) -> anyhow::Result<(MemoryPorts, Ports)> {
     let text = match form {
         Form::Json => "pipelines:\n- name: json\n  stages:\n  - use: json\n",
         Form::Nginx => "pipelines:\n- name: nginx\n  stages:\n  - use: nginx_access\n",
@@ -207,11 +213,59 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::cast_precision_loss, clippy::too_many_lines)]
+/// What is stored: the manifest, and a trace to look for.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Stored {
+    trace: String,
+    /// Keys and values of the table.
+    items: Vec<(String, String, String)>,
+}
+
+impl Stored {
+    const FILE: &str = "stored.json";
+
+    /// What a run before kept.
+    async fn kept(folder: &Path, ports: &Ports) -> anyhow::Result<Option<Self>> {
+        let Ok(text) = std::fs::read_to_string(folder.join(Self::FILE)) else {
+            return Ok(None);
+        };
+        let stored: Self = serde_json::from_str(&text)?;
+        for (pk, sk, value) in &stored.items {
+            let key = Key::new(pk.as_str(), sk.as_str());
+            ports.table.put(key, value.clone(), None, Condition::Absent).await?;
+        }
+        Ok(Some(stored))
+    }
+}
+
 async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (memory, ports) = ports(form, folder.path())?;
-    let function = LogParse::new(&ports, Settings::default());
+    let temporary = tempfile::tempdir()?;
+    let name = format!("{form:?}").to_lowercase();
+    let folder = cli.keep.as_deref().unwrap_or(temporary.path()).join(&name);
+    std::fs::create_dir_all(&folder)?;
+    let (memory, ports) = ports(form, &folder)?;
+    let mut row =
+        |what: &str, value: String, unit: &'static str| rows.push(Row::new(&format!("{name}: {what}"), value, unit));
+    let stored = match Stored::kept(&folder, &ports).await? {
+        Some(stored) => stored,
+        None => store(cli, form, &memory, &ports, &mut row).await?,
+    };
+    if cli.keep.is_some() {
+        std::fs::write(folder.join(Stored::FILE), serde_json::to_string(&stored)?)?;
+    }
+    searches(form, &ports, &stored.trace, &mut row).await
+}
+
+/// Parses, stores and merges lines.
+#[allow(clippy::cast_precision_loss)]
+async fn store(
+    cli: &Cli,
+    form: Form,
+    memory: &MemoryPorts,
+    ports: &Ports,
+    row: &mut impl FnMut(&str, String, &'static str),
+) -> anyhow::Result<Stored> {
+    let function = LogParse::new(ports, Settings::default());
     let mut lines = Lines {
         random: StdRng::seed_from_u64(1),
         form,
@@ -250,7 +304,7 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
             received_ns: (START_MS + DAY_MS) * NANOS_PER_MS,
             records,
         };
-        send_logs(&ports, vec![LogBatch::of("default", lines)]).await?;
+        send_logs(ports, vec![LogBatch::of("default", lines)]).await?;
         sent_cpu += cpu_seconds() - cpu;
         // As many messages to a call as a queue under load gives.
         if number / i64::try_from(cli.request_lines)? % 20 == 0 || number >= count {
@@ -266,10 +320,7 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
             anyhow::ensure!(answers.iter().all(|answer| *answer == Disposition::Done), "{answers:?}");
         }
     }
-    let name = format!("{form:?}").to_lowercase();
     let megabytes = bytes as f64 / 1e6;
-    let mut row =
-        |what: &str, value: String, unit: &'static str| rows.push(Row::new(&format!("{name}: {what}"), value, unit));
     row("lines", number.to_string(), "");
     row("bytes of lines", format!("{megabytes:.0}"), "MB");
     row(
@@ -297,7 +348,7 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
     );
     let mut settings = parapet_compactor::Settings::default();
     settings.logs.grace_ms = 0;
-    let compactor = Compactor::new(&ports, settings);
+    let compactor = Compactor::new(ports, settings);
     let cpu = cpu_seconds();
     for _ in 0..6 {
         memory.clock.advance_ms(3_600_000);
@@ -311,6 +362,21 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
         format!("{share:.1} % in {count} files"),
         "of the lines' bytes",
     );
+    let items = memory.table.items().into_iter();
+    Ok(Stored {
+        trace,
+        items: items.map(|item| (item.key.pk, item.key.sk, item.value)).collect(),
+    })
+}
+
+/// Looks for one line, and counts many.
+#[allow(clippy::cast_precision_loss)]
+async fn searches(
+    form: Form,
+    ports: &Ports,
+    trace: &str,
+    row: &mut impl FnMut(&str, String, &'static str),
+) -> anyhow::Result<()> {
     let whole_day = LogQuery {
         start_ns: START_MS * NANOS_PER_MS,
         end_ns: (START_MS + DAY_MS) * NANOS_PER_MS,
@@ -332,14 +398,14 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
             (
                 "one trace (field)",
                 LogQuery {
-                    fields: vec![("trace_id".to_owned(), trace.clone())],
+                    fields: vec![("trace_id".to_owned(), trace.to_owned())],
                     ..whole_day.clone()
                 },
             ),
             (
                 "one trace (anywhere in a line)",
                 LogQuery {
-                    need: Need::substring(&trace),
+                    need: Need::substring(trace),
                     ..whole_day.clone()
                 },
             ),
@@ -364,22 +430,39 @@ async fn measure_form(cli: &Cli, form: Form, rows: &mut Vec<Row>) -> anyhow::Res
                 _ => record.trace_id == trace,
             };
             let mut look = |record: LogRecord| found += u32::from(is_wanted(&record));
-            let (stats, seconds, cpu) = search(&ports, &query, &mut look).await?;
+            let (stats, seconds, cpu) = search(ports, &query, &mut look).await?;
             anyhow::ensure!(what.contains("nowhere") || found == 1, "{what}: {found}");
             row(what, told(&stats, seconds, cpu), "");
         }
     }
-    let mut histogram = [0_u64; 24];
-    let mut tally = |record: LogRecord| {
-        let hour = (record.timestamp_ns - START_MS * NANOS_PER_MS) / NANOS_PER_MS / 3_600_000;
-        histogram[usize::try_from(hour).unwrap_or(0).min(23)] += 1;
-    };
+    let hours = Steps::new(HOUR_NS, vec![whole_day.start_ns]);
     let query = LogQuery {
         levels: Some(Level::Error..=Level::Error),
-        columns: Columns::NONE,
-        ..whole_day
+        ..whole_day.clone()
     };
-    let (stats, seconds, cpu) = search(&ports, &query, &mut tally).await?;
+    let reader = LogReader::new(ports, LogReaderSettings::default());
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (_, stats) = reader
+        .count("default", &query, &hours, &|record| Some(record.level), &|_| true)
+        .await?;
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     row("level ERROR over 24 h by hour", told(&stats, seconds, cpu), "");
+    let parameters = Parameters {
+        start_ns: whole_day.start_ns + HOUR_NS,
+        end_ns: whole_day.end_ns,
+        step_ns: HOUR_NS,
+        ..Parameters::default()
+    };
+    for text in [
+        r#"sum(count_over_time({app="shop"}[1h]))"#,
+        r#"sum by (detected_level) (count_over_time({app="shop"}[1h]))"#,
+        r#"sum by (service_name) (rate({app="shop"} | detected_level="error" [1h]))"#,
+    ] {
+        let reader = LogReader::new(ports, LogReaderSettings::default());
+        let (start, cpu) = (Instant::now(), cpu_seconds());
+        let (_, stats) = reader.answer("default", &parse(text)?, parameters, &|| true).await?;
+        let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        row(text, told(&stats, seconds, cpu), "");
+    }
     Ok(())
 }

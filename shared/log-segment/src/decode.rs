@@ -5,6 +5,7 @@ use crate::error::contained;
 use crate::rows::{Projection, Rows};
 use crate::schema;
 use crate::summary::{Block, Origin, Summary};
+use arrow_schema::{Fields, Schema};
 use bytes::Bytes;
 use parapet_logs::Need;
 use parapet_logs::index::IndexSet;
@@ -14,12 +15,13 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::metadata::PageIndexPolicy;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The footer of a segment: what is where. Immutable as the file is; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Footer {
     metadata: ArrowReaderMetadata,
-    summary: std::sync::Arc<Summary>,
+    summary: Arc<Summary>,
     size_bytes: usize,
 }
 
@@ -40,7 +42,14 @@ impl Footer {
             .with_skip_arrow_metadata(true)
             .with_column_index_policy(PageIndexPolicy::Skip)
             .with_offset_index_policy(PageIndexPolicy::Skip);
-        let metadata = ArrowReaderMetadata::load(source, options)?;
+        let metadata = ArrowReaderMetadata::load(source, options.clone())?;
+        let fields = metadata.schema().fields().iter();
+        let fields = fields.map(|field| match schema::WORDS.contains(&field.name().as_str()) {
+            true => Arc::new(field.as_ref().clone().with_data_type(schema::word_type())),
+            false => field.clone(),
+        });
+        let options = options.with_schema(Arc::new(Schema::new(fields.collect::<Fields>())));
+        let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata();
         let value = |key: &str| {
             let pair = pairs?.iter().find(|pair| pair.key == key)?;
@@ -72,7 +81,7 @@ impl Footer {
         let size_bytes = metadata.metadata().memory_size() + 2 * text.len() + 512;
         Ok(Self {
             metadata,
-            summary: std::sync::Arc::new(summary),
+            summary: Arc::new(summary),
             size_bytes,
         })
     }
@@ -88,6 +97,12 @@ impl Footer {
     pub fn origins(&self, block: usize) -> Option<impl Iterator<Item = &Origin>> {
         let numbers = self.summary.blocks.get(block)?.origins.as_ref()?;
         Some(numbers.iter().map(|number| &self.summary.origins[*number as usize]))
+    }
+
+    /// All origins of the file, by number; none where it has too many to tell.
+    #[must_use]
+    pub fn all_origins(&self) -> &[Origin] {
+        &self.summary.origins
     }
 
     /// The records of a block.

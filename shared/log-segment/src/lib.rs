@@ -37,6 +37,7 @@
 #![warn(missing_docs)]
 
 mod columns;
+mod count;
 mod decode;
 mod encode;
 mod error;
@@ -48,6 +49,7 @@ mod summary;
 mod texts;
 mod volume;
 
+pub use count::Counting;
 pub use decode::Footer;
 pub use encode::{EncodeOptions, Segment, SegmentInfo, SegmentWriter};
 pub use error::Error;

@@ -4,16 +4,23 @@ use crate::columns::NANOS_PER_MS;
 use crate::fields::{Layout, pairs};
 use crate::{Error, schema};
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, BinaryArray, ListArray, MapArray, RecordBatch, StringArray};
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    Array, BinaryArray, DictionaryArray, Int32Array, ListArray, MapArray, RecordBatch, StringArray,
+    TimestampMillisecondArray,
+};
 use bytes::Bytes;
 use bytestring::ByteString;
 use parapet_logs::{Level, LogRecord, shape};
 use parapet_model::Labels;
 
-/// Which parts of records are read, beside time and level.
+/// Which parts of records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Projection {
+    /// `timestamp` and `nanoseconds`.
+    pub time: bool,
+    /// `level`.
+    pub level: bool,
     /// `service`, `host`, `route`.
     pub origin: bool,
     /// `trace_id`.
@@ -31,6 +38,8 @@ pub struct Projection {
 impl Projection {
     /// All of a record.
     pub const ALL: Self = Self {
+        time: true,
+        level: true,
         origin: true,
         trace_id: true,
         message: true,
@@ -39,13 +48,25 @@ impl Projection {
         raw: true,
     };
 
+    /// Nothing of a record.
+    pub const NONE: Self = Self {
+        time: false,
+        level: false,
+        origin: false,
+        trace_id: false,
+        message: false,
+        stream: false,
+        attributes: false,
+        raw: false,
+    };
+
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
         let fields = schema::FIELD_COLUMNS.iter().map(String::as_str);
         let raw = self.raw;
         [
-            (true, schema::TIMESTAMP),
-            (true, schema::NANOSECONDS),
-            (true, schema::LEVEL),
+            (self.time, schema::TIMESTAMP),
+            (self.time, schema::NANOSECONDS),
+            (self.level, schema::LEVEL),
             (self.origin || raw, schema::SERVICE),
             (self.origin || raw, schema::HOST),
             (self.origin, schema::ROUTE),
@@ -85,15 +106,18 @@ impl Projection {
 
 /// One batch of rows, its columns found.
 #[derive(Debug)]
-struct Batch {
-    times: Vec<i64>,
-    levels: Vec<Option<Level>>,
-    service: Option<StringArray>,
-    host: Option<StringArray>,
-    route: Option<StringArray>,
+pub(crate) struct Batch {
+    pub(crate) rows: usize,
+    /// Empty where they are not read.
+    pub(crate) times: Vec<i64>,
+    /// Empty where they are not read.
+    pub(crate) levels: Vec<Option<Level>>,
+    pub(crate) service: Option<Words>,
+    pub(crate) host: Option<Words>,
+    route: Option<Words>,
     trace_id: Option<StringArray>,
     message: Option<StringArray>,
-    stream: Option<MapArray>,
+    pub(crate) stream: Option<MapArray>,
     fields: Option<StringArray>,
     field_columns: Vec<StringArray>,
     attributes: Option<MapArray>,
@@ -102,13 +126,48 @@ struct Batch {
     raw: Option<BinaryArray>,
 }
 
+/// A column of few words: of each row the number of its word.
+#[derive(Debug)]
+pub(crate) struct Words {
+    keys: Int32Array,
+    words: StringArray,
+}
+
+impl Words {
+    fn of(batch: &RecordBatch, name: &str) -> Result<Option<Self>, Error> {
+        let Some(column) = column::<DictionaryArray<Int32Type>>(batch, name)? else {
+            return Ok(None);
+        };
+        let words = column.values().as_string_opt::<i32>();
+        let words = words.ok_or_else(|| Error::form(format!("column {name} is of another type")))?;
+        Ok(Some(Self {
+            keys: column.keys().clone(),
+            words: words.clone(),
+        }))
+    }
+
+    /// The number of a row's word; `None` where it has none.
+    pub(crate) fn key(&self, row: usize) -> Option<usize> {
+        let key = self.keys.is_valid(row).then(|| self.keys.value(row))?;
+        usize::try_from(key).ok().filter(|key| *key < self.words.len())
+    }
+
+    /// Of each word its level is found once.
+    fn levels(&self) -> Vec<Option<Level>> {
+        let known: Vec<Option<Level>> = self.words.iter().map(|word| level_of(word?)).collect();
+        let keys = self.keys.iter();
+        keys.map(|key| known.get(usize::try_from(key?).ok()?).copied().flatten())
+            .collect()
+    }
+}
+
 /// The rows of a block, in the order of their times.
 #[derive(Debug)]
 pub struct Rows {
-    batches: Vec<Batch>,
+    pub(crate) batches: Vec<Batch>,
     /// The first row of each batch, then their count.
-    starts: Vec<usize>,
-    projection: Projection,
+    pub(crate) starts: Vec<usize>,
+    pub(crate) projection: Projection,
     /// The last stream: the next one is the same mostly.
     last_stream: Labels,
     layout: Layout,
@@ -125,29 +184,19 @@ fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<
 }
 
 impl Batch {
-    fn new(batch: &RecordBatch) -> Result<Self, Error> {
-        let missing = |name: &str| Error::form(format!("no column {name}"));
-        let required = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
-        let milliseconds = required(schema::TIMESTAMP)?.as_primitive_opt::<TimestampMillisecondType>();
-        let nanoseconds = required(schema::NANOSECONDS)?.as_primitive_opt::<Int32Type>();
-        let (Some(milliseconds), Some(nanoseconds)) = (milliseconds, nanoseconds) else {
-            return Err(Error::form("the columns of time are of another type"));
-        };
-        let times = milliseconds.values().iter().zip(nanoseconds.values());
+    fn new(batch: &RecordBatch, projection: Projection) -> Result<Self, Error> {
         let text = |name: &str| Ok::<_, Error>(column::<StringArray>(batch, name)?.cloned());
         Ok(Self {
-            times: times
-                .map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)))
-                .collect(),
-            // Looked at for every row of a search by level: their words are read once, one after the other.
-            levels: {
-                let words = required(schema::LEVEL)?.as_string_opt::<i32>();
-                let words = words.ok_or_else(|| Error::form("the column of levels is of another type"))?;
-                words.iter().map(|word| level_of(word?)).collect()
+            rows: batch.num_rows(),
+            times: if projection.time { times(batch)? } else { Vec::new() },
+            levels: match Words::of(batch, schema::LEVEL)? {
+                Some(words) => words.levels(),
+                None if projection.level => return Err(missing(schema::LEVEL)),
+                None => Vec::new(),
             },
-            service: text(schema::SERVICE)?,
-            host: text(schema::HOST)?,
-            route: text(schema::ROUTE)?,
+            service: Words::of(batch, schema::SERVICE)?,
+            host: Words::of(batch, schema::HOST)?,
+            route: Words::of(batch, schema::ROUTE)?,
             trace_id: text(schema::TRACE_ID)?,
             message: text(schema::MESSAGE)?,
             stream: column::<MapArray>(batch, schema::STREAM)?.cloned(),
@@ -162,6 +211,22 @@ impl Batch {
             raw: column::<BinaryArray>(batch, schema::RAW)?.cloned(),
         })
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::form(format!("no column {name}"))
+}
+
+fn required<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, Error> {
+    column(batch, name)?.ok_or_else(|| missing(name))
+}
+
+fn times(batch: &RecordBatch) -> Result<Vec<i64>, Error> {
+    let milliseconds = required::<TimestampMillisecondArray>(batch, schema::TIMESTAMP)?;
+    let nanoseconds = required::<Int32Array>(batch, schema::NANOSECONDS)?;
+    let both = milliseconds.values().iter().zip(nanoseconds.values());
+    let times = both.map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)));
+    Ok(times.collect())
 }
 
 /// The level of this name.
@@ -183,12 +248,18 @@ fn text(column: Option<&StringArray>, row: usize) -> ByteString {
     }
 }
 
+fn word(column: Option<&Words>, row: usize) -> ByteString {
+    let word = column.and_then(|column| Some(column.words.value(column.key(row)?)));
+    word.map_or_else(ByteString::new, ByteString::from)
+}
+
 impl Rows {
     pub(crate) fn new(batches: Vec<RecordBatch>, projection: Projection) -> Result<Self, Error> {
-        let batches = batches.iter().map(Batch::new).collect::<Result<Vec<_>, _>>()?;
+        let batches = batches.iter().map(|batch| Batch::new(batch, projection));
+        let batches = batches.collect::<Result<Vec<_>, _>>()?;
         let mut starts = vec![0];
         for batch in &batches {
-            starts.push(starts.last().copied().unwrap_or_default() + batch.times.len());
+            starts.push(starts.last().copied().unwrap_or_default() + batch.rows);
         }
         Ok(Self {
             batches,
@@ -219,7 +290,7 @@ impl Rows {
     /// The time of a row, nanoseconds since the Unix epoch.
     ///
     /// # Panics
-    /// Where there is no such row.
+    /// Where there is no such row, or times were not read.
     #[must_use]
     pub fn timestamp_ns(&self, row: usize) -> i64 {
         let (batch, row) = self.place(row);
@@ -229,7 +300,7 @@ impl Rows {
     /// The level of a row.
     ///
     /// # Panics
-    /// Where there is no such row.
+    /// Where there is no such row, or levels were not read.
     #[must_use]
     pub fn level(&self, row: usize) -> Option<Level> {
         let (batch, row) = self.place(row);
@@ -241,13 +312,7 @@ impl Rows {
     pub fn first_from(&self, time_ns: i64) -> usize {
         let before = self.batches.iter().zip(&self.starts);
         before
-            .map(|(batch, start)| {
-                (
-                    start,
-                    batch.times.partition_point(|time| *time < time_ns),
-                    batch.times.len(),
-                )
-            })
+            .map(|(batch, start)| (start, batch.times.partition_point(|time| *time < time_ns), batch.rows))
             .find(|(_, within, rows)| within < rows)
             .map_or(self.len(), |(start, within, _)| start + within)
     }
@@ -263,13 +328,13 @@ impl Rows {
         let number = self.starts.partition_point(|start| *start <= row) - 1;
         let (batch, row) = (&self.batches[number], row - self.starts[number]);
         let mut record = LogRecord {
-            timestamp_ns: batch.times[row],
-            level: batch.levels[row],
-            service: text(batch.service.as_ref(), row),
-            host: text(batch.host.as_ref(), row),
+            timestamp_ns: batch.times.get(row).copied().unwrap_or_default(),
+            level: batch.levels.get(row).copied().flatten(),
+            service: word(batch.service.as_ref(), row),
+            host: word(batch.host.as_ref(), row),
             trace_id: text(batch.trace_id.as_ref(), row),
             message: text(batch.message.as_ref(), row),
-            route: text(batch.route.as_ref(), row),
+            route: word(batch.route.as_ref(), row),
             ..LogRecord::default()
         };
         if let Some(stream) = &batch.stream {

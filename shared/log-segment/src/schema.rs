@@ -42,6 +42,14 @@ pub(crate) fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
 }
 
+/// Columns of few words, which are told apart row by row.
+pub(crate) const WORDS: [&str; 4] = [LEVEL, SERVICE, HOST, ROUTE];
+
+/// As what these are read: numbers of words.
+pub(crate) fn word_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
 pub(crate) fn entry_fields() -> Fields {
     Fields::from(vec![
         Field::new("key", DataType::Utf8, false),

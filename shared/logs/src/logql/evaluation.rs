@@ -67,7 +67,7 @@ impl Default for Parameters {
 }
 
 /// A query that cannot be answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum EvaluationError {
     /// A stage failed on a line, and nothing takes the line out.
     #[error(
@@ -228,8 +228,50 @@ impl Evaluation {
                 lines.push(record, self.parameters.now_ns);
                 Ok(())
             }
-            What::Metric { ranges, .. } => ranges[selection].push(record, &self.parameters),
+            What::Metric { ranges, .. } => {
+                let range = &mut ranges[selection];
+                match range.kind(record, &self.parameters)? {
+                    Some((labels, value)) => range.add(labels, time, value, &self.parameters),
+                    None => Ok(()),
+                }
+            }
         }
+    }
+
+    /// The labels of the series that a record counts for, of a selection that counts records alone
+    /// ([`Selection::steps`]); `None` where it counts for none. It must be one that the selection wants.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    ///
+    /// # Panics
+    /// When there is no such selection.
+    pub fn counts_for(&self, selection: usize, record: &LogRecord) -> Result<Option<Labels>, EvaluationError> {
+        match &self.what {
+            What::Lines(_) => Ok(None),
+            What::Metric { ranges, .. } => {
+                let kind = ranges[selection].kind(record, &self.parameters)?;
+                Ok(kind.map(|(labels, _)| labels))
+            }
+        }
+    }
+
+    /// Gives records by their numbers: `counts` has a time within one of [`Selection::steps`], and how many records of
+    /// that step count for these labels, as [`Self::counts_for`] told.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    ///
+    /// # Panics
+    /// When there is no such selection.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn add(&mut self, selection: usize, labels: &Labels, counts: &[(i64, u64)]) -> Result<(), EvaluationError> {
+        if let What::Metric { ranges, .. } = &mut self.what {
+            for (time_ns, records) in counts {
+                ranges[selection].add(labels.clone(), *time_ns, *records as f64, &self.parameters)?;
+            }
+        }
+        Ok(())
     }
 
     /// The time beyond which no record matters any more: with [`Direction::Backward`] none before it, with

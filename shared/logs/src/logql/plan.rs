@@ -2,9 +2,12 @@
 
 use super::ast::{Expr, LabelFilter, LineFilter, LineOp, LineOperand, LogExpr, MetricExpr, RangeAggregation, Stage};
 use super::evaluation::Parameters;
+use super::hints::named;
 use super::pattern::Pattern;
-use crate::Need;
+use crate::discover::{DETECTED_LEVEL, SERVICE_NAME};
+use crate::{Need, Steps};
 use parapet_model::{MatchOp, Matcher};
+use std::collections::BTreeSet;
 
 /// Records that a query needs. More may be given: the evaluation looks itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +25,9 @@ pub struct Selection {
     pub fields: Vec<(String, String)>,
     /// Whether the line itself is looked at; where it is not, records may come without.
     pub line: bool,
+    /// Where only the number of records matters that are of one of these steps and alike in stream, service, host and
+    /// level: fields of records, traces and lines are not looked at.
+    pub steps: Option<Steps>,
 }
 
 /// What a query needs, in the order in which [`super::Evaluation::push`] counts.
@@ -38,9 +44,9 @@ pub fn plan(expr: &Expr, parameters: &Parameters) -> Vec<Selection> {
                 parameters.end_ns.saturating_sub(1)
             },
         )],
-        Expr::Metric(metric) => ranges(metric)
-            .into_iter()
-            .map(|range| {
+        Expr::Metric(metric) => {
+            let named = named(metric);
+            let of_range = |range: &RangeAggregation| {
                 let back = range.range_ns.saturating_add(range.offset_ns);
                 let selection = selection(
                     &range.log,
@@ -49,10 +55,35 @@ pub fn plan(expr: &Expr, parameters: &Parameters) -> Vec<Selection> {
                 );
                 Selection {
                     line: range.function.starts_with("bytes_") || range.log.stages.iter().any(needs_line),
+                    steps: counts_alone(range, &named).then(|| steps(range, parameters)),
                     ..selection
                 }
-            })
-            .collect(),
+            };
+            ranges(metric).into_iter().map(of_range).collect()
+        }
+    }
+}
+
+/// Whether an aggregation counts records by what their stream, service, host and level tell. A label that the query
+/// names may be a field of the record, unless there is always one of that name before fields are looked at.
+fn counts_alone(range: &RangeAggregation, named: &BTreeSet<String>) -> bool {
+    let has_always = |name: &String| {
+        let required = |matcher: &Matcher| matcher.name == *name && !matcher.matches("");
+        matches!(name.as_str(), SERVICE_NAME | DETECTED_LEVEL) || range.log.selector.iter().any(required)
+    };
+    matches!(range.function.as_str(), "count_over_time" | "rate" | "absent_over_time")
+        && range.unwrap.is_none()
+        && !range.log.stages.iter().any(needs_line)
+        && named.iter().all(has_always)
+}
+
+/// The pieces of time between the ends of an aggregation's windows, which are open on the left.
+fn steps(range: &RangeAggregation, parameters: &Parameters) -> Steps {
+    let last = parameters.start_ns.saturating_sub(range.offset_ns);
+    let begins = [last, last.saturating_sub(range.range_ns)].map(|end| end.saturating_add(1));
+    match parameters.step_ns {
+        0 => Steps::new(1, Vec::new()),
+        step_ns => Steps::new(step_ns, begins.to_vec()),
     }
 }
 
@@ -92,6 +123,7 @@ fn selection(log: &LogExpr, start_ns: i64, end_ns: i64) -> Selection {
         need: Need::all(needs),
         fields,
         line: true,
+        steps: None,
     }
 }
 

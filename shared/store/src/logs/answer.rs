@@ -1,6 +1,7 @@
 //! Answers to LogQL queries over what is stored.
 
 use super::{Columns, LogQuery, LogReader, LogStats, Order};
+use parapet_logs::LogRecord;
 use parapet_logs::logql::{Answer, Direction, Evaluation, EvaluationError, Expr, Parameters};
 use parapet_ports::Error;
 use std::ops::ControlFlow;
@@ -32,7 +33,8 @@ impl LogReader {
         let mut evaluation = Evaluation::new(expr, parameters)?;
         let mut stats = LogStats::default();
         for number in 0..evaluation.selections().len() {
-            let selection = evaluation.selections()[number].clone();
+            let mut selection = evaluation.selections()[number].clone();
+            let steps = selection.steps.take();
             let query = LogQuery {
                 columns: Columns {
                     message: false,
@@ -45,8 +47,18 @@ impl LogReader {
                 },
                 ..LogQuery::from(selection)
             };
+            if let Some(steps) = steps {
+                let goes_on = |held: usize| goes_on() && held <= parameters.max_samples;
+                let kind = |record: &LogRecord| evaluation.counts_for(number, record).transpose();
+                let (counts, read) = self.count(tenant, &query, &steps, &kind, &goes_on).await?;
+                stats.add(&read);
+                for count in counts {
+                    evaluation.add(number, &count.kind?, &count.steps)?;
+                }
+                continue;
+            }
             let mut fault = None;
-            let mut visit = |record: parapet_logs::LogRecord| {
+            let mut visit = |record: LogRecord| {
                 if let Err(error) = evaluation.push(number, &record) {
                     fault = Some(error);
                     return ControlFlow::Break(());

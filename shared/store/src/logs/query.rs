@@ -131,6 +131,8 @@ impl LogStats {
 impl From<Columns> for Projection {
     fn from(columns: Columns) -> Self {
         Self {
+            time: true,
+            level: true,
             origin: columns.origin,
             trace_id: columns.trace_id,
             message: columns.message,

@@ -67,9 +67,9 @@ const YIELD_RECORDS: u64 = 4096;
 
 /// A block of a file that may hold what is wanted.
 #[derive(Clone, Debug)]
-struct Chosen {
-    file: Arc<LogFile>,
-    number: usize,
+pub(super) struct Chosen {
+    pub(super) file: Arc<LogFile>,
+    pub(super) number: usize,
     min_ns: i64,
     max_ns: i64,
 }
@@ -212,7 +212,7 @@ impl LogReader {
     }
 
     /// The blocks that may hold what is wanted.
-    async fn choose(
+    pub(super) async fn choose(
         &self,
         tenant: &str,
         query: &LogQuery,
@@ -301,12 +301,24 @@ impl LogReader {
         projection: Projection,
         bytes_read: &AtomicU64,
     ) -> Result<Rows, ReadError> {
+        self.of_block(file, number, projection, bytes_read, Ok).await
+    }
+
+    /// Reads the rows of a block and makes something of them.
+    pub(super) async fn of_block<T: Send + 'static>(
+        &self,
+        file: &Arc<LogFile>,
+        number: usize,
+        projection: Projection,
+        bytes_read: &AtomicU64,
+        make: impl FnOnce(Rows) -> Result<T, parapet_log_segment::Error> + Send + 'static,
+    ) -> Result<T, ReadError> {
         let file = file.clone();
         let ranges = file.footer.block_ranges(number, projection);
         let source = fetch(self.inner.objects.as_ref(), &file.key, file.bytes, ranges, bytes_read).await?;
         crate::blocking(move || {
             let rows = file.footer.read_block(&source, number, projection);
-            rows.map_err(|error| corrupt(&file.key, error))
+            rows.and_then(make).map_err(|error| corrupt(&file.key, error))
         })
         .await
         .map_err(Into::into)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bits;
+mod log_counts;
 mod readings;
 mod rollups;
 mod world;

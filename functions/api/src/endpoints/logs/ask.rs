@@ -5,10 +5,11 @@
 
 use crate::handler::Api;
 use http::StatusCode;
-use parapet_logs::LogRecord;
 use parapet_logs::logql::{Answer, EvaluationError, Expr, Parameters};
+use parapet_logs::{LogRecord, Steps};
 use parapet_ports::Kind;
-use parapet_store::logs::{AnswerError, LogQuery, LogReader, LogStats};
+use parapet_store::logs::{AnswerError, Count, Kind as CountKind, LogQuery, LogReader, LogStats};
+use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,6 +108,20 @@ impl Search {
         let read = self.runtime.block_on(search)?;
         self.read.add(&read);
         fault.map_or(Ok(()), Err)
+    }
+
+    /// Counts records of each kind in each of some steps, as [`LogReader::count`].
+    pub(super) fn count<K: Eq + Hash>(
+        &mut self,
+        query: &LogQuery,
+        steps: &Steps,
+        kind: CountKind<'_, K>,
+    ) -> Result<Vec<Count<K>>, Fault> {
+        let goes_on = |_| !self.stop.load(Ordering::Relaxed);
+        let count = self.reader.count(&self.tenant, query, steps, kind, &goes_on);
+        let (counts, read) = self.runtime.block_on(count)?;
+        self.read.add(&read);
+        Ok(counts)
     }
 
     /// Answers a LogQL query.

@@ -38,15 +38,20 @@ impl RangeSeries {
         })
     }
 
-    pub(super) fn push(&mut self, record: &LogRecord, parameters: &Parameters) -> Result<(), EvaluationError> {
+    /// The labels of the series that a record is of, and its value there; `None` where it is of none.
+    pub(super) fn kind(
+        &self,
+        record: &LogRecord,
+        parameters: &Parameters,
+    ) -> Result<Option<(Labels, f64)>, EvaluationError> {
         let Some(mut row) = stages::run(record, &self.stages, &self.hints, parameters.now_ns) else {
-            return Ok(());
+            return Ok(None);
         };
         let Some(value) = self.value(&mut row) else {
-            return Ok(());
+            return Ok(None);
         };
         if !self.filters.iter().all(|filter| stages::passes(filter, &mut row)) {
-            return Ok(());
+            return Ok(None);
         }
         let is_faulty = !row.error.is_empty();
         if is_faulty && !(self.hints.want_errors() && matches!(row.error, "JSONParserErr" | "LogfmtParserErr")) {
@@ -69,6 +74,16 @@ impl RangeSeries {
                 row.series(&self.named).without(gone)
             }
         };
+        Ok(Some((labels, value)))
+    }
+
+    pub(super) fn add(
+        &mut self,
+        labels: Labels,
+        time_ns: i64,
+        value: f64,
+        parameters: &Parameters,
+    ) -> Result<(), EvaluationError> {
         self.samples += 1;
         if self.samples > parameters.max_samples {
             return Err(EvaluationError::Limit(format!(
@@ -79,7 +94,7 @@ impl RangeSeries {
         if self.series.len() >= parameters.max_series.saturating_mul(10) && !self.series.contains_key(&labels) {
             super::check_series(usize::MAX, parameters)?;
         }
-        self.series.entry(labels).or_default().push((row.timestamp_ns, value));
+        self.series.entry(labels).or_default().push((time_ns, value));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! How many lines there are over time, by level.
 
 use crate::endpoints::logs::ask::Fault;
-use parapet_logs::Level;
+use parapet_logs::{Level, Steps};
 
 const SECOND_NS: i64 = 1_000_000_000;
 /// The most pieces of time.
@@ -43,10 +43,16 @@ impl Histogram {
         })
     }
 
-    pub(super) fn add(&mut self, time_ns: i64, level: Option<Level>) {
+    /// The times that it tells apart.
+    pub(super) fn steps(&self) -> Steps {
+        Steps::new(self.step_ns, vec![self.first_ns])
+    }
+
+    /// Adds so many lines of a level and a time.
+    pub(super) fn add(&mut self, time_ns: i64, level: Option<Level>, lines: u64) {
         let at = usize::try_from((time_ns - self.first_ns).div_euclid(self.step_ns)).ok();
         if let Some(counts) = at.and_then(|at| self.counts.get_mut(at)) {
-            counts[level.map_or(0, |level| level as usize + 1)] += 1;
+            counts[level.map_or(0, |level| level as usize + 1)] += lines;
         }
     }
 
@@ -69,12 +75,12 @@ mod tests {
     fn pieces_people_can_read() {
         let mut histogram = Histogram::new(90 * SECOND_NS, 3_690 * SECOND_NS, None, 60).unwrap();
         assert_eq!((histogram.step_ns, histogram.first_ns), (120 * SECOND_NS, 0));
-        histogram.add(100 * SECOND_NS, Some(Level::Error));
-        histogram.add(3_690 * SECOND_NS, None);
-        histogram.add(-1, None);
-        histogram.add(i64::MAX, None);
+        histogram.add(100 * SECOND_NS, Some(Level::Error), 2);
+        histogram.add(3_690 * SECOND_NS, None, 1);
+        histogram.add(-1, None, 1);
+        histogram.add(i64::MAX, None, 1);
         let pieces: Vec<_> = histogram.pieces().filter(|(_, counts)| !counts.is_empty()).collect();
-        assert_eq!(pieces, [(0, vec![("ERROR", 1)]), (3_600 * SECOND_NS, vec![("", 1)])]);
+        assert_eq!(pieces, [(0, vec![("ERROR", 2)]), (3_600 * SECOND_NS, vec![("", 1)])]);
         assert_eq!(Histogram::new(0, 0, None, 1).unwrap().counts.len(), 1);
         assert!(Histogram::new(0, 86_400 * SECOND_NS, Some(1_000_000), 1).is_err());
     }

@@ -34,6 +34,17 @@ pub(super) fn levels(filter: &Filter) -> Option<RangeInclusive<Level>> {
     }
 }
 
+/// Whether the level of a record decides, and nothing else of it.
+pub(super) fn is_of_level(filter: &Filter) -> bool {
+    match filter {
+        Filter::All => true,
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().all(is_of_level),
+        Filter::Not(part) => is_of_level(part),
+        Filter::Text(_) | Filter::TextRegex(_) => false,
+        Filter::Field { name, .. } => name == "level",
+    }
+}
+
 /// How many digits a trace's identifier has at least to be looked up in indexes, which know it as it was written.
 const TRACE_DIGITS: usize = 16;
 
@@ -102,6 +113,24 @@ mod tests {
         ] {
             assert_eq!(levels(&parse_query(query).unwrap()), want, "{query}");
         }
+    }
+
+    #[test]
+    fn levels_decide() {
+        let of = |query: &str| is_of_level(&parse_query(query).unwrap());
+        assert!(
+            ["", "*", "level:ERROR", "NOT (level:>=WARNING OR level:info)"]
+                .into_iter()
+                .all(of)
+        );
+        let others = [
+            "timeout",
+            "level:ERROR timeout",
+            "timestamp:>2026",
+            "NOT host:a",
+            "level:ERROR OR /x/",
+        ];
+        assert!(!others.into_iter().any(of));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use super::histogram::Histogram;
 use super::{Wanted, need};
 use crate::endpoints::logs::ask::{Fault, Search};
 use crate::endpoints::logs::mining::{Mined, Pattern, mine};
-use parapet_store::logs::{Columns, Order};
+use parapet_logs::LogRecord;
+use parapet_store::logs::{Columns, LogQuery, Order};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -41,12 +42,15 @@ impl Summary {
         let mut fields: Vec<(String, HashMap<String, u64>)> =
             top.iter().map(|name| (name.clone(), HashMap::new())).collect();
         let (mut total, mut mined) = (0, Mined::default());
+        if top.is_empty() && !with_patterns && need::is_of_level(&wanted.filter) {
+            return Self::count(search, wanted, &query, histogram);
+        }
         search.each(&query, |record| {
             if !wanted.filter.matches(record) {
                 return Ok(ControlFlow::Continue(()));
             }
             total += 1;
-            histogram.add(record.timestamp_ns, record.level);
+            histogram.add(record.timestamp_ns, record.level, 1);
             for (name, counts) in &mut fields {
                 let Some(value) = record.field(name) else { continue };
                 let is_full = counts.len() >= MAX_VALUES;
@@ -66,6 +70,30 @@ impl Summary {
             histogram,
             fields,
             patterns: mined.patterns(),
+        })
+    }
+
+    /// The same of a filter that looks at levels alone: nothing else of the lines is read.
+    fn count(search: &mut Search, wanted: &Wanted, query: &LogQuery, mut histogram: Histogram) -> Result<Self, Fault> {
+        let kind = |record: &LogRecord| {
+            let record = LogRecord {
+                level: record.level,
+                ..LogRecord::default()
+            };
+            wanted.filter.matches(&record).then_some(record.level)
+        };
+        let mut total = 0;
+        for count in search.count(query, &histogram.steps(), &kind)? {
+            for (time_ns, lines) in count.steps {
+                total += lines;
+                histogram.add(time_ns, count.kind, lines);
+            }
+        }
+        Ok(Self {
+            total,
+            histogram,
+            fields: Vec::new(),
+            patterns: Vec::new(),
         })
     }
 
