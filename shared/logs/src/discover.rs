@@ -100,33 +100,44 @@ fn named(labels: &Labels) -> Option<(usize, &str)> {
 
 /// As Loki finds it where the line is no JSON and no logfmt with a level.
 fn level_of_line(line: &[u8]) -> Option<Level> {
-    let after_boundary = line
-        .windows(2)
-        .enumerate()
-        .filter(|(_, pair)| BOUNDARY[usize::from(pair[0])] & FIRST_LETTER[usize::from(pair[1])])
-        .map(|(at, _)| at + 1);
-    std::iter::once(0)
-        .chain(after_boundary)
-        .find_map(|start| level_of_word(&line[start..]))
+    let mut before = BOUNDARY;
+    for (start, byte) in line.iter().enumerate() {
+        let kind = KINDS[usize::from(*byte)];
+        if before & BOUNDARY != 0
+            && kind & FIRST_LETTER != 0
+            && let Some(level) = level_of_word(&line[start..])
+        {
+            return Some(level);
+        }
+        before = kind;
+    }
+    None
 }
 
 /// What stands before a word that is a level.
-static BOUNDARY: [bool; 256] = table(b" \t\n[({\"'=|");
+const BOUNDARY: u8 = 1;
 
 /// With what such a word begins.
-static FIRST_LETTER: [bool; 256] = table(b"tdfcewiTDFCEWI");
+const FIRST_LETTER: u8 = 2;
 
-const fn table(bytes: &[u8]) -> [bool; 256] {
-    let (mut table, mut index) = ([false; 256], 0);
+/// What a byte is of these.
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    mark(&mut kinds, b" \t\n[({\"'=|", BOUNDARY);
+    mark(&mut kinds, b"tdfcewiTDFCEWI", FIRST_LETTER);
+    kinds
+};
+
+const fn mark(kinds: &mut [u8; 256], bytes: &[u8], kind: u8) {
+    let mut index = 0;
     while index < bytes.len() {
-        table[bytes[index] as usize] = true;
+        kinds[bytes[index] as usize] |= kind;
         index += 1;
     }
-    table
 }
 
 fn is_boundary_after(byte: u8) -> bool {
-    BOUNDARY[usize::from(byte)] || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
+    KINDS[usize::from(byte)] & BOUNDARY != 0 || matches!(byte, b']' | b')' | b'}' | b':' | b',' | b'!')
 }
 
 /// The level that a text begins with, if that is a word of its own.
