@@ -10,7 +10,7 @@ use std::borrow::Cow;
 ///
 /// `raw` is the line as it came, byte for byte, except for what redaction replaced; everything else is derived from it
 /// and from the stream that it came on. Texts that are not known are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogRecord {
     /// When it was written, nanoseconds since the Unix epoch.
     pub timestamp_ns: i64,

@@ -77,6 +77,9 @@ struct Part {
     counting: Counting,
 }
 
+/// An origin, and what its records count for.
+type Told<'a> = (&'a Origin, &'a ByLevel);
+
 /// What of a block tells how many records of which kind it has; `None` where none of them counts.
 fn part(block: Chosen, of_origins: &[ByLevel], query: &LogQuery, steps: &Steps) -> Option<Part> {
     let footer = &block.file.footer;
@@ -87,35 +90,32 @@ fn part(block: Chosen, of_origins: &[ByLevel], query: &LogQuery, steps: &Steps) 
     let told = known.origins.as_ref().map(|numbers| {
         let numbers = numbers.iter().map(|number| *number as usize);
         let told = numbers.map(|number| (&footer.all_origins()[number], &of_origins[number]));
-        told.collect::<Vec<(&Origin, &ByLevel)>>()
+        told.collect::<Vec<Told<'_>>>()
     });
-    let first = told.iter().flatten().next().copied();
-    // Where the file does not tell its origins, there may be records of any kind.
-    let any = |differs: &dyn Fn(&Origin, &ByLevel) -> bool| match &told {
-        Some(told) => told.iter().any(|(origin, kinds)| differs(origin, kinds)),
+    // Whether any origin is so, beside the first. Where the file does not tell them, there may be records of any kind.
+    let any = |is_so: &dyn Fn(&Told<'_>, &Told<'_>) -> bool| match &told {
+        Some(told) => told.iter().any(|other| is_so(other, &told[0])),
         None => true,
     };
     let counted: Vec<usize> = levels
         .iter()
         .copied()
-        .filter(|level| any(&|_, kinds| kinds[*level].is_some()))
+        .filter(|level| any(&|(_, kinds), _| kinds[*level].is_some()))
         .collect();
     let (Some(level), false) = (levels.first().copied(), counted.is_empty()) else {
         return None;
     };
     let is_within = query.start_ns <= known.min_ns && known.max_ns <= query.end_ns;
-    let by_origin =
-        any(&|_, kinds| first.is_some_and(|(_, first)| counted.iter().any(|level| kinds[*level] != first[*level])));
+    let by_origin = any(&|(_, kinds), (_, first)| counted.iter().any(|level| kinds[*level] != first[*level]));
     let projection = Projection {
         time: !is_within || steps.last_ns(known.min_ns) < known.max_ns,
-        level: any(&|_, kinds| levels.iter().any(|other| kinds[*other] != kinds[level])),
-        stream: by_origin && any(&|origin, _| first.is_some_and(|(first, _)| origin.stream != first.stream)),
+        level: any(&|(_, kinds), _| levels.iter().any(|other| kinds[*other] != kinds[level])),
+        stream: by_origin && any(&|(origin, _), (first, _)| origin.stream != first.stream),
         origin: by_origin
-            && any(&|origin, _| {
-                first.is_some_and(|(first, _)| (&origin.service, &origin.host) != (&first.service, &first.host))
-            }),
+            && any(&|(origin, _), (first, _)| origin.service != first.service || origin.host != first.host),
         ..Projection::NONE
     };
+    let origin = told.iter().flatten().next();
     let counting = Counting {
         range_ns: (query.start_ns, query.end_ns),
         steps: steps.clone(),
@@ -123,7 +123,7 @@ fn part(block: Chosen, of_origins: &[ByLevel], query: &LogQuery, steps: &Steps) 
         alike: LogRecord {
             timestamp_ns: known.min_ns,
             level: LEVELS[level],
-            ..first.map_or_else(LogRecord::default, |(origin, _)| origin.record())
+            ..origin.map_or_else(LogRecord::default, |(origin, _)| origin.record())
         },
     };
     Some(Part {
