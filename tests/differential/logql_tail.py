@@ -15,6 +15,7 @@ MISSING = "skipped: live tails; they need a WebSocket client: pip install websoc
 # How long after the last line was pushed it is waited for it, seconds.
 PATIENCE_S = 30
 BEFORE, AFTER, PUSHES = 12, 60, 6
+STREAM = ("job", "kind", "service_name")
 QUERIES = [
     ('{job="tail"}', {}),
     ('{job="tail"}', {"limit": 5}),
@@ -45,6 +46,8 @@ class Tail(threading.Thread):
     def __init__(self, server, query, parameters, now_ns):
         super().__init__(daemon=True)
         self.told, self.refused, self.opened = {}, None, threading.Event()
+        # Of a selector without stages Loki tells new lines by the labels of their streams alone, earlier ones by all.
+        self.is_bare = "|" not in query
         form = {"query": query, **{name: value for name, value in parameters.items() if name != "flags"}}
         if form.get("start") == "now":
             form["start"] = now_ns
@@ -65,7 +68,8 @@ class Tail(threading.Thread):
             for message in self.connection:
                 with self.lock:
                     for stream in json.loads(message)["streams"] or []:
-                        key = json.dumps(stream["stream"], sort_keys=True)
+                        labels = {name: value for name, value in stream["stream"].items() if not self.is_bare or name in STREAM}
+                        key = json.dumps(labels, sort_keys=True)
                         self.told.setdefault(key, []).extend(stream["values"])
         except ConnectionClosed:
             pass
@@ -146,7 +150,8 @@ def difference(ours, theirs):
         return f"{told[0]} instead of {told[1]}"
     missing, extra = theirs.keys() - ours.keys(), ours.keys() - theirs.keys()
     if missing or extra:
-        return f"streams: {len(ours)} instead of {len(theirs)}: missing {sorted(missing)[:2]}, extra {sorted(extra)[:2]}"
+        told = [[(key, answer[key]) for key in sorted(keys)[:2]] for keys, answer in ((missing, theirs), (extra, ours))]
+        return f"streams: {len(ours)} instead of {len(theirs)}: {len(missing)} missing {told[0]}, {len(extra)} extra {told[1]}"
     for key in sorted(theirs):
         a, b = ours[key], theirs[key]
         if a != b:

@@ -199,14 +199,11 @@ impl BodyShare {
         let _waiting = Waiting::of(&self.0);
         let memory = &self.0.memory;
         let count = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let is_small = self.bytes() + bytes <= SMALL_BYTES;
-        // The semaphores are never closed.
+        // Not for what is kept for small ones: whoever waits for permits takes those that there are, and smaller ones
+        // would find none. The semaphore is never closed.
         tokio::select! {
             turn = memory.turn.clone().lock_owned() => self.held().turn = Some(turn),
             Ok(permit) = memory.large.clone().acquire_many_owned(count) => add(&mut self.held().large, permit),
-            Ok(permit) = memory.small.clone().acquire_many_owned(count), if is_small => {
-                add(&mut self.held().small, permit);
-            }
         }
         self.held().note(bytes);
     }

@@ -55,18 +55,18 @@ async fn whoever_waits_gets_the_turn_or_the_memory() {
 }
 
 #[tokio::test]
-async fn a_small_body_waits_for_what_is_kept_for_small_ones_too() {
+async fn who_waits_is_noticed_and_takes_nothing_of_what_is_kept_for_small_ones() {
     let memory = BodyMemory::new(8 * MIB);
     let (small, large, turn, waits) = (memory.share(), memory.share(), memory.share(), memory.share());
-    assert!(small.try_draw(4 * MIB) && large.try_draw(4 * MIB) && turn.try_draw(MIB));
+    assert!(small.try_draw(3 * MIB) && large.try_draw(4 * MIB) && turn.try_draw(2 * MIB));
     assert!(!is_done(memory.wanted()));
-    let mut draw = Box::pin(waits.draw(MIB));
+    let mut draw = Box::pin(waits.draw(2 * MIB));
     assert!(draw.as_mut().now_or_never().is_none());
     assert!(is_done(memory.wanted()), "whoever can gives back");
-    drop(small);
+    assert_eq!(memory.small.available_permits(), MIB);
+    drop(large);
     assert!(is_done(draw.as_mut()));
     assert!(!is_done(memory.wanted()));
-    assert_eq!(memory.small.available_permits(), 3 * MIB);
 }
 
 #[tokio::test]
