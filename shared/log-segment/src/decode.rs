@@ -7,8 +7,8 @@ use crate::schema;
 use crate::summary::{Block, Origin, Summary};
 use arrow_schema::{Fields, Schema};
 use bytes::Bytes;
-use parapet_logs::Need;
 use parapet_logs::index::IndexSet;
+use parapet_logs::{Level, Need};
 use parapet_segment::Source;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -146,7 +146,7 @@ impl Footer {
     /// The bytes that [`Footer::read_block`] reads.
     #[must_use]
     pub fn block_ranges(&self, block: usize, projection: Projection) -> Vec<Range<u64>> {
-        let mask = self.mask(projection);
+        let mask = self.mask(block, projection);
         let columns = self.metadata.metadata().row_group(block).columns();
         let wanted = columns.iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
         wanted
@@ -157,8 +157,20 @@ impl Footer {
             .collect()
     }
 
-    fn mask(&self, projection: Projection) -> ProjectionMask {
-        ProjectionMask::columns(self.metadata.parquet_schema(), projection.columns())
+    /// The columns that are to be read of a block. Of words it may have none at all: to find that out from their column
+    /// takes as long as all the rest.
+    fn mask(&self, block: usize, projection: Projection) -> ProjectionMask {
+        let has = |word: &dyn Fn(&Origin) -> bool| self.origins(block).is_none_or(|mut origins| origins.any(word));
+        let is_there = |name: &&str| match *name {
+            schema::LEVEL => Level::ALL
+                .into_iter()
+                .any(|level| self.blocks()[block].has_level(Some(level))),
+            schema::SERVICE => has(&|origin| !origin.service.is_empty()),
+            schema::HOST => has(&|origin| !origin.host.is_empty()),
+            _ => true,
+        };
+        let names = projection.columns().filter(is_there);
+        ProjectionMask::columns(self.metadata.parquet_schema(), names)
     }
 
     /// The rows of a block.
@@ -168,7 +180,7 @@ impl Footer {
     pub fn read_block(&self, source: &Source, block: usize, projection: Projection) -> Result<Rows, Error> {
         contained(|| {
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), self.metadata.clone())
-                .with_projection(self.mask(projection))
+                .with_projection(self.mask(block, projection))
                 .with_batch_size(BATCH_ROWS)
                 .with_row_groups(vec![block])
                 .build()?;

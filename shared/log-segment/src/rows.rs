@@ -114,7 +114,7 @@ pub(crate) struct Batch {
     pub(crate) levels: Vec<Option<Level>>,
     pub(crate) service: Option<Words>,
     pub(crate) host: Option<Words>,
-    route: Option<Words>,
+    route: Option<StringArray>,
     trace_id: Option<StringArray>,
     message: Option<StringArray>,
     pub(crate) stream: Option<MapArray>,
@@ -191,12 +191,13 @@ impl Batch {
             times: if projection.time { times(batch)? } else { Vec::new() },
             levels: match Words::of(batch, schema::LEVEL)? {
                 Some(words) => words.levels(),
-                None if projection.level => return Err(missing(schema::LEVEL)),
+                // A block that has none is read without.
+                None if projection.level => vec![None; batch.num_rows()],
                 None => Vec::new(),
             },
             service: Words::of(batch, schema::SERVICE)?,
             host: Words::of(batch, schema::HOST)?,
-            route: Words::of(batch, schema::ROUTE)?,
+            route: text(schema::ROUTE)?,
             trace_id: text(schema::TRACE_ID)?,
             message: text(schema::MESSAGE)?,
             stream: column::<MapArray>(batch, schema::STREAM)?.cloned(),
@@ -213,12 +214,8 @@ impl Batch {
     }
 }
 
-fn missing(name: &str) -> Error {
-    Error::form(format!("no column {name}"))
-}
-
 fn required<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, Error> {
-    column(batch, name)?.ok_or_else(|| missing(name))
+    column(batch, name)?.ok_or_else(|| Error::form(format!("no column {name}")))
 }
 
 fn times(batch: &RecordBatch) -> Result<Vec<i64>, Error> {
@@ -334,7 +331,7 @@ impl Rows {
             host: word(batch.host.as_ref(), row),
             trace_id: text(batch.trace_id.as_ref(), row),
             message: text(batch.message.as_ref(), row),
-            route: word(batch.route.as_ref(), row),
+            route: text(batch.route.as_ref(), row),
             ..LogRecord::default()
         };
         if let Some(stream) = &batch.stream {

@@ -43,7 +43,7 @@ pub(crate) fn timestamp_type() -> DataType {
 }
 
 /// Columns of few words, which are told apart row by row.
-pub(crate) const WORDS: [&str; 4] = [LEVEL, SERVICE, HOST, ROUTE];
+pub(crate) const WORDS: [&str; 3] = [LEVEL, SERVICE, HOST];
 
 /// As what these are read: numbers of words.
 pub(crate) fn word_type() -> DataType {
