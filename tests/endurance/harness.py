@@ -122,7 +122,8 @@ class Parapet:
     """A parapet process on a directory of its own."""
 
     def __init__(self, binary, prometheus, rules=None, alertmanager=None, directory=None):
-        self.binary = binary
+        # The process works in a directory of its own.
+        self.binary = os.path.abspath(binary)
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="parapet-endurance-"))
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
