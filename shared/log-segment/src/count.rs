@@ -121,7 +121,8 @@ impl Rows {
 
 const LEVELS: usize = Level::ALL.len() + 1;
 
-fn index(level: Option<Level>) -> usize {
+/// A number for a level: 0 for none, from 1 for DEBUG on.
+pub(crate) fn index(level: Option<Level>) -> usize {
     level.map_or(0, |level| level as usize + 1)
 }
 

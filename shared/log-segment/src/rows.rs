@@ -154,7 +154,8 @@ impl Words {
 
     /// Of each word its level is found once.
     fn levels(&self) -> Vec<Option<Level>> {
-        let known: Vec<Option<Level>> = self.words.iter().map(|word| level_of(word?)).collect();
+        let level = |name: Option<&str>| Level::ALL.into_iter().find(|level| Some(level.as_str()) == name);
+        let known: Vec<Option<Level>> = self.words.iter().map(level).collect();
         let keys = self.keys.iter();
         keys.map(|key| known.get(usize::try_from(key?).ok()?).copied().flatten())
             .collect()
@@ -224,18 +225,6 @@ fn times(batch: &RecordBatch) -> Result<Vec<i64>, Error> {
     let both = milliseconds.values().iter().zip(nanoseconds.values());
     let times = both.map(|(ms, ns)| ms.saturating_mul(NANOS_PER_MS).saturating_add(i64::from(*ns)));
     Ok(times.collect())
-}
-
-/// The level of this name.
-fn level_of(name: &str) -> Option<Level> {
-    let guess = match name.as_bytes().first()? {
-        b'D' => Level::Debug,
-        b'I' => Level::Info,
-        b'W' => Level::Warning,
-        b'E' => Level::Error,
-        _ => Level::Critical,
-    };
-    (guess.as_str() == name).then_some(guess)
 }
 
 fn text(column: Option<&StringArray>, row: usize) -> ByteString {

@@ -1,5 +1,6 @@
 //! What is in which block: kept in the footer, read without the rows.
 
+use crate::count::index;
 use hashbrown::HashTable;
 use parapet_logs::discover::{SERVICE_NAME, label, service_name};
 use parapet_logs::{Level, LogRecord, Need, index::IndexSet};
@@ -71,7 +72,7 @@ impl Block {
 }
 
 fn level_bit(level: Option<Level>) -> u8 {
-    1 << level.map_or(0, |level| level as u8 + 1)
+    1 << index(level)
 }
 
 /// The index in the file.
