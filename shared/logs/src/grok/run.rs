@@ -235,9 +235,7 @@ impl Run {
         (taken >= self.least && self.next.has(symbol(text, end))).then_some(end)
     }
 
-    /// The first of the ends that a run from `at` on has. Within the loop over instructions it would take the registers of
-    /// all others.
-    #[inline(never)]
+    /// The first of the ends that a run from `at` on has.
     fn first(&self, text: &[u8], at: usize) -> Ends {
         if self.greedy {
             let taken = self.length(text, at);
